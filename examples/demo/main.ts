@@ -1,0 +1,59 @@
+import { deafProxy } from '../../test/helpers/deaf-proxy.ts';
+import { postgres, startPostgres } from '../../test/helpers/start-postgres.ts';
+import { openPools } from './pools.ts';
+import { vanish } from './scenario.ts';
+import { openScreen } from './screen.ts';
+import { untilSignal } from './signals.ts';
+import { showSummary } from './summary.ts';
+import { noticedInTime } from './watch.ts';
+
+const INTRODUCTION = `
+Three pools of pg reach it through a proxy that can vanish: from then on it
+does not answer, close or reset anything, like a machine that lost its power.
+Watch what the kernel sends in vain, by its own count, and who hears of it.
+`;
+
+const CONCLUSION = `
+The other times are the kernel's, worked out from the options that were read
+back from the pools' own sockets. The difference is one line:
+
+  keepAlivePg(pool, 'fastFailover');`;
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const missing =
+    process.platform === 'linux' ? postgres.missing() : `it needs Linux, and this is ${process.platform}`;
+  return missing === undefined ? untilSignal(demo) : cannotRun(missing);
+}
+
+function cannotRun(reason: string): number {
+  console.error(`The demo cannot run here: ${reason}`);
+  return 1;
+}
+
+async function demo(signal: AbortSignal): Promise<number> {
+  const screen = openScreen();
+  screen.write('Starting PostgreSQL, on a free port and in a temporary directory ...', 'quiet');
+  const server = await startPostgres().catch((error: Error) => error.message);
+  if (typeof server === 'string') return cannotRun(server);
+  const proxy = await deafProxy(server);
+  const pools = openPools({ ...server, port: proxy.port });
+  try {
+    signal.throwIfAborted();
+    screen.write(INTRODUCTION);
+    screen.write('1. The peer vanishes while the connections are idle\n', 'strong');
+    const idle = await vanish('idle', pools, proxy, screen, signal);
+    screen.write('\n2. The peer vanishes, and a query is sent to it\n', 'strong');
+    const inFlight = await vanish('in flight', pools, proxy, screen, signal);
+    screen.write('\nHow long each pool goes on with a peer that is not there\n', 'strong');
+    showSummary(pools, idle, inFlight, screen);
+    screen.write(CONCLUSION);
+    return [idle, inFlight].every((watches) => watches.some(noticedInTime)) ? 0 : 1;
+  } finally {
+    screen.clear();
+    await proxy.close();
+    await Promise.all(pools.map(({ pool }) => pool.end()));
+    await server.stop();
+  }
+}

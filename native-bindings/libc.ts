@@ -1,0 +1,73 @@
+import { createRequire } from 'node:module';
+import type * as Koffi from 'koffi';
+
+/**
+ * The two calls of the C library that this project makes, through koffi.
+ *
+ * Both read or fill the same native memory, allocated once for each thread. Its address is passed as
+ * a number, because koffi then converts nothing.
+ */
+export interface Libc {
+  /** Native memory shared by every call of this thread: {@link CAPACITY} bytes and a length. */
+  readonly memory: Int32Array;
+  /** The same memory, for structures. */
+  readonly bytes: Uint8Array;
+  /** Where in `memory` the length of a `getsockopt` result is read and written. */
+  readonly lengthIndex: number;
+  /** `setsockopt(fd, level, name, memory, 4)`: 0, or -1 with `errno` set. */
+  setsockopt(fd: number, level: number, name: number): number;
+  /** `getsockopt(fd, level, name, memory, &length)`: 0, or -1 with `errno` set. */
+  getsockopt(fd: number, level: number, name: number): number;
+  /** The `errno` of the last call. */
+  errno(): number;
+}
+
+/** Room for one result: more than the 280 bytes of `struct tcp_info` in Linux 6.18. */
+export const CAPACITY = 512;
+
+let libc: Libc | undefined;
+let failure: unknown;
+
+/**
+ * Loads koffi on the first call, and never again: a load that failed fails the same way each time.
+ *
+ * @throws whatever the loader threw, when koffi is missing, refused (`--permission`) or not built
+ *   for this system.
+ */
+export function loadLibc(): Libc {
+  if (libc !== undefined) return libc;
+  if (failure !== undefined) throw failure;
+  try {
+    libc = bind(requireKoffi());
+    return libc;
+  } catch (error) {
+    failure = error ?? new Error('koffi could not be loaded');
+    throw failure;
+  }
+}
+
+function requireKoffi(): typeof Koffi {
+  // Bundled to CommonJS, import.meta is empty; __filename is real there, and missing in ESM.
+  const here = import.meta.url ?? __filename;
+  return createRequire(here)('koffi') as typeof Koffi;
+}
+
+function bind(koffi: typeof Koffi): Libc {
+  // null is the process itself: right for glibc and for musl, whatever the library's file is called.
+  const library = koffi.load(null);
+  const pointer = koffi.alloc('char', CAPACITY + 4);
+  const address = Number(koffi.address(pointer));
+  const lengthAddress = address + CAPACITY;
+  const buffer = koffi.view(pointer, CAPACITY + 4);
+  // No named koffi types: koffi keeps them for the process, and a second declaration would throw.
+  const set = library.func('setsockopt', 'int', ['int', 'int', 'int', 'uintptr_t', 'uint32_t']);
+  const get = library.func('getsockopt', 'int', ['int', 'int', 'int', 'uintptr_t', 'uintptr_t']);
+  return {
+    memory: new Int32Array(buffer),
+    bytes: new Uint8Array(buffer),
+    lengthIndex: CAPACITY / 4,
+    setsockopt: (fd, level, name) => set(fd, level, name, address, 4),
+    getsockopt: (fd, level, name) => get(fd, level, name, address, lengthAddress),
+    errno: () => koffi.errno(),
+  };
+}

@@ -1,0 +1,29 @@
+import { darwin } from './darwin.ts';
+import { freebsd } from './freebsd.ts';
+import { linux, linuxMips } from './linux.ts';
+import { netbsd } from './netbsd.ts';
+import { openbsd } from './openbsd.ts';
+import { sunos } from './sunos.ts';
+import type { OptionTable } from './table.ts';
+import { win32 } from './win32.ts';
+
+/** Every table, by the name that `process.platform` gives its system. */
+export const platforms: Readonly<Partial<Record<NodeJS.Platform, OptionTable>>> = {
+  android: linux,
+  darwin,
+  freebsd,
+  linux,
+  netbsd,
+  openbsd,
+  sunos,
+  win32,
+};
+
+/** The table of a system, or `undefined` where nobody has written one: never another system's. */
+export function platformTable(
+  platform: NodeJS.Platform = process.platform,
+  arch: string = process.arch,
+): OptionTable | undefined {
+  if (platform === 'linux' && /^(mips|sparc)/.test(arch)) return linuxMips;
+  return platforms[platform];
+}

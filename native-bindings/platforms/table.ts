@@ -1,0 +1,28 @@
+/** The five options of a connection, by the names this library gives them. */
+export type OptionName = 'enable' | 'initialDelay' | 'interval' | 'count' | 'userTimeout';
+
+/** How a kernel counts an option. The library itself counts times in milliseconds. */
+export type Unit = 'none' | 'second' | 'millisecond';
+
+/** Where a kernel keeps one option: the arguments of `setsockopt(2)`, and what the number means. */
+export interface OptionEntry {
+  readonly level: number;
+  readonly name: number;
+  readonly unit: Unit;
+  /** The kernel's own name, for messages. */
+  readonly constant: string;
+}
+
+/** One platform. An option that the platform lacks has no row. */
+export type OptionTable = Readonly<Partial<Record<OptionName, OptionEntry>>>;
+
+/** `IPPROTO_TCP` is assigned by IANA and is the same on every system. */
+export const IPPROTO_TCP = 6;
+
+/** Berkeley's `SOL_SOCKET` and `SO_KEEPALIVE`, which every system but Linux kept. */
+export const BSD_SO_KEEPALIVE: OptionEntry = {
+  level: 0xffff,
+  name: 8,
+  unit: 'none',
+  constant: 'SO_KEEPALIVE',
+};

@@ -1,0 +1,65 @@
+import { CAPACITY, loadLibc } from './libc.ts';
+import type { OptionEntry, Unit } from './platforms/table.ts';
+import { systemCallError } from './system-error.ts';
+
+const UNIT_IN_LIBRARY: Record<Unit, number> = { none: 1, second: 1000, millisecond: 1 };
+
+/** What the kernel is told for a value of this library: its own unit, rounded up, never down. */
+export function toKernel(entry: OptionEntry, value: number): number {
+  return Math.ceil(value / UNIT_IN_LIBRARY[entry.unit]);
+}
+
+/** What this library says for a value of the kernel. */
+export function fromKernel(entry: OptionEntry, value: number): number {
+  return value * UNIT_IN_LIBRARY[entry.unit];
+}
+
+/**
+ * Sets one option to a number that {@link toKernel} made.
+ *
+ * @throws the system call's error; the option is then unchanged.
+ */
+export function setOption(fd: number, entry: OptionEntry, kernelValue: number): void {
+  const libc = loadLibc();
+  libc.memory[0] = kernelValue;
+  if (libc.setsockopt(fd, entry.level, entry.name) !== 0) {
+    throw systemCallError('setsockopt', libc.errno(), entry.constant);
+  }
+}
+
+/**
+ * Reads one option back, in the kernel's unit.
+ *
+ * @throws the system call's error.
+ */
+export function getOption(fd: number, entry: OptionEntry): number {
+  const libc = loadLibc();
+  libc.memory[0] = 0;
+  libc.memory[libc.lengthIndex] = 4;
+  if (libc.getsockopt(fd, entry.level, entry.name) !== 0) {
+    throw systemCallError('getsockopt', libc.errno(), entry.constant);
+  }
+  return libc.memory[0];
+}
+
+/** A structure that the kernel filled, in memory that the next call overwrites. */
+export interface Structure {
+  readonly words: Int32Array;
+  readonly bytes: Uint8Array;
+  /** How many bytes the kernel filled: an older one knows fewer fields. */
+  readonly length: number;
+}
+
+/**
+ * Reads a structure, such as `struct tcp_info`.
+ *
+ * @throws the system call's error.
+ */
+export function getStructure(fd: number, entry: Omit<OptionEntry, 'unit'>): Structure {
+  const libc = loadLibc();
+  libc.memory[libc.lengthIndex] = CAPACITY;
+  if (libc.getsockopt(fd, entry.level, entry.name) !== 0) {
+    throw systemCallError('getsockopt', libc.errno(), entry.constant);
+  }
+  return { words: libc.memory, bytes: libc.bytes, length: libc.memory[libc.lengthIndex] ?? 0 };
+}

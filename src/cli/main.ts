@@ -1,0 +1,7 @@
+#!/usr/bin/env node
+import { run } from './run.ts';
+import { terminal } from './terminal.ts';
+
+run(process.argv.slice(2), terminal()).then((code) => {
+  process.exitCode = code;
+});

@@ -1,0 +1,60 @@
+import { once } from 'node:events';
+import http from 'node:http';
+import net from 'node:net';
+import { getKeepAlive, setKeepAlive } from '../keepalive.ts';
+import type { KeepAliveSettings } from '../options.ts';
+
+/** What the kernel has of sockets that were opened on the loopback interface. */
+export interface MeasuredSockets {
+  /** After `socket.setKeepAlive(true)`. */
+  readonly bare: KeepAliveSettings;
+  /** After `socket.setKeepAlive(true, 60_000)`. */
+  readonly delayed: KeepAliveSettings;
+  /** Of Node's own http agent, once the socket waits for its next request. */
+  readonly agent: KeepAliveSettings;
+  /** After this library's `setKeepAlive(socket, 'database')`. */
+  readonly ours: KeepAliveSettings;
+}
+
+/** Opens connections to itself, on a free port, and reads their options back. */
+export async function measureSockets(): Promise<MeasuredSockets> {
+  const server = http.createServer((_request, response) => response.end());
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  try {
+    return {
+      bare: await onSocket(port, (socket) => socket.setKeepAlive(true)),
+      delayed: await onSocket(port, (socket) => socket.setKeepAlive(true, 60_000)),
+      agent: await onAgent(port),
+      ours: await onSocket(port, (socket) => setKeepAlive(socket, 'database')),
+    };
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
+}
+
+async function onSocket(port: number, set: (socket: net.Socket) => unknown): Promise<KeepAliveSettings> {
+  const socket = net.connect(port, '127.0.0.1');
+  try {
+    await once(socket, 'connect');
+    set(socket);
+    return getKeepAlive(socket);
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function onAgent(port: number): Promise<KeepAliveSettings> {
+  // As http.globalAgent is made, but not the one that others use.
+  const agent = new http.Agent({ keepAlive: true });
+  try {
+    const freed = once(agent, 'free') as Promise<[net.Socket]>;
+    http.get({ port, host: '127.0.0.1', agent }, (response) => response.resume());
+    const [socket] = await freed;
+    return getKeepAlive(socket);
+  } finally {
+    agent.destroy();
+  }
+}

@@ -1,0 +1,74 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import { pathToFileURL } from 'node:url';
+import { parseRuleText } from '../rule-text.ts';
+import { compileRules } from '../rules.ts';
+import { type Command, parseArguments, UsageError } from './command.ts';
+
+const help = `tcp-keepalive run: run a Node program under rules, without touching its code
+
+Usage: tcp-keepalive run --rules '<rules>' -- <program> [<argument> ...]
+
+  --rules <rules>   target=use, separated by semicolons; the first that matches
+                    counts. A target is a port, a range of ports, a host (a
+                    name, an address, a CIDR block) with or without :port, or *
+                    for what the program connects to; listen: and a port, a
+                    range or * for what it accepts. use is a preset, or off.
+
+The program, and every Node program that it starts, gets NODE_OPTIONS and
+TCP_KEEPALIVE in its environment. TCP_KEEPALIVE_DEBUG=1 tells of each
+connection. The exit code is the program's own.
+
+Examples:
+  tcp-keepalive run --rules '5432=database; *=loadBalancer' -- node app.js
+  tcp-keepalive run --rules '10.0.0.0/8:6379=fastFailover' -- npm start
+  tcp-keepalive run --rules 'listen:8080=websocket' -- node server.js
+`;
+
+/** `tcp-keepalive run` */
+export const runProgram: Command = {
+  summary: 'a program under rules, without touching its code',
+  help,
+  run(args) {
+    const parsed = parseArguments(args, { rules: 'string' });
+    const rules = parsed.value('rules');
+    const [program, ...programArgs] = parsed.positionals;
+    if (rules === undefined) throw new UsageError("Expected --rules, such as --rules '5432=database'");
+    if (program === undefined) throw new UsageError('Expected a program after --, such as -- node app.js');
+    compileRules(parseRuleText(rules, '--rules'));
+    return exitCodeOf(
+      spawn(program, programArgs, {
+        stdio: 'inherit',
+        env: { ...process.env, TCP_KEEPALIVE: rules, NODE_OPTIONS: nodeOptions() },
+      }),
+    );
+  },
+};
+
+/** A URL, because it has no spaces, which separate options there. */
+function nodeOptions(): string {
+  const register = createRequire(import.meta.url).resolve('tcp-keepalive/register');
+  const ours = `--import=${pathToFileURL(register).href}`;
+  return [process.env.NODE_OPTIONS, ours].filter(Boolean).join(' ');
+}
+
+// What ends a service. From a terminal SIGINT reaches the program by itself, and only must not end
+// this process before it.
+const ending = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+async function exitCodeOf(child: ChildProcess): Promise<number> {
+  const handOn = (signal: NodeJS.Signals) => {
+    if (signal !== 'SIGINT') child.kill(signal);
+  };
+  for (const signal of ending) process.on(signal, handOn);
+  try {
+    const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
+    return code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
+  } catch (error) {
+    throw new UsageError(`Expected a program that can be run, got ${(error as Error).message}`);
+  } finally {
+    for (const signal of ending) process.off(signal, handOn);
+  }
+}

@@ -1,0 +1,21 @@
+import type { Io } from './command.ts';
+
+/**
+ * The process's own output. Coloured on a terminal only, and not where `NO_COLOR` is set to anything.
+ *
+ * @see https://no-color.org
+ */
+export function terminal(): Io {
+  const { stdout, stderr, env } = process;
+  // A reader that has seen enough, such as head(1), closes the pipe: that is no failure of ours.
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+  return {
+    out: (text) => void stdout.write(text),
+    err: (text) => void stderr.write(text),
+    // A pipe has none, and some terminals say 0.
+    columns: stdout.columns || 80,
+    color: stdout.isTTY === true && !env.NO_COLOR,
+  };
+}

@@ -1,0 +1,45 @@
+import util from 'node:util';
+import type { Io } from './command.ts';
+
+/** A line is never wider than this, so that it can be read and pasted anywhere. */
+const WIDEST = 80;
+const NARROWEST = 50;
+
+export function width(io: Io): number {
+  return Math.max(NARROWEST, Math.min(io.columns, WIDEST));
+}
+
+type Style = 'bold' | 'dim' | 'red' | 'yellow' | 'green' | 'cyan';
+
+/** Colours text, where colour is wanted. */
+export function paint(io: Io, style: Style, text: string): string {
+  // The terminal was looked at already; newer versions of Node would look again, at their own.
+  return io.color ? util.styleText(style, text, { validateStream: false }) : text;
+}
+
+/** Breaks text into lines of at most `columns`, between words. */
+export function wrap(text: string, columns: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > columns) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === '' ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line];
+}
+
+/** Text under a label: the first line beside it, the others indented alike. */
+export function labelled(label: string, text: string, indent: number, columns: number): string {
+  const [first, ...others] = wrap(text, columns - indent);
+  return [`${label}${first}`, ...others.map((line) => ' '.repeat(indent) + line)].join('\n');
+}
+
+/** A number with its thousands apart: `10 000`. */
+export function grouped(value: number): string {
+  const rounded = value >= 10 ? Math.round(value) : Number(value.toPrecision(2));
+  return String(rounded).replace(/\B(?=(\d{3})+(?!\d))/g, ' ');
+}

@@ -1,0 +1,63 @@
+import type { DetectionWindow } from '../predict.ts';
+import type { Io } from './command.ts';
+import { paint } from './text.ts';
+import { formatTime } from './times.ts';
+
+/** A line of time: which moment lies in which column. */
+export interface Scale {
+  /** The moment of the last column, in ms. */
+  readonly end: number;
+  readonly columns: number;
+}
+
+/** What is drawn for one state of a connection. */
+export interface Line {
+  /** What the connection does before it is dropped. */
+  readonly body: string;
+  readonly probes: readonly DetectionWindow[];
+  readonly drop: DetectionWindow;
+}
+
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 43_200].map(
+  (seconds) => seconds * 1_000,
+);
+
+/** The two lines of a ruler: times, and ticks under their beginnings. */
+export function drawRuler(scale: Scale): [times: string, ticks: string] {
+  const step =
+    STEPS.find((each) => scale.end / each <= 7) ?? Math.ceil(scale.end / 7 / 86_400_000) * 86_400_000;
+  const times = new Array<string>(scale.columns).fill(' ');
+  const ticks = new Array<string>(scale.columns).fill('─');
+  for (let time = 0; time <= scale.end; time += step) {
+    const column = columnOf(time, scale);
+    const label = time === 0 ? '0' : formatTime(time);
+    if (column + label.length > scale.columns) continue;
+    ticks[column] = time === 0 ? '├' : '┬';
+    for (const [index, letter] of [...label].entries()) times[column + index] = letter;
+  }
+  return [times.join('').trimEnd(), ticks.join('')];
+}
+
+/** One state: `·········●────●────●────✖▒▒▒`. */
+export function drawLine(io: Io, { body, probes, drop }: Line, scale: Scale): string {
+  const cells = new Array<string>(scale.columns).fill(' ');
+  const end = drop.nominal > scale.end ? scale.columns - 1 : columnOf(drop.nominal, scale);
+  const first = probes[0] === undefined ? 0 : columnOf(probes[0].nominal, scale);
+  for (let column = 0; column <= end; column++) {
+    cells[column] = probes.length > 0 && column < first ? paint(io, 'dim', '·') : body;
+  }
+  if (drop.nominal > scale.end) {
+    cells[end] = paint(io, 'dim', '▶');
+    return cells.join('');
+  }
+  for (let column = columnOf(drop.earliest, scale); column <= columnOf(drop.latest, scale); column++) {
+    if (column < scale.columns) cells[column] = paint(io, 'yellow', '▒');
+  }
+  for (const { nominal } of probes) cells[columnOf(nominal, scale)] = paint(io, 'cyan', '●');
+  cells[end] = paint(io, 'red', '✖');
+  return cells.join('').trimEnd();
+}
+
+function columnOf(time: number, { end, columns }: Scale): number {
+  return Math.round((time / end) * (columns - 1));
+}

@@ -1,0 +1,38 @@
+import { UsageError } from './command.ts';
+
+const UNITS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000, ms: 1 };
+
+const TIME =
+  /^(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?$/;
+
+/**
+ * A time as people type it: `30s`, `1m30s`, `500ms`, or bare milliseconds.
+ *
+ * @throws {@link UsageError}
+ */
+export function parseTime(name: string, text: string): number {
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
+  const parts = TIME.exec(text)?.slice(1);
+  if (text === '' || parts === undefined) {
+    throw new UsageError(
+      `Expected \`${name}\` to be a time such as 30s, 1m30s, 500ms or 1500 (milliseconds), got \`${text}\``,
+    );
+  }
+  const units = Object.values(UNITS);
+  return parts.reduce((sum, part, index) => sum + Number(part ?? 0) * (units[index] ?? 0), 0);
+}
+
+/** A time as people read it, to a tenth of a second: `30s`, `24.5s`, `15m29s`, `2h11m`, `never`. */
+export function formatTime(ms: number): string {
+  if (ms === Infinity) return 'never';
+  if (ms > 0 && ms < 1_000) return `${Math.round(ms)}ms`;
+  if (ms < 120_000) return `${Number((ms / 1_000).toFixed(1))}s`;
+  if (ms < 3_600_000) return joined(Math.round(ms / 1_000), 60, 'm', 's');
+  if (ms < 86_400_000) return joined(Math.round(ms / 60_000), 60, 'h', 'm');
+  return joined(Math.round(ms / 3_600_000), 24, 'd', 'h');
+}
+
+function joined(total: number, size: number, large: string, small: string): string {
+  const rest = total % size;
+  return `${Math.floor(total / size)}${large}${rest === 0 ? '' : `${rest}${small}`}`;
+}

@@ -1,0 +1,145 @@
+import { constants } from 'node:os';
+import { IPPROTO_TCP, type OptionEntry } from '../native-bindings/platforms/table.ts';
+import { fromKernel, getOption, setOption, toKernel } from '../native-bindings/sockopt.ts';
+import { isSystemCallError, type SystemCallError } from '../native-bindings/system-error.ts';
+import { keepAliveError } from './errors.ts';
+import type { KeepAliveSettings, OptionName } from './options.ts';
+import { type AppliedKeepAlive, lacking, planWrites, table, type Write, withSkipped } from './write-plan.ts';
+
+// Every TCP has this option, so that reading it proves a descriptor to be TCP.
+const TCP_NODELAY: OptionEntry = { level: IPPROTO_TCP, name: 1, unit: 'none', constant: 'TCP_NODELAY' };
+
+// What kernels answer to a TCP option on a Unix socket, a file or pipe, and another protocol. By
+// number, because libuv's name for Linux's EOPNOTSUPP is ENOTSUP, and for macOS's it has none.
+const { EOPNOTSUPP, ENOTSUP, ENOTSOCK, ENOPROTOOPT } = constants.errno;
+const REFUSALS: readonly number[] = [EOPNOTSUPP, ENOTSUP, ENOTSOCK, ENOPROTOOPT];
+
+/**
+ * Writes settings to a descriptor: one `setsockopt` for each.
+ *
+ * @param strict - throw for what this platform lacks, instead of naming it in `skipped`
+ * @throws `ERR_KEEPALIVE_UNSUPPORTED`, `ERR_KEEPALIVE_NOT_TCP`, or the system call's error; each has
+ *   `applied`, the options that were set before it.
+ */
+export function writeSettings(fd: number, settings: KeepAliveSettings, strict: boolean): AppliedKeepAlive {
+  const { writes, applied } = planWrites(settings);
+  if (strict && applied.skipped !== undefined) throw lacking(applied.skipped);
+  let lackedHere = false;
+  for (let i = 0; i < writes.length; i++) {
+    const { option, entry, kernelValue } = writes[i] as Write;
+    try {
+      if (option === 'enable' && i === (lackedHere ? 1 : 0)) getOption(fd, TCP_NODELAY);
+      setOption(fd, entry, kernelValue);
+    } catch (error) {
+      if (!isUserTimeoutLacking(error, option)) throw explain(error, writes.slice(0, i), writes.slice(i));
+      if (strict) throw lacking([option], error);
+      lackedHere = true;
+    }
+  }
+  return lackedHere ? withSkipped(applied, [...(applied.skipped ?? []), 'userTimeout']) : applied;
+}
+
+/**
+ * Writes those settings that differ from the kernel's. Writing the same `TCP_KEEPIDLE` again while
+ * probes are out would make Linux send one more at once.
+ *
+ * @throws `ERR_KEEPALIVE_UNSUPPORTED` where koffi cannot be loaded, `ERR_KEEPALIVE_NOT_TCP`, or the
+ *   system call's error.
+ */
+export function writeDifferences(fd: number, settings: KeepAliveSettings): void {
+  const current = readSettings(fd);
+  const differing = planWrites(settings).writes.filter(({ option, entry, kernelValue }) => {
+    const value = current[option];
+    return value !== undefined && toKernel(entry, Number(value)) !== kernelValue;
+  });
+  for (const [i, { entry, kernelValue }] of differing.entries()) {
+    try {
+      setOption(fd, entry, kernelValue);
+    } catch (error) {
+      throw explain(error, differing.slice(0, i), differing.slice(i));
+    }
+  }
+}
+
+/**
+ * Reads back every option that this platform, and this connection, has.
+ *
+ * @throws `ERR_KEEPALIVE_UNSUPPORTED` where koffi cannot be loaded, `ERR_KEEPALIVE_NOT_TCP`, or the
+ *   system call's error.
+ */
+export function readSettings(fd: number): KeepAliveSettings {
+  try {
+    // The first TCP option proves the descriptor to be TCP; OpenBSD has none but this.
+    if (table.initialDelay === undefined) getOption(fd, TCP_NODELAY);
+    const initialDelay = read(fd, table.initialDelay);
+    const interval = read(fd, table.interval);
+    const count = read(fd, table.count);
+    const userTimeout = readUserTimeout(fd);
+    const enable = read(fd, table.enable);
+
+    const settings: { -readonly [name in OptionName]?: KeepAliveSettings[name] } = {};
+    // macOS and the BSDs answer with the flag's own number, not with 1.
+    if (enable !== undefined) settings.enable = enable !== 0;
+    if (initialDelay !== undefined) settings.initialDelay = initialDelay;
+    if (interval !== undefined) settings.interval = interval;
+    if (count !== undefined) settings.count = count;
+    if (userTimeout !== undefined) settings.userTimeout = userTimeout;
+    return Object.freeze(settings) as KeepAliveSettings;
+  } catch (error) {
+    throw explain(error);
+  }
+}
+
+function read(fd: number, entry: OptionEntry | undefined): number | undefined {
+  return entry === undefined ? undefined : fromKernel(entry, getOption(fd, entry));
+}
+
+function readUserTimeout(fd: number): number | undefined {
+  try {
+    return read(fd, table.userTimeout);
+  } catch (error) {
+    // Linux answers EOPNOTSUPP for Multipath TCP. By now it is known to be TCP of some kind.
+    if (isRefusal(error)) return undefined;
+    throw error;
+  }
+}
+
+/** A Multipath TCP socket, and FreeBSD before 14, are TCP without a user timeout. */
+function isUserTimeoutLacking(error: unknown, option: OptionName): boolean {
+  return option === 'userTimeout' && isSystemCallError(error) && error.code === 'ENOPROTOOPT';
+}
+
+/** Whether a descriptor has no such option, or is no socket at all. */
+function isRefusal(error: unknown): error is SystemCallError {
+  return isSystemCallError(error) && REFUSALS.includes(-error.errno);
+}
+
+/** Tells what a failed call means: not TCP, no koffi, or just what the kernel said. */
+export function explain(error: unknown, written: readonly Write[] = [], left: readonly Write[] = []): Error {
+  const applied = written.map(({ option }) => option);
+  if (!isSystemCallError(error)) return noLibrary(error);
+  if (applied.length === 0 && isRefusal(error)) {
+    return keepAliveError(
+      'ERR_KEEPALIVE_NOT_TCP',
+      `Expected a TCP socket, got another kind, such as a Unix socket (${error.message}); ` +
+        'only TCP peers can vanish unnoticed, so leave it as it is',
+      { cause: error, applied },
+    );
+  }
+  const notSet = left.map(({ option }) => `\`${option}\``).join(', ');
+  const message = notSet === '' ? error.message : `${error.message}; not set: ${notSet}`;
+  return Object.assign(error, { message, applied });
+}
+
+function noLibrary(cause: unknown): Error {
+  return keepAliveError(
+    'ERR_KEEPALIVE_UNSUPPORTED',
+    `Expected koffi, which makes the system calls, to load, got: ${cause instanceof Error ? firstLine(cause) : cause}; ` +
+      'install it with its optional dependencies, keep it out of bundles, and under --permission allow it with --allow-addons',
+    { cause, applied: [] },
+  );
+}
+
+function firstLine(error: Error): string {
+  return error.message.split('\n', 1)[0] ?? '';
+}

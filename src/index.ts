@@ -1,0 +1,16 @@
+export { type Capabilities, capabilities, type OptionCapability } from './capabilities.ts';
+export type { KeepAliveError, KeepAliveErrorCode } from './errors.ts';
+export { keepAlive } from './hold.ts';
+export { installKeepAlive } from './install.ts';
+export { getKeepAlive, setKeepAlive } from './keepalive.ts';
+export type { KeepAliveInput, KeepAliveOptions, KeepAliveSettings, OptionName } from './options.ts';
+export { type PathIdleLimit, type PathName, pathIdleLimits } from './paths.ts';
+export { type KeepAliveGoal, type KeepAlivePlan, planKeepAlive } from './plan.ts';
+export { type Detection, type DetectionSystem, type DetectionWindow, predictDetection } from './predict.ts';
+export { type Preset, type PresetName, presets } from './presets.ts';
+export type { OnError } from './report.ts';
+export { type Finding, type FindingCode, type ReviewContext, reviewKeepAlive } from './review.ts';
+export type { KeepAliveRule, PortRange } from './rules.ts';
+export { keepAliveServer } from './server.ts';
+export { getTcpInfo, type TcpInfo, type TcpState } from './tcp-info.ts';
+export type { AppliedKeepAlive } from './write-plan.ts';

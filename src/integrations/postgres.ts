@@ -1,0 +1,69 @@
+import net from 'node:net';
+import { holdSocket } from '../hold.ts';
+import { DRIVER, type HoldRequest } from '../hold-record.ts';
+import type { KeepAliveInput } from '../options.ts';
+import type { OnError } from '../report.ts';
+import { parseKeepAliveOptions } from '../validate.ts';
+
+/** What postgres.js takes as `socket`. It calls it with its options, once it has worked them out. */
+export type PostgresSocket = (options: object) => net.Socket | Promise<net.Socket>;
+
+/** Where those options say that the server is: several hosts for a failover, or the path of a Unix socket. */
+interface PostgresAddress {
+  readonly host: readonly string[];
+  readonly port: readonly number[];
+  readonly path?: string | false | null | undefined;
+}
+
+/**
+ * Holds keepalive timers on every connection of postgres.js, from the moment when TCP connects. Takes its
+ * options and returns a copy in which `socket` connects as postgres.js would have, or as the function that
+ * was there, and then holds the timers. With TLS too, and over what its own `keep_alive` sets. Give it
+ * `{}` where all else is in the URL: `postgres(url, keepAlivePostgres({}, 'database'))`.
+ *
+ * Connecting is bounded by postgres.js's `connect_timeout`, 30 s by default. Several hosts are tried in
+ * turn, the next one after a connection has failed or ended.
+ *
+ * A vanished peer now raises an error on the query in flight, `ETIMEDOUT`. A connection that was idle is
+ * replaced without a word.
+ *
+ * A Unix socket goes on without, which is reported to `onError`, or as a process warning.
+ *
+ * @returns a copy of the options
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`
+ *
+ * @example
+ * ```ts
+ * const sql = postgres(keepAlivePostgres({ host: 'db', database: 'app' }, 'database'));
+ * ```
+ */
+export function keepAlivePostgres<T extends object>(
+  config: T,
+  options: KeepAliveInput,
+  { onError }: { onError?: OnError | undefined } = {},
+): T & { socket: PostgresSocket } {
+  const request: HoldRequest = { settings: parseKeepAliveOptions(options), rank: DRIVER, onError };
+  const connect = (config as { socket?: PostgresSocket }).socket ?? connectInTurn();
+  return {
+    ...config,
+    socket: async (parsed) => {
+      const socket = await connect(parsed);
+      holdSocket(socket, request);
+      return socket;
+    },
+  };
+}
+
+function connectInTurn(): PostgresSocket {
+  let turn = 0;
+  let latest: net.Socket | undefined;
+  return (options) => {
+    const { host: hosts, port: ports, path } = options as PostgresAddress;
+    if (path) return net.connect(path);
+    if (latest?.destroyed) turn += 1;
+    const [host, port] = [hosts[turn % hosts.length], ports[turn % hosts.length]];
+    latest = net.connect({ host: String(host), port: Number(port) });
+    // postgres.js reads both from the socket: TLS verifies the host's name, and errors tell the address.
+    return Object.assign(latest, { host, port });
+  };
+}

@@ -1,0 +1,162 @@
+import diagnostics from 'node:diagnostics_channel';
+import type net from 'node:net';
+import { readSettings, writeDifferences } from './descriptor-options.ts';
+import { isNotTcp, isUnsupported } from './errors.ts';
+import { SERVER } from './hold-record.ts';
+import type { KeepAliveSettings } from './options.ts';
+import { report } from './report.ts';
+import { listenerDescriptor, NO_DESCRIPTOR } from './socket-handle.ts';
+import { acceptQueueLength, hasTcpInfo } from './tcp-info.ts';
+
+/** What a listener's connections get: the same for all, one by one, or nothing. */
+export type ListenerDecision = KeepAliveSettings | 'by peer' | undefined;
+
+/** What the rules say, asked when a listener is found and when a connection is accepted. */
+export interface ListenerRules {
+  decide(port: number): ListenerDecision;
+  /** @param inherits - whether the connection has its options from the listener */
+  onAccepted(socket: net.Socket, port: number, inherits: boolean): void;
+}
+
+interface Listener {
+  readonly port: number;
+  /** How many of the next connections do not inherit. */
+  oneByOne: number;
+  /** What the listening socket had before, and what we made of it. */
+  readonly changed?: { readonly before: KeepAliveSettings; readonly after: KeepAliveSettings };
+}
+
+/** A watch over this thread's listeners. */
+export interface ListenerWatch {
+  /** To be called when the rules have changed. */
+  refresh(): void;
+  /** Ends the watch, and puts back what the listening sockets had. */
+  stop(): void;
+}
+
+/**
+ * Watches every listener of this thread, and every connection it accepts.
+ *
+ * Where all its connections are to get the same, the listening socket is set and they inherit. A
+ * listener that was there before, or that Node did not announce (before 20.16 and 22.3), is found by
+ * its first connection.
+ */
+export function watchListeners(rules: ListenerRules): ListenerWatch {
+  const listeners = new Map<net.Server, Listener>();
+
+  function adopt(server: net.Server): Listener | undefined {
+    const port = listeningPort(server);
+    if (port === undefined) return undefined;
+    if (!listeners.has(server)) server.on('close', forget);
+    const listener = prepare(server, port, SERVER in server ? undefined : rules.decide(port));
+    listeners.set(server, listener);
+    return listener;
+  }
+
+  function forget(this: net.Server): void {
+    // It may be listening again by the time its last old connection has ended.
+    if (this.listening) return;
+    this.removeListener('close', forget);
+    listeners.delete(this);
+  }
+
+  function accepted(socket: net.Socket): void {
+    const { server } = socket as { server?: net.Server };
+    if (server === undefined || SERVER in server) return;
+    const known = listeners.get(server);
+    const listener = known ?? adopt(server);
+    if (listener === undefined) return;
+    const inherits = known !== undefined && listener.oneByOne === 0;
+    // The one by which a listener was found had left its queue.
+    if (known !== undefined && !inherits) listener.oneByOne -= 1;
+    rules.onAccepted(socket, listener.port, inherits);
+  }
+
+  const unsubscribe = [
+    subscribe('tracing:net.server.listen:asyncEnd', ({ server }) => {
+      if (server !== undefined) adopt(server);
+    }),
+    subscribe('net.server.socket', ({ socket }) => {
+      if (socket !== undefined) accepted(socket);
+    }),
+  ];
+
+  return {
+    refresh() {
+      for (const [server, listener] of listeners) {
+        putBack(server, listener);
+        adopt(server);
+      }
+    },
+    stop() {
+      for (const end of unsubscribe) end();
+      for (const [server, listener] of listeners) {
+        putBack(server, listener);
+        server.removeListener('close', forget);
+      }
+      listeners.clear();
+    },
+  };
+}
+
+interface Message {
+  readonly server?: net.Server;
+  readonly socket?: net.Socket;
+}
+
+/** A subscriber that throws would end the process. */
+function subscribe(channel: string, handle: (message: Message) => void): () => void {
+  const onMessage = (message: unknown) => {
+    try {
+      handle(message as Message);
+    } catch (error) {
+      report(error, undefined);
+    }
+  };
+  diagnostics.subscribe(channel, onMessage);
+  return () => {
+    diagnostics.unsubscribe(channel, onMessage);
+  };
+}
+
+/** The port of a TCP listener; a Unix listener has a path instead. */
+function listeningPort(server: net.Server): number | undefined {
+  const address = server.address();
+  return typeof address === 'object' ? address?.port : undefined;
+}
+
+function prepare(server: net.Server, port: number, decision: ListenerDecision): Listener {
+  if (decision === undefined) return { port, oneByOne: 0 };
+  const fd = listenerDescriptor(server);
+  // The server's own option would be written after what was inherited, and a cluster worker's
+  // listening socket is in the primary.
+  const isOverwritten = (server as { keepAlive?: unknown }).keepAlive === true;
+  if (decision === 'by peer' || isOverwritten || fd === NO_DESCRIPTOR || !hasTcpInfo) {
+    return { port, oneByOne: Number.POSITIVE_INFINITY };
+  }
+  try {
+    const before = readSettings(fd);
+    writeDifferences(fd, decision);
+    // Connections that wait to be accepted do not inherit any more.
+    return { port, oneByOne: acceptQueueLength(fd), changed: { before, after: readSettings(fd) } };
+  } catch (error) {
+    if (isUnsupported(error)) return { port, oneByOne: Number.POSITIVE_INFINITY };
+    if (!isNotTcp(error)) report(error, undefined);
+    return { port, oneByOne: 0 };
+  }
+}
+
+/** Undoes what was written to a listening socket, unless somebody else has written since. */
+function putBack(server: net.Server, { changed }: Listener): void {
+  const fd = listenerDescriptor(server);
+  if (changed === undefined || fd === NO_DESCRIPTOR) return;
+  try {
+    if (same(readSettings(fd), changed.after)) writeDifferences(fd, changed.before);
+  } catch (error) {
+    report(error, undefined);
+  }
+}
+
+function same(one: KeepAliveSettings, other: KeepAliveSettings): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}

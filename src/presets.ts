@@ -1,0 +1,113 @@
+/** Options of a preset: all five are given. */
+export interface Preset {
+  readonly enable: true;
+  readonly initialDelay: number;
+  readonly interval: number;
+  readonly count: number;
+  readonly userTimeout: number;
+}
+
+/**
+ * For SQL, Redis and queue connection pools. An idle dead peer is dropped after 25 s.
+ *
+ * A first probe after 10 s of silence is what libuv sends on most drivers' behalf already; three
+ * probes survive two lost packets, and 25 s lies under the 30 s after which most pools and callers
+ * have given up by themselves. `userTimeout` ends a query in flight on a dead server after about
+ * the same time; it also ends a connection whose living server has not read for 24.5 s.
+ *
+ * @see https://www.postgresql.org/docs/current/runtime-config-connection.html#RUNTIME-CONFIG-TCP-SETTINGS
+ */
+const database: Preset = Object.freeze({
+  enable: true,
+  initialDelay: 10_000,
+  interval: 5_000,
+  count: 3,
+  userTimeout: 24_500,
+});
+
+/**
+ * The same within one datacentre, where a failover must be noticed at once. An idle dead peer is
+ * dropped after 11 s.
+ *
+ * Amazon's advice for Aurora failover (1 s / 1 s / 5) is faster still, but a first probe after less
+ * than 5 s is noise on a pool of any size. `userTimeout` also ends a connection whose living server
+ * has not read for 10.5 s.
+ *
+ * @see https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.BestPractices.FastFailover.html
+ */
+const fastFailover: Preset = Object.freeze({
+  enable: true,
+  initialDelay: 5_000,
+  interval: 2_000,
+  count: 3,
+  userTimeout: 10_500,
+});
+
+/**
+ * For WebSocket, gRPC and other long-lived sessions through NAT. An idle dead peer is dropped
+ * after 90 s.
+ *
+ * 45 s lies under the shortest limits of home routers. Proxies that count payload only (AWS ALB,
+ * Heroku, Cloudflare, nginx) do not see TCP probes: use an application ping beside it.
+ * `userTimeout` also ends a connection whose living client has not read for 89.5 s.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc5382#section-5
+ */
+const websocket: Preset = Object.freeze({
+  enable: true,
+  initialDelay: 45_000,
+  interval: 15_000,
+  count: 3,
+  userTimeout: 89_500,
+});
+
+/**
+ * For SSH, VPN and proxy tunnels: six probes tolerate a route flap of nearly a minute. An idle dead
+ * peer is dropped after 90 s.
+ *
+ * OpenSSH's own `ServerAliveInterval` habit is 15 s x 3; a TCP probe that is lost to a flap costs
+ * the whole tunnel, so there are twice as many here. `userTimeout` also ends a connection whose
+ * living peer has not read for 89.5 s.
+ *
+ * @see https://man.openbsd.org/ssh_config#ServerAliveCountMax
+ */
+const tunnel: Preset = Object.freeze({
+  enable: true,
+  initialDelay: 30_000,
+  interval: 10_000,
+  count: 6,
+  userTimeout: 89_500,
+});
+
+/**
+ * Keeps NAT and cloud load-balancer state warm and asks little of the peer. An idle dead peer is
+ * dropped after 120 s.
+ *
+ * The shortest common limit is Azure's 240 s; a probe a minute stays far below it even when some
+ * are lost. `userTimeout` also ends a connection whose living peer has not read for 119.5 s.
+ *
+ * @see https://learn.microsoft.com/azure/load-balancer/load-balancer-tcp-reset
+ */
+const loadBalancer: Preset = Object.freeze({
+  enable: true,
+  initialDelay: 60_000,
+  interval: 15_000,
+  count: 4,
+  userTimeout: 119_500,
+});
+
+/** The presets' names. */
+export type PresetName = 'database' | 'fastFailover' | 'websocket' | 'tunnel' | 'loadBalancer';
+
+/**
+ * Options for the usual cases, each frozen: pass a name, or spread one and change it.
+ *
+ * The times to a drop are the nominal ones: the kernel's timer rounding adds up to 13 %.
+ */
+export const presets: {
+  readonly database: Preset;
+  readonly fastFailover: Preset;
+  readonly websocket: Preset;
+  readonly tunnel: Preset;
+  readonly loadBalancer: Preset;
+} = Object.freeze({ database, fastFailover, websocket, tunnel, loadBalancer });

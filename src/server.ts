@@ -1,0 +1,145 @@
+import type net from 'node:net';
+import { writeDifferences, writeSettings } from './descriptor-options.ts';
+import { isNotTcp, isOurs, isUnsupported, keepAliveError, readable } from './errors.ts';
+import { SERVER } from './hold-record.ts';
+import { setWithNode } from './node-keepalive.ts';
+import type { KeepAliveInput, KeepAliveSettings } from './options.ts';
+import { type OnError, report, warnOfNodeFallback } from './report.ts';
+import { connectedDescriptor, listenerDescriptor, NO_DESCRIPTOR, unreadable } from './socket-handle.ts';
+import { acceptQueueLength, hasTcpInfo } from './tcp-info.ts';
+import { parseKeepAliveOptions } from './validate.ts';
+import { hasTable } from './write-plan.ts';
+
+/** What a server's connections are to get; on the server, for every copy of this library to see. */
+interface ServerKeepAlive {
+  settings: KeepAliveSettings;
+  onError: OnError | undefined;
+  /** How many of the next connections are set one by one, since they do not inherit. */
+  oneByOne: number;
+  readonly onConnection: (socket: net.Socket) => void;
+}
+
+type MarkedServer = net.Server & { [SERVER]?: ServerKeepAlive };
+
+/**
+ * Sets keepalive timers on every connection that a server accepts, before or after `listen()`, and
+ * again after `close()` and another `listen()`. Takes `net`, `tls`, `http` and `https` servers.
+ *
+ * On Linux they are set on the listening socket, from which accepted sockets inherit at no cost per
+ * connection; those that were in the kernel's accept queue before are set one by one. So is every
+ * connection where there is no listening socket to reach (a cluster worker), where the server's own
+ * `keepAlive` option would overwrite what was inherited, and on other systems.
+ *
+ * A Unix listener is left alone. Any other error goes to `onError`, or is given as a process warning
+ * once for each code. Calling it again replaces the options, for connections accepted from then on.
+ * A process rule leaves such a server's connections alone.
+ *
+ * @returns the same server
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`
+ *
+ * @example
+ * ```ts
+ * keepAliveServer(http.createServer(handler), 'websocket').listen(8080);
+ * ```
+ */
+export function keepAliveServer<S extends net.Server>(
+  server: S,
+  options: KeepAliveInput,
+  behaviour: { onError?: OnError | undefined } = {},
+): S {
+  const onError = readable('an object such as { onError }', () => behaviour.onError);
+  const settings = parseKeepAliveOptions(options);
+  attempt(onError, () => {
+    if (!isServer(server)) throw noServer();
+    const keepAlive = (server as MarkedServer)[SERVER] ?? attachTo(server, { settings, onError });
+    Object.assign(keepAlive, { settings, onError });
+    if (server.listening) applyToListener(server, keepAlive);
+  });
+  return server;
+}
+
+/** What is no real server must neither end the call nor the process, from inside one of its events. */
+function attempt(onError: OnError | undefined, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    report(isOurs(error) ? error : noServer(error), onError);
+  }
+}
+
+/** Not by its class, which is another one in Bun's `http`. */
+function isServer(server: Partial<net.Server> | null | undefined): boolean {
+  return typeof server?.address === 'function' && typeof server.prependListener === 'function';
+}
+
+function noServer(cause?: unknown): Error {
+  return keepAliveError(
+    'ERR_KEEPALIVE_NOT_TCP',
+    'Expected a net.Server, got another object; pass the server itself, such as what app.listen() returns',
+    { cause },
+  );
+}
+
+function attachTo(
+  server: MarkedServer,
+  request: Pick<ServerKeepAlive, 'settings' | 'onError'>,
+): ServerKeepAlive {
+  const keepAlive: ServerKeepAlive = {
+    ...request,
+    oneByOne: 0,
+    onConnection: (socket) => attempt(keepAlive.onError, () => setNext(server, keepAlive, socket)),
+  };
+  server[SERVER] = keepAlive;
+  server.on('listening', () => attempt(keepAlive.onError, () => applyToListener(server, keepAlive)));
+  return keepAlive;
+}
+
+function applyToListener(server: net.Server, keepAlive: ServerKeepAlive): void {
+  keepAlive.oneByOne = connectionsThatDoNotInherit(server, keepAlive);
+  server.removeListener('connection', keepAlive.onConnection);
+  // First, so that what the server's own code sets stays.
+  if (keepAlive.oneByOne > 0) server.prependListener('connection', keepAlive.onConnection);
+}
+
+function connectionsThatDoNotInherit(server: net.Server, { settings, onError }: ServerKeepAlive): number {
+  // The server's own option would be written after what was inherited.
+  const isOverwritten = (server as { keepAlive?: unknown }).keepAlive === true;
+  const fd = listenerDescriptor(server);
+  if (isOverwritten || fd === NO_DESCRIPTOR || !hasTcpInfo) return Number.POSITIVE_INFINITY;
+  try {
+    writeSettings(fd, settings, false);
+    return acceptQueueLength(fd);
+  } catch (error) {
+    // Without koffi each connection gets what Node's own call can do.
+    if (isUnsupported(error)) return Number.POSITIVE_INFINITY;
+    // A Unix listener is left alone: its clients cannot vanish.
+    if (!isNotTcp(error)) report(error, onError);
+    return 0;
+  }
+}
+
+function setNext(server: net.Server, keepAlive: ServerKeepAlive, socket: net.Socket): void {
+  keepAlive.oneByOne -= 1;
+  if (keepAlive.oneByOne <= 0) server.removeListener('connection', keepAlive.onConnection);
+  if (socket.destroyed) return;
+  try {
+    setAccepted(socket, keepAlive.settings);
+  } catch (thrown) {
+    const error = unreadable(thrown);
+    if (!isNotTcp(error)) report(error, keepAlive.onError);
+  }
+}
+
+function setAccepted(socket: net.Socket, settings: KeepAliveSettings): void {
+  const fd = connectedDescriptor(socket);
+  try {
+    if (fd !== NO_DESCRIPTOR && hasTable) {
+      writeDifferences(fd, settings);
+      return;
+    }
+  } catch (error) {
+    if (!isUnsupported(error)) throw error;
+    warnOfNodeFallback(error);
+  }
+  setWithNode(socket, settings, false);
+}

@@ -1,0 +1,121 @@
+import { invalidOption, readable, shown } from './errors.ts';
+import { didYouMean } from './validate.ts';
+
+/**
+ * The system on which connections live, as a prediction sees it. Times are in milliseconds, as
+ * everywhere in this library; each field that is left out takes the value that Linux starts with.
+ */
+export interface DetectionSystem {
+  /**
+   * Timer ticks a second: the kernel's `CONFIG_HZ`.
+   *
+   * @default every rate from 100 to 1000, so that the window holds on any kernel
+   */
+  readonly hz?: number | undefined;
+
+  /**
+   * The connection's retransmission timeout, as `getTcpInfo()` reads it: the round trip and its
+   * variation, at least 200 ms.
+   *
+   * @default what a peer nearby has: the least, rounded up by one tick, so 204 where `hz` is 250
+   */
+  readonly rto?: number | undefined;
+
+  /** `net.ipv4.tcp_retries2`: how often data is retransmitted. @default 15 */
+  readonly tcpRetries2?: number | undefined;
+
+  /** `net.ipv4.tcp_syn_retries`: how often a SYN is retransmitted. @default 6 */
+  readonly tcpSynRetries?: number | undefined;
+
+  /** `net.ipv4.tcp_keepalive_time`, which `initialDelay` replaces. @default 7 200 000, two hours */
+  readonly keepaliveTime?: number | undefined;
+
+  /** `net.ipv4.tcp_keepalive_intvl`, which `interval` replaces. @default 75 000 */
+  readonly keepaliveIntvl?: number | undefined;
+
+  /** `net.ipv4.tcp_keepalive_probes`, which `count` replaces. @default 9 */
+  readonly keepaliveProbes?: number | undefined;
+}
+
+/** A system whose fields were checked and filled; `hz` and `rto` stay unknown where they were. */
+export interface SystemSettings extends DetectionSystem {
+  readonly tcpRetries2: number;
+  readonly tcpSynRetries: number;
+  readonly keepaliveTime: number;
+  readonly keepaliveIntvl: number;
+  readonly keepaliveProbes: number;
+}
+
+const linuxDefaults: SystemSettings = Object.freeze({
+  tcpRetries2: 15,
+  tcpSynRetries: 6,
+  keepaliveTime: 7_200_000,
+  keepaliveIntvl: 75_000,
+  keepaliveProbes: 9,
+});
+
+interface Range {
+  readonly min: number;
+  readonly max: number;
+  readonly unit: string;
+}
+
+const ranges: { readonly [name in keyof DetectionSystem]-?: Range } = {
+  hz: { min: 24, max: 1_200, unit: 'ticks a second' },
+  rto: { min: 1, max: 120_000, unit: 'milliseconds' },
+  tcpRetries2: { min: 0, max: 255, unit: 'retransmissions' },
+  tcpSynRetries: { min: 1, max: 127, unit: 'retransmissions' },
+  keepaliveTime: { min: 1_000, max: 32_767_000, unit: 'milliseconds' },
+  keepaliveIntvl: { min: 1_000, max: 32_767_000, unit: 'milliseconds' },
+  keepaliveProbes: { min: 1, max: 127, unit: 'probes' },
+};
+
+/**
+ * Checks a system and fills it with Linux's own values.
+ *
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`
+ */
+export function parseSystem(system: DetectionSystem | undefined): SystemSettings {
+  return system === undefined ? linuxDefaults : readable('a system', () => readSystem(system));
+}
+
+function readSystem(system: DetectionSystem): SystemSettings {
+  if (typeof system !== 'object' || system === null) {
+    throw invalidOption(`Expected the system to be an object, got ${shown(system)}`, TypeError);
+  }
+  for (const name of Object.keys(system)) {
+    if (!Object.hasOwn(ranges, name)) throw unknownField(name);
+  }
+  return {
+    hz: checkField('hz', system.hz),
+    rto: checkField('rto', system.rto),
+    tcpRetries2: checkField('tcpRetries2', system.tcpRetries2) ?? linuxDefaults.tcpRetries2,
+    tcpSynRetries: checkField('tcpSynRetries', system.tcpSynRetries) ?? linuxDefaults.tcpSynRetries,
+    keepaliveTime: checkField('keepaliveTime', system.keepaliveTime) ?? linuxDefaults.keepaliveTime,
+    keepaliveIntvl: checkField('keepaliveIntvl', system.keepaliveIntvl) ?? linuxDefaults.keepaliveIntvl,
+    keepaliveProbes: checkField('keepaliveProbes', system.keepaliveProbes) ?? linuxDefaults.keepaliveProbes,
+  };
+}
+
+function checkField(name: keyof DetectionSystem, value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  const { min, max, unit } = ranges[name];
+  const whole = unit !== 'milliseconds';
+  // Written so that NaN is refused too.
+  if (typeof value === 'number' && value >= min && value <= max && (!whole || Number.isInteger(value)))
+    return value;
+  const type = typeof value === 'number' ? RangeError : TypeError;
+  const expected = `${whole ? 'an integer ' : ''}from ${min} to ${max} ${unit}`;
+  const seconds = min === 1_000 && typeof value === 'number' && value >= 1 && value < min;
+  const hint = seconds ? `; did you mean ${value * 1_000}?` : '';
+  throw invalidOption(`Expected \`${name}\` to be ${expected}, got ${shown(value)}${hint}`, type);
+}
+
+function unknownField(name: string): Error {
+  const names = Object.keys(ranges);
+  return invalidOption(
+    `Expected the system's fields ${names.map((known) => `\`${known}\``).join(', ')}, ` +
+      `got \`${name}\`${didYouMean(name, names)}`,
+    TypeError,
+  );
+}

@@ -1,0 +1,119 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, expect, it, test } from 'vitest';
+import { run } from '../src/cli/run.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+// With a space, as on many people's machines.
+const directory = mkdtempSync(join(tmpdir(), 'tcp keepalive-'));
+
+beforeAll(async () => {
+  writeFileSync(
+    join(directory, 'package.json'),
+    JSON.stringify({ name: 'tcp-keepalive', exports: { './register': './dist/register.cjs' } }),
+  );
+  mkdirSync(join(directory, 'dist'));
+  symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'));
+  await bundle('src/cli/main.ts', 'cli.mjs', 'esm');
+  await bundle('src/register.ts', 'register.cjs', 'cjs');
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+async function bundle(entry: string, name: string, format: 'esm' | 'cjs'): Promise<void> {
+  await build({
+    absWorkingDir: root,
+    entryPoints: [entry],
+    outfile: join(directory, 'dist', name),
+    format,
+    bundle: true,
+    platform: 'node',
+    external: ['koffi'],
+    logOverride: { 'empty-import-meta': 'silent' },
+  });
+}
+
+const CONNECT = `
+  const net = require('node:net');
+  const server = net.createServer().listen(0, '127.0.0.1', () => {
+    const socket = net.connect(server.address().port, '127.0.0.1', () => {
+      setImmediate(() => { socket.destroy(); server.close(); process.exitCode = 7; });
+    });
+  });
+  console.log(process.argv.slice(1).join());`;
+
+async function typed(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
+  const child = spawn(process.execPath, [join(directory, 'dist/cli.mjs'), 'run', ...args], {
+    env: { PATH: process.env.PATH ?? '', NODE_OPTIONS: '--no-deprecation', TCP_KEEPALIVE_DEBUG: '1' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 20_000,
+  });
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (chunk) => {
+    out += chunk;
+    if (out.endsWith('ready\n')) child.kill('SIGTERM');
+  });
+  child.stderr.on('data', (chunk) => {
+    err += chunk;
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, out, err };
+}
+
+it('runs a program under the rules, with its arguments, output and exit code', async () => {
+  const { code, out, err } = await typed(
+    '--rules',
+    '*=database; listen:*=off',
+    ...['--', process.execPath, '-e', CONNECT, '--', '--help', 'x'],
+  );
+  expect({ code, out }).toEqual({ code: 7, out: '--help,x\n' });
+  expect(err).toMatch(
+    /^tcp-keepalive: client 127\.0\.0\.1:\d+, rule \*=database: enable=true initialDelay=10000 /m,
+  );
+});
+
+it('gives the exit code of a program that ended by a signal', async () => {
+  const source = "process.kill(process.pid, 'SIGKILL')";
+  const { code } = await typed('--rules', '*=off', '--', process.execPath, '-e', source);
+  expect(code).toBe(128 + 9);
+});
+
+it('hands on the signal that is to end it', async () => {
+  const source = `
+    process.on('SIGTERM', () => { console.log('ended'); process.exit(3); });
+    setTimeout(() => {}, 15000);
+    console.log('ready');`;
+  const { code, out } = await typed('--rules', '*=off', '--', process.execPath, '-e', source);
+  expect({ code, out }).toEqual({ code: 3, out: 'ready\nended\n' });
+});
+
+it('says in one line that there is no such program', async () => {
+  const { code, err } = await typed('--rules', '*=off', '--', '/no/such/program');
+  expect(code).toBe(2);
+  expect(err).toMatch(/^tcp-keepalive: Expected a program that can be run, got spawn .*ENOENT\n$/);
+});
+
+test.each([
+  [['run'], "Expected --rules, such as --rules '5432=database'"],
+  [['run', '--rules', '*=off'], 'Expected a program after --'],
+  [['run', '--rules', '*=of', '--', 'node'], '(--rules, rule 1, character 3)'],
+  [['run', '--rule', '*=off', '--', 'node'], 'did you mean `rules`?'],
+])('%j is answered with one line', async (args, message) => {
+  let err = '';
+  const code = await run(args, {
+    out: () => {},
+    err(text) {
+      err += text;
+    },
+    columns: 80,
+    color: false,
+  });
+  expect(code).toBe(2);
+  expect(err).toContain(message);
+  expect(err.trim().split('\n')).toHaveLength(1);
+});

@@ -1,0 +1,31 @@
+import * as tcpKeepAlive from 'tcp-keepalive';
+import * as pure from 'tcp-keepalive/predict';
+import { expect, test } from 'vitest';
+
+test('the package exports these names and no others', () => {
+  expect(Object.keys(tcpKeepAlive).sort()).toEqual([
+    'capabilities',
+    'getKeepAlive',
+    'getTcpInfo',
+    'installKeepAlive',
+    'keepAlive',
+    'keepAliveServer',
+    'pathIdleLimits',
+    'planKeepAlive',
+    'predictDetection',
+    'presets',
+    'reviewKeepAlive',
+    'setKeepAlive',
+  ]);
+});
+
+test('all but the tables are functions', () => {
+  const { presets, pathIdleLimits, ...functions } = tcpKeepAlive;
+  expect([presets, pathIdleLimits].map((table) => typeof table)).toEqual(['object', 'object']);
+  for (const exported of Object.values(functions)) expect(exported).toBeTypeOf('function');
+});
+
+test('what is pure is the same through its own entry', () => {
+  const { planKeepAlive, predictDetection, presets, reviewKeepAlive } = tcpKeepAlive;
+  expect(pure).toMatchObject({ planKeepAlive, predictDetection, presets, reviewKeepAlive });
+});

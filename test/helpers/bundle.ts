@@ -1,0 +1,93 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { build } from 'esbuild';
+
+export interface Bundle {
+  /** The package as one ESM file: its URL. */
+  readonly esm: string;
+  /** The package as one CommonJS file: its path. */
+  readonly cjs: string;
+  /**
+   * Runs an ESM program beside the bundles in a process of its own, and gives what it handed to
+   * `tell()`. In it `connect()` makes a connected socket on loopback, and whatever is still open when
+   * it has told is closed.
+   */
+  run(program: string, flags?: readonly string[]): Promise<unknown>;
+  remove(): void;
+}
+
+/** The package bundled into a lone file, in a directory of its own, with koffi beside it or without. */
+export async function bundle({ koffi }: { koffi: boolean }): Promise<Bundle> {
+  const directory = mkdtempSync(path.join(tmpdir(), 'tcp-keepalive-'));
+  const esm = path.join(directory, 'bundle.mjs');
+  const cjs = path.join(directory, 'bundle.cjs');
+  for (const [outfile, format] of [
+    [esm, 'esm'],
+    [cjs, 'cjs'],
+  ] as const) {
+    await build({
+      entryPoints: [fileURLToPath(new URL('../../src/index.ts', import.meta.url))],
+      outfile,
+      format,
+      bundle: true,
+      platform: 'node',
+      target: 'node20',
+      external: ['koffi'],
+      // In CommonJS import.meta is empty, which is what the loader is prepared for.
+      logLevel: 'error',
+    });
+  }
+  if (koffi) linkKoffi(directory);
+  let programs = 0;
+  return {
+    esm: pathToFileURL(esm).href,
+    cjs,
+    async run(program, flags = []) {
+      const file = path.join(directory, `program-${++programs}.mjs`);
+      writeFileSync(file, prologue + program);
+      const { stdout } = await promisify(execFile)(process.execPath, [...flags, file], { timeout: 20_000 });
+      return JSON.parse(stdout);
+    },
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
+
+function linkKoffi(directory: string): void {
+  const installed = path.dirname(createRequire(import.meta.url).resolve('koffi'));
+  mkdirSync(path.join(directory, 'node_modules'));
+  symlinkSync(installed, path.join(directory, 'node_modules', 'koffi'), 'junction');
+}
+
+const prologue = `
+import { once } from 'node:events';
+import { createRequire } from 'node:module';
+import net from 'node:net';
+
+const require = createRequire(import.meta.url);
+
+async function connect() {
+  const listener = net.createServer((accepted) => accepted.unref()).listen(0, '127.0.0.1');
+  listener.unref();
+  await once(listener, 'listening');
+  const socket = net.connect(listener.address().port, '127.0.0.1');
+  await once(socket, 'connect');
+  return socket;
+}
+
+function tell(told) {
+  process.stdout.write(JSON.stringify(told), () => process.exit());
+}
+
+function told(call) {
+  try {
+    return call();
+  } catch ({ code, message, cause }) {
+    return { code, message, cause: cause && { code: cause.code, message: cause.message } };
+  }
+}
+`;

@@ -1,0 +1,11 @@
+import type net from 'node:net';
+
+/** Node's handle of a socket, as far as drivers' calls end there. */
+export interface Handle {
+  setKeepAlive(...args: unknown[]): number;
+}
+
+/** Node's handle of a socket. */
+export function handleOf(socket: net.Socket): Handle {
+  return (socket as unknown as { _handle: Handle })._handle;
+}

@@ -1,0 +1,13 @@
+import type net from 'node:net';
+
+/** Makes a socket one of a runtime that gives no descriptor, such as Node on Windows. */
+export function hideDescriptor(socket: net.Socket): void {
+  const { _handle: handle } = socket as unknown as { _handle: object };
+  Object.defineProperty(handle, 'fd', { value: undefined, configurable: true });
+}
+
+/** Undoes {@link hideDescriptor}, so that a test can ask the kernel again. */
+export function showDescriptor(socket: net.Socket): void {
+  const { _handle: handle } = socket as unknown as { _handle: { fd?: number } };
+  delete handle.fd;
+}

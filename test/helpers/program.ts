@@ -1,0 +1,103 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+import { afterAll, beforeAll } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** What a program did. */
+export interface Outcome {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+export interface ProgramOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Loads the library with `--require` instead of `--import`. */
+  readonly required?: boolean;
+  /** Runs without the library. */
+  readonly bare?: boolean;
+  /** For the program, in `process.argv`. */
+  readonly args?: readonly string[];
+  readonly node?: string;
+}
+
+/** Programs that have no line of the library in them, and get it from Node's command line. */
+export interface Programs {
+  /** Runs an ES module to its end. */
+  run(source: string, options?: ProgramOptions): Promise<Outcome>;
+  /** The library's built file for `tcp-keepalive/register`. */
+  readonly register: string;
+}
+
+/**
+ * Builds `tcp-keepalive/register` once, into a temporary directory that has the checkout's packages.
+ *
+ * Every program has a `kernelOf(port)` besides, which is no part of the library: the kernel's values
+ * of each of its sockets connected to a port, or accepted on it.
+ */
+export function programs(): () => Programs {
+  const directory = mkdtempSync(join(tmpdir(), 'tcp-keepalive-programs-'));
+  beforeAll(async () => {
+    symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'));
+    await bundle('src/register.ts', join(directory, 'register.mjs'), 'esm');
+    await bundle('src/register.ts', join(directory, 'register.cjs'), 'cjs');
+    await bundle('test/helpers/kernel-of.ts', join(directory, 'kernel-of.mjs'), 'esm');
+  });
+  afterAll(() => rmSync(directory, { recursive: true }));
+
+  let number = 0;
+  const run = async (source: string, options: ProgramOptions = {}): Promise<Outcome> => {
+    const path = join(directory, `program-${++number}.mjs`);
+    writeFileSync(path, source);
+    return runNode(directory, path, options);
+  };
+  return () => ({ run, register: join(directory, 'register.mjs') });
+}
+
+async function bundle(entry: string, outfile: string, format: 'esm' | 'cjs'): Promise<void> {
+  await build({
+    absWorkingDir: root,
+    entryPoints: [entry],
+    outfile,
+    format,
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    external: ['koffi'],
+    logOverride: { 'empty-import-meta': 'silent' },
+  });
+}
+
+async function runNode(directory: string, path: string, options: ProgramOptions): Promise<Outcome> {
+  const { env, required = false, bare = false, args = [], node = process.execPath } = options;
+  const register = required
+    ? ['--require', join(directory, 'register.cjs')]
+    : ['--import', pathToFileURL(join(directory, 'register.mjs')).href];
+  const child = spawn(
+    node,
+    [
+      '--import',
+      pathToFileURL(join(directory, 'kernel-of.mjs')).href,
+      ...(bare ? [] : register),
+      path,
+      ...args,
+    ],
+    { env: { PATH: process.env.PATH ?? '', ...env }, stdio: ['ignore', 'pipe', 'pipe'], timeout: 30_000 },
+  );
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (chunk) => {
+    out += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    err += chunk;
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, out, err };
+}

@@ -1,0 +1,51 @@
+import { onTestFinished, vi } from 'vitest';
+import type { Libc } from '../../native-bindings/libc.ts';
+
+/** A call of `setsockopt`: what the kernel would have been told. */
+export interface RecordedCall {
+  readonly level: number;
+  readonly name: number;
+  readonly value: number;
+}
+
+export interface RecordedLibc {
+  readonly calls: RecordedCall[];
+  /** What `getsockopt` answers, by option number; 0 for any other. */
+  readonly answers: Map<number, number>;
+  /** The `errno` with which an option's calls fail, by option number. */
+  readonly failures: Map<number, number>;
+}
+
+/**
+ * A C library that writes down what it is told, for modules that are imported afterwards and until
+ * the test ends: the kernel of another system, as far as this package knows it.
+ */
+export function recordedLibc(): RecordedLibc {
+  const memory = new Int32Array(2);
+  const recorded: RecordedLibc = { calls: [], answers: new Map(), failures: new Map() };
+  let errno = 0;
+  const outcome = (name: number) => {
+    errno = recorded.failures.get(name) ?? 0;
+    return errno === 0 ? 0 : -1;
+  };
+  const libc: Libc = {
+    memory,
+    bytes: new Uint8Array(memory.buffer),
+    lengthIndex: 1,
+    setsockopt(_fd, level, name) {
+      recorded.calls.push({ level, name, value: memory[0] ?? 0 });
+      return outcome(name);
+    },
+    getsockopt(_fd, _level, name) {
+      memory[0] = recorded.answers.get(name) ?? 0;
+      return outcome(name);
+    },
+    errno: () => errno,
+  };
+  vi.doMock('../../native-bindings/libc.ts', () => ({ CAPACITY: 4, loadLibc: () => libc }));
+  onTestFinished(() => {
+    vi.doUnmock('../../native-bindings/libc.ts');
+    vi.resetModules();
+  });
+  return recorded;
+}

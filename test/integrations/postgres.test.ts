@@ -1,0 +1,112 @@
+import { once } from 'node:events';
+import net from 'node:net';
+import postgres from 'postgres';
+import { keepAlivePostgres } from 'tcp-keepalive/postgres';
+import { expect, onTestFinished, test } from 'vitest';
+import { describeWithServer } from '../helpers/describe-with-server.ts';
+import {
+  connectedSockets,
+  errorOf,
+  expectInTime,
+  idleAMoment,
+  only,
+  proxyTo,
+  quick,
+  quickInKernel,
+} from '../helpers/driver-under-test.ts';
+import { kernelValues } from '../helpers/raw-options.ts';
+import { postgres as postgresServer } from '../helpers/start-postgres.ts';
+
+type Config = postgres.Options<Record<string, never>>;
+
+describeWithServer('keepAlivePostgres', postgresServer, (server) => {
+  const config = (more: Config = {}): Config => {
+    const { host, port, user, password, database } = server();
+    return { host, port, user, password, database, max: 1, backoff: false, ...more };
+  };
+
+  test.for([
+    { name: 'plain', state: 'idle' },
+    { name: 'plain', state: 'unacknowledged' },
+    { name: 'TLS', state: 'idle' },
+  ] as const)('$name: held, and a vanished server is noticed in time: $state', async ({ name, state }) => {
+    const proxy = await proxyTo(server());
+    const opened = connectedSockets();
+    const ssl = name === 'TLS' ? { ca: server().tlsCa ?? '' } : false;
+    const sql = endedAfterTest(postgres(keepAlivePostgres(config({ port: proxy.port, ssl }), quick)));
+    expect(await sql`SELECT 1 AS one`).toEqual([{ one: 1 }]);
+    await idleAMoment();
+    await sql`SELECT 1`;
+    await idleAMoment();
+    // With TLS the wrapped socket has been connected too: the same connection.
+    const socket = opened.to(proxy.port)[0] as net.Socket;
+    expect(kernelValues(socket)).toBe(quickInKernel);
+
+    const waiting = state === 'idle' ? errorOf(sql`SELECT pg_sleep(60)`) : undefined;
+    await idleAMoment();
+    proxy.vanish();
+    const error = await expectInTime(state, socket, () => waiting ?? errorOf(sql`SELECT 1`));
+    expect(error.code).toBe('ETIMEDOUT');
+  });
+
+  test('several hosts, with the rest in a URL: the one that is down is passed over', async () => {
+    const { user, password, database, port } = server();
+    const down = await closedPort();
+    const opened = connectedSockets();
+    const url = `postgres://${user}:${password}@127.0.0.1:${down},127.0.0.1:${port}/${database}`;
+    const sql = endedAfterTest(postgres(url, keepAlivePostgres({ max: 3, backoff: false }, quick)));
+    const queries = [1, 2, 3].map(() => sql`SELECT pg_sleep(0.1)`);
+    await Promise.all(queries);
+    expect(opened.to(port).map(kernelValues)).toEqual([quickInKernel, quickInKernel, quickInKernel]);
+  });
+
+  test("the caller's own socket function is called, and its options are left as they were", async () => {
+    const { port } = server();
+    const sockets: net.Socket[] = [];
+    const own = Object.freeze({
+      socket: async () => {
+        const socket = net.connect(port, '127.0.0.1');
+        await once(socket, 'connect');
+        sockets.push(socket);
+        return socket;
+      },
+    });
+    const sql = endedAfterTest(postgres({ ...config(), ...keepAlivePostgres(own, quick) } as Config));
+    await sql`SELECT 1`;
+    expect(kernelValues(only(sockets))).toBe(quickInKernel);
+  });
+
+  test('a refused connection fails as without, and a Unix socket works on', async () => {
+    const refused = endedAfterTest(
+      postgres(keepAlivePostgres(config({ host: '127.0.0.1', port: await closedPort() }), quick)),
+    );
+    expect((await errorOf(refused`SELECT 1`)).code).toBe('ECONNREFUSED');
+
+    const errors: Error[] = [];
+    const onError = (error: Error) => errors.push(error);
+    const { socketPath, port } = server();
+    const path = `${socketPath}/.s.PGSQL.${port}`;
+    const sql = endedAfterTest(postgres(keepAlivePostgres(config({ path }), quick, { onError })));
+    await sql`SELECT 1`;
+    expect(errors[0]).toMatchObject({ code: 'ERR_KEEPALIVE_NOT_TCP' });
+  });
+});
+
+test('wrong options throw', () => {
+  expect(() => keepAlivePostgres({}, { count: 1.5 })).toThrow(
+    expect.objectContaining({ code: 'ERR_KEEPALIVE_INVALID_OPTION' }),
+  );
+});
+
+function endedAfterTest(sql: postgres.Sql): postgres.Sql {
+  onTestFinished(() => sql.end({ timeout: 0 }));
+  return sql;
+}
+
+async function closedPort(): Promise<number> {
+  const listener = net.createServer().listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address() as net.AddressInfo;
+  listener.close();
+  return port;
+}

@@ -1,0 +1,122 @@
+import { once } from 'node:events';
+import http from 'node:http';
+import http2 from 'node:http2';
+import https from 'node:https';
+import net from 'node:net';
+import { keepAliveUndici, type UndiciConnector } from 'tcp-keepalive/undici';
+import { Agent, request } from 'undici';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import {
+  connectedSockets,
+  errorOf,
+  expectInTime,
+  idleAMoment,
+  only,
+  proxyTo,
+  quick,
+  quickInKernel,
+} from '../helpers/driver-under-test.ts';
+import { kernelValues } from '../helpers/raw-options.ts';
+import { certificate, certificateKey } from '../helpers/test-certificate.ts';
+
+const pem = { cert: certificate, key: certificateKey };
+const connect = { ca: certificate };
+const servers = [
+  { name: 'http', scheme: 'http', newServer: () => http.createServer(answer), config: {} },
+  { name: 'https', scheme: 'https', newServer: () => https.createServer(pem, answer), config: { connect } },
+  {
+    name: 'HTTP/2',
+    scheme: 'https',
+    newServer: () => http2.createSecureServer({ ...pem, allowHTTP1: false }, answer as never),
+    config: { connect, allowH2: true },
+  },
+];
+
+describe.each(servers)('keepAliveUndici, $name', ({ scheme, newServer, config }) => {
+  test('request: held through requests and idling, and a vanished server is noticed in time', async () => {
+    const proxy = await proxyTo({ port: await listening(newServer()) });
+    const opened = connectedSockets();
+    const dispatcher = closedAfterTest(new Agent(keepAliveUndici(config, quick)));
+    const url = `${scheme}://127.0.0.1:${proxy.port}`;
+    for (let round = 0; round < 2; round++) {
+      const { body } = await request(url, { dispatcher });
+      expect(await body.text()).toBe('here');
+      await idleAMoment();
+      expect(kernelValues(only(opened.to(proxy.port)))).toBe(quickInKernel);
+    }
+
+    const failing = errorOf(request(`${url}/never`, { dispatcher }));
+    await idleAMoment();
+    proxy.vanish();
+    const error = await expectInTime('idle', only(opened.to(proxy.port)), () => failing);
+    expect(error.code).toBe('ETIMEDOUT');
+  });
+});
+
+test('fetch: held, and a vanished server is noticed in time', async () => {
+  const proxy = await proxyTo({ port: await listening(http.createServer(answer)) });
+  const opened = connectedSockets();
+  const dispatcher = closedAfterTest(new Agent(keepAliveUndici({ connections: 1 }, quick)));
+  const get = (path: string) =>
+    fetch(`http://127.0.0.1:${proxy.port}${path}`, { dispatcher } as unknown as RequestInit);
+  expect(await (await get('/')).text()).toBe('here');
+  await idleAMoment();
+  expect(kernelValues(only(opened.to(proxy.port)))).toBe(quickInKernel);
+
+  const failing = errorOf(get('/never'));
+  await idleAMoment();
+  proxy.vanish();
+  const error = await expectInTime('idle', only(opened.to(proxy.port)), () => failing);
+  expect(error.cause).toMatchObject({ code: 'ETIMEDOUT' });
+});
+
+test("the caller's own connect function is called, and its options are left as they were", async () => {
+  const port = await listening(http.createServer(answer));
+  const opened = connectedSockets();
+  const endpoints: object[] = [];
+  const own: UndiciConnector = (endpoint, connected) => {
+    endpoints.push(endpoint);
+    const socket = net.connect(port, '127.0.0.1', () => connected(null, socket));
+  };
+  const config = Object.freeze({ connect: own, pipelining: 1 });
+  const copy = keepAliveUndici(config, quick);
+  expect(copy.pipelining).toBe(1);
+  expect(config.connect).toBe(own);
+  const dispatcher = closedAfterTest(new Agent(copy));
+  const { body } = await request('http://service.example', { dispatcher });
+  expect(await body.text()).toBe('here');
+  expect(endpoints).toEqual([expect.objectContaining({ hostname: 'service.example' })]);
+  expect(kernelValues(only(opened.to(port)))).toBe(quickInKernel);
+});
+
+test('a connection that cannot be made fails as without', async () => {
+  const dispatcher = closedAfterTest(new Agent(keepAliveUndici({}, quick)));
+  const closed = net.createServer().listen(0, '127.0.0.1');
+  await once(closed, 'listening');
+  const { port } = closed.address() as net.AddressInfo;
+  closed.close();
+  const error = await errorOf(request(`http://127.0.0.1:${port}`, { dispatcher }));
+  expect(error.code).toBe('ECONNREFUSED');
+});
+
+test('wrong options throw', () => {
+  expect(() => keepAliveUndici({}, { count: 0 })).toThrow(
+    expect.objectContaining({ code: 'ERR_KEEPALIVE_INVALID_OPTION' }),
+  );
+});
+
+function answer(request: http.IncomingMessage, response: http.ServerResponse): void {
+  if (request.url !== '/never') response.end('here');
+}
+
+async function listening(server: net.Server): Promise<number> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  return (server.address() as net.AddressInfo).port;
+}
+
+function closedAfterTest(agent: Agent): Agent {
+  onTestFinished(() => agent.destroy());
+  return agent;
+}

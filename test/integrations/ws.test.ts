@@ -1,0 +1,135 @@
+import { once } from 'node:events';
+import http from 'node:http';
+import type net from 'node:net';
+import type { Duplex } from 'node:stream';
+import { keepAliveHttp } from 'tcp-keepalive/http';
+import { keepAliveWs } from 'tcp-keepalive/ws';
+import { expect, onTestFinished, test } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
+import {
+  connectedSockets,
+  expectInTime,
+  idleAMoment,
+  only,
+  proxyTo,
+  quick,
+  quickInKernel,
+} from '../helpers/driver-under-test.ts';
+import { goDark } from '../helpers/go-dark.ts';
+import { kernelValues } from '../helpers/raw-options.ts';
+
+test.for([
+  { when: 'while it connects', isOpen: false },
+  { when: 'once it is open', isOpen: true },
+])('a client, called $when: held, and a vanished server is noticed in time', async ({ isOpen }) => {
+  const proxy = await proxyTo({ port: await echoServer(newServer()) });
+  const opened = connectedSockets();
+  const client = newClient(proxy.port);
+  if (!isOpen) expect(keepAliveWs(client, quick)).toBe(client);
+  await once(client, 'open');
+  if (isOpen) keepAliveWs(client, quick);
+  const socket = only(opened.to(proxy.port));
+  expect(kernelValues(socket)).toBe(quickInKernel);
+  client.send('hello');
+  await once(client, 'message');
+  await idleAMoment();
+
+  expect(kernelValues(socket)).toBe(quickInKernel);
+  proxy.vanish();
+  const [code] = await expectInTime('idle', socket, () => once(client, 'close'));
+  expect(code).toBe(1006);
+});
+
+test('a client with data in flight', async () => {
+  const proxy = await proxyTo({ port: await echoServer(newServer()) });
+  const opened = connectedSockets();
+  const client = keepAliveWs(newClient(proxy.port), quick);
+  await once(client, 'open');
+  client.send('hello');
+  await once(client, 'message');
+  await idleAMoment();
+  proxy.vanish();
+  const [code] = await expectInTime('unacknowledged', only(opened.to(proxy.port)), () => {
+    client.send('nobody hears this');
+    return once(client, 'close');
+  });
+  expect(code).toBe(1006);
+});
+
+test('a server: open and later connections are held, and a vanished client is noticed in time', async () => {
+  const server = newServer();
+  const port = await echoServer(server);
+  const accepted: net.Socket[] = [];
+  server.on('connection', (_, { socket }) => accepted.push(socket));
+  const opened = connectedSockets();
+  await once(newClient(port), 'message');
+  const first = only([...server.clients]);
+  keepAliveWs(server, quick);
+  await once(newClient(port), 'message');
+  await idleAMoment();
+
+  expect(accepted.map(kernelValues)).toEqual([quickInKernel, quickInKernel]);
+  const vanishing = opened.to(port)[0] as net.Socket;
+  const atServer = accepted.find(({ remotePort }) => remotePort === vanishing.localPort) as net.Socket;
+  goDark(vanishing);
+  const [code] = await expectInTime('idle', atServer, () => once(first, 'close'));
+  expect(code).toBe(1006);
+  expect(server.clients.size).toBe(1);
+});
+
+test('the handshake, through an agent', async () => {
+  const proxy = await proxyTo({ port: await silentHttpServer() });
+  const opened = connectedSockets();
+  const agent = keepAliveHttp(new http.Agent(), quick);
+  const client = new WebSocket(`ws://127.0.0.1:${proxy.port}`, { agent });
+  await idleAMoment();
+  proxy.vanish();
+  const [error] = await expectInTime('idle', only(opened.to(proxy.port)), () => once(client, 'error'));
+  expect(error.code).toBe('ETIMEDOUT');
+});
+
+test('wrong options leave the server as it was', () => {
+  const server = new WebSocketServer({ noServer: true });
+  expect(() => keepAliveWs(server, { interval: 5 })).toThrow(
+    expect.objectContaining({ code: 'ERR_KEEPALIVE_INVALID_OPTION' }),
+  );
+  expect(server.listenerCount('connection')).toBe(0);
+});
+
+function newServer(): WebSocketServer {
+  return new WebSocketServer({ port: 0, host: '127.0.0.1' });
+}
+
+/** Greets, and echoes. */
+async function echoServer(server: WebSocketServer): Promise<number> {
+  server.on('connection', (socket) => {
+    socket.send('welcome');
+    socket.on('message', (data) => socket.send(data));
+  });
+  await once(server, 'listening');
+  onTestFinished(() => {
+    for (const socket of server.clients) socket.terminate();
+    server.close();
+  });
+  return (server.address() as net.AddressInfo).port;
+}
+
+async function silentHttpServer(): Promise<number> {
+  const server = http.createServer();
+  const upgrading: Duplex[] = [];
+  server.on('upgrade', (_, socket) => upgrading.push(socket));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    for (const socket of upgrading) socket.destroy();
+    server.close();
+  });
+  return (server.address() as net.AddressInfo).port;
+}
+
+function newClient(port: number): WebSocket {
+  const client = new WebSocket(`ws://127.0.0.1:${port}`);
+  client.on('error', () => {});
+  onTestFinished(() => client.terminate());
+  return client;
+}

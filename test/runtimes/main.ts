@@ -1,0 +1,190 @@
+/**
+ * The runtime matrix: the packed package, installed into an empty project, on every supported Node line
+ * and on Bun. Prints a table and fails if any cell does.
+ *
+ * `npm run test:runtimes` runs the whole test suite too; `-- --smoke` leaves that row out.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs, styleText } from 'node:util';
+import { build } from 'esbuild';
+import { type PackedProject, packedProject } from './packed-project.ts';
+import { type Runtime, supportedRuntimes } from './runtimes.ts';
+
+interface Cell {
+  /** `undefined` where the row does not apply to the runtime. */
+  passed: boolean | undefined;
+  output: string;
+}
+
+interface Row {
+  name: string;
+  run(runtime: Runtime): Promise<Cell>;
+}
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const notApplicable: Cell = { passed: undefined, output: '' };
+
+function rows(project: PackedProject, withSuite: boolean): Row[] {
+  const { directory, withoutKoffi } = project;
+  const smoke = (
+    name: string,
+    file: string,
+    mode: string,
+    cwd = directory,
+    flags = (_: Runtime): string[] => [],
+  ): Row => ({
+    name,
+    run: (runtime) => execute([runtime.command, ...flags(runtime), join('smoke', file), mode], cwd),
+  });
+  const nodeOnly = (row: Row): Row => ({
+    ...row,
+    run: async (runtime) => (runtime.kind === 'node' ? row.run(runtime) : notApplicable),
+  });
+  return [
+    ...(withSuite ? [nodeOnly(suite)] : []),
+    smoke('ESM, packed and installed', 'esm.mjs', 'full'),
+    smoke('CommonJS, packed and installed', 'cjs.cjs', 'full'),
+    smoke('every entry, both ways', 'entries.mjs', 'full'),
+    smoke('bundled to ESM, koffi external', 'bundle.mjs', 'full'),
+    smoke('bundled to CommonJS, koffi external', 'bundle.cjs', 'full'),
+    nodeOnly(
+      smoke('--permission --allow-addons', 'esm.mjs', 'full', directory, (node) => permission(node, true)),
+    ),
+    nodeOnly(
+      smoke('--permission without addons', 'esm.mjs', 'fallback', directory, (node) =>
+        permission(node, false),
+      ),
+    ),
+    smoke('koffi left out (--omit=optional)', 'cjs.cjs', 'fallback', withoutKoffi),
+  ];
+}
+
+const suite: Row = {
+  name: 'the whole test suite',
+  async run(runtime) {
+    // vitest needs a newer Node 20 than the one that the registry has as a plain binary.
+    if (runtime.name.startsWith('Node 20.8.')) return notApplicable;
+    // Tried again, because it is runtimes that are compared here: a busy machine upsets a timed test.
+    const flags = ['--reporter=dot', '--retry=2'];
+    return execute([runtime.command, 'node_modules/vitest/vitest.mjs', 'run', ...flags], root);
+  },
+};
+
+function permission(node: Runtime, addons: boolean): string[] {
+  const flag = node.major === 20 ? '--experimental-permission' : '--permission';
+  return [
+    flag,
+    '--allow-fs-read=*',
+    ...(addons ? ['--allow-addons'] : []),
+    ...(node.major >= 25 ? ['--allow-net'] : []),
+    '--disable-warning=SecurityWarning',
+  ].filter((each) => node.major > 20 || each !== '--disable-warning=SecurityWarning');
+}
+
+async function bundle(directory: string): Promise<void> {
+  for (const [format, name] of [
+    ['esm', 'bundle.mjs'],
+    ['cjs', 'bundle.cjs'],
+  ] as const) {
+    await build({
+      absWorkingDir: directory,
+      stdin: {
+        contents: `import * as library from 'tcp-keepalive';
+          import suite from './suite.cjs';
+          suite.smoke(library, process.argv[2]).catch((error) => { console.error(error); process.exitCode = 1; });`,
+        resolveDir: join(directory, 'smoke'),
+      },
+      bundle: true,
+      platform: 'node',
+      format,
+      external: ['koffi', './suite.cjs'],
+      outfile: join('smoke', name),
+      logLevel: 'error',
+    });
+  }
+}
+
+async function checkTypes(directory: string): Promise<boolean> {
+  let allPassed = true;
+  for (const [moduleResolution, module] of [
+    ['node16', 'node16'],
+    ['nodenext', 'nodenext'],
+    ['bundler', 'esnext'],
+  ]) {
+    const config = join(directory, `tsconfig.${moduleResolution}.json`);
+    const compilerOptions = {
+      strict: true,
+      noEmit: true,
+      target: 'es2022',
+      module,
+      moduleResolution,
+      types: ['node'],
+    };
+    const typeRoots = [join(root, 'node_modules/@types')];
+    writeFileSync(
+      config,
+      JSON.stringify({ compilerOptions: { ...compilerOptions, typeRoots }, include: ['consumers'] }),
+    );
+    const { passed, output } = await execute(
+      [process.execPath, join(root, 'node_modules/typescript/bin/tsc'), '-p', config],
+      directory,
+    );
+    console.log(`${mark(passed)} TypeScript, moduleResolution ${moduleResolution}`);
+    if (passed === false) console.log(output);
+    allPassed &&= passed === true;
+  }
+  return allPassed;
+}
+
+/** Runs a command to its end, or for ten minutes. */
+function execute([command = '', ...args]: string[], cwd: string): Promise<Cell> {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], timeout: 600_000 });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk) => {
+        output += chunk;
+      });
+    }
+    child.on('error', (error) => resolve({ passed: false, output: error.message }));
+    child.on('close', (code) => resolve({ passed: code === 0, output }));
+  });
+}
+
+function mark(passed: boolean | undefined): string {
+  if (passed === undefined) return '-  ';
+  return passed ? styleText('green', 'yes') : styleText('red', 'NO ');
+}
+
+const { values } = parseArgs({ options: { smoke: { type: 'boolean', default: false } } });
+const scratch = mkdtempSync(join(tmpdir(), 'tcp-keepalive-runtimes-'));
+try {
+  const runtimes = supportedRuntimes();
+  const project = packedProject(scratch);
+  await bundle(project.directory);
+  const failures: string[] = [];
+  const table: string[] = [];
+  let cells = 0;
+  for (const row of rows(project, !values.smoke)) {
+    const marks: string[] = [];
+    for (const runtime of runtimes) {
+      const { passed, output } = await row.run(runtime);
+      if (passed !== undefined) cells++;
+      if (passed === false) failures.push(`--- ${row.name} on ${runtime.name}\n${output}`);
+      marks.push(mark(passed).padEnd(3) + ' '.repeat(Math.max(0, runtime.name.length - 3)));
+    }
+    table.push(`${row.name.padEnd(36)} ${marks.join('  ')}`);
+  }
+  const typesPassed = await checkTypes(project.directory);
+  console.log(`\n${' '.repeat(36)} ${runtimes.map(({ name }) => name).join('  ')}`);
+  console.log(table.join('\n'));
+  for (const failure of failures) console.log(failure);
+  console.log(`\n${cells - failures.length} of ${cells} cells passed`);
+  if (failures.length > 0 || !typesPassed) process.exitCode = 1;
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}

@@ -1,0 +1,4 @@
+import * as library from 'tcp-keepalive';
+import suite from './suite.cjs';
+
+await suite.smoke(library, process.argv[2]);

@@ -1,0 +1,166 @@
+// A check of every public function that needs no test runner, for runtimes and set-ups that have none.
+// Called with the package's exports and with what is to be expected: 'full'; 'fallback' where koffi cannot
+// be loaded and Node's own setKeepAlive has to do; 'node' where Node gives no descriptor (Windows).
+
+const assert = require('node:assert/strict');
+const { once } = require('node:events');
+const net = require('node:net');
+
+const dead = { initialDelay: 1000, interval: 1000, count: 1 };
+
+const checks = {
+  async presets({ presets }) {
+    assert.equal(presets.database.userTimeout, 24_500);
+    assert.ok(Object.isFrozen(presets));
+  },
+
+  async capabilities({ capabilities }, mode) {
+    assert.equal(capabilities().through, mode === 'full' ? 'setsockopt' : 'node');
+  },
+
+  async setKeepAlive({ setKeepAlive, presets }, mode) {
+    await withPair((client) => {
+      if (mode === 'fallback') {
+        assert.throws(() => setKeepAlive(client, 'database'), { code: 'ERR_KEEPALIVE_UNSUPPORTED' });
+      } else if (mode === 'node') {
+        assert.ok(setKeepAlive(client, 'database').skipped.includes('userTimeout'));
+      } else if (process.platform === 'linux') {
+        assert.deepEqual({ ...setKeepAlive(client, 'database') }, { ...presets.database });
+      }
+      assert.throws(() => setKeepAlive(client, { initialDelay: 60 }), {
+        code: 'ERR_KEEPALIVE_INVALID_OPTION',
+      });
+    });
+  },
+
+  async getKeepAlive({ getKeepAlive, setKeepAlive }, mode) {
+    await withPair((client) => {
+      if (mode !== 'full') {
+        const code = mode === 'node' ? 'ERR_KEEPALIVE_NO_DESCRIPTOR' : 'ERR_KEEPALIVE_UNSUPPORTED';
+        assert.throws(() => getKeepAlive(client), { code });
+        return;
+      }
+      assert.equal(getKeepAlive(client).enable, false);
+      setKeepAlive(client, { initialDelay: 1500 });
+      assert.equal(getKeepAlive(client).initialDelay, 2000);
+    });
+  },
+
+  async getTcpInfo({ getTcpInfo }, mode) {
+    await withPair((client) => {
+      const works = mode === 'full' && process.platform === 'linux';
+      if (!works) assert.throws(() => getTcpInfo(client), { code: 'ERR_KEEPALIVE_UNSUPPORTED' });
+      else assert.equal(getTcpInfo(client).state, 'ESTABLISHED');
+    });
+  },
+
+  async keepAlive({ keepAlive, getKeepAlive }, mode) {
+    await withPair((client) => {
+      assert.equal(keepAlive(client, 'tunnel'), client);
+      client.setKeepAlive(true, 7000);
+      if (mode === 'full') assert.equal(getKeepAlive(client).interval, 10_000);
+    });
+    const unheard = new Promise((resolve) => keepAlive({}, 'tunnel', { onError: resolve }));
+    assert.equal((await unheard).code, 'ERR_KEEPALIVE_NOT_TCP');
+  },
+
+  async keepAliveServer({ keepAliveServer, getKeepAlive }, mode) {
+    const prepare = (server) => keepAliveServer(server, 'websocket');
+    await withPair((_client, accepted) => {
+      if (mode === 'full') assert.equal(getKeepAlive(accepted).initialDelay, 45_000);
+    }, prepare);
+  },
+
+  async installKeepAlive({ installKeepAlive, getKeepAlive }, mode) {
+    const uninstall = installKeepAlive([{ side: 'client', use: 'loadBalancer' }]);
+    try {
+      await withPair((client) => {
+        client.setKeepAlive(true, 7000);
+        if (mode === 'full') assert.equal(getKeepAlive(client).interval, 15_000);
+      });
+    } finally {
+      uninstall();
+    }
+  },
+
+  async predictDetection({ predictDetection }) {
+    assert.equal(predictDetection('database').idle.nominal, 25_000);
+  },
+
+  async planKeepAlive({ planKeepAlive, predictDetection, pathIdleLimits }) {
+    const planned = planKeepAlive({ detectWithin: 60_000, pathIdleLimit: 'aws-nlb' });
+    assert.ok(predictDetection(planned).idle.latest <= 60_000);
+    assert.ok(Object.isFrozen(pathIdleLimits));
+  },
+
+  async reviewKeepAlive({ reviewKeepAlive }) {
+    const codes = reviewKeepAlive({ initialDelay: 60_000, interval: 10_000, count: 1 }).map(
+      ({ code }) => code,
+    );
+    assert.ok(codes.includes('single-probe'));
+  },
+
+  async aVanishedPeerIsNoticed({ keepAlive }, mode) {
+    // IP_MINTTL, which makes the peer vanish, has this number on Linux only.
+    if (mode !== 'full' || process.platform !== 'linux') return;
+    await withPair(async (client, accepted) => {
+      keepAlive(client, dead);
+      for (const socket of [client, accepted]) goDark(socket);
+      const start = performance.now();
+      const [error] = await once(client, 'error');
+      const elapsed = performance.now() - start;
+      assert.equal(error.code, 'ETIMEDOUT');
+      assert.ok(elapsed > 1900 && elapsed < 4000, `noticed after ${elapsed} ms`);
+    });
+  },
+};
+
+async function withPair(check, prepare = (server) => server) {
+  const server = prepare(net.createServer());
+  const accepting = once(server, 'connection');
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = net.connect(server.address().port, '127.0.0.1');
+  await once(client, 'connect');
+  const [accepted] = await accepting;
+  accepted.on('error', () => {});
+  try {
+    await check(client, accepted);
+  } finally {
+    client.destroy();
+    accepted.destroy();
+    server.close();
+  }
+}
+
+function goDark(socket) {
+  const IP_MINTTL = 21;
+  const setsockopt = require('koffi')
+    .load(null)
+    .func('setsockopt', 'int', ['int', 'int', 'int', 'int *', 'uint32_t']);
+  assert.equal(setsockopt(socket._handle.fd, 0, IP_MINTTL, Int32Array.of(255), 4), 0);
+}
+
+/** Runs every check, and fails for a public function that has none. */
+async function smoke(library, mode) {
+  const names = Object.keys(library).filter((name) => typeof library[name] === 'function');
+  assert.deepEqual(
+    names.filter((name) => !(name in checks)),
+    [],
+  );
+  const warnings = [];
+  process.on('warning', (warning) => warnings.push(warning));
+  for (const [name, check] of Object.entries(checks)) {
+    try {
+      await check(library, mode);
+    } catch (error) {
+      throw new Error(`${name}: ${error.message}`, { cause: error });
+    }
+  }
+  await new Promise((resolve) => setImmediate(resolve));
+  const ours = warnings.filter((warning) => warning.name === 'KeepAliveWarning');
+  assert.equal(ours.length, mode === 'fallback' ? 1 : 0, ours.map((warning) => warning.message).join('\n'));
+  console.log(`${Object.keys(checks).length} checks passed (${mode})`);
+}
+
+module.exports = { smoke };

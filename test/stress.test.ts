@@ -1,0 +1,53 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { postgres } from './helpers/start-postgres.ts';
+import { descriptorReuse } from './stress/descriptor-reuse.ts';
+import { faults } from './stress/faults.ts';
+import { randomInput } from './stress/random-input.ts';
+import { threadsAndProcesses } from './stress/threads-and-processes.ts';
+
+// Each is a script that can be run alone, at length: `npx tsx test/stress/<name>.ts --full`.
+describe.runIf(process.platform === 'linux')('hard use', { timeout: 60_000 }, () => {
+  test.concurrent('a thousand held sockets are all noticed in time', async () => {
+    expect(await script('many-sockets.ts')).toContain('noticed: 1000');
+  });
+
+  test.concurrent('nothing of a pool under churn piles up', async ({ skip }) => {
+    const missing = postgres.missing();
+    if (missing !== undefined) skip(missing);
+    expect(await script('soak.ts')).toMatch(/rounds: [2-9]/);
+  });
+
+  test('random inputs succeed or are refused with a code', async () => {
+    const { succeeded, refused, systemCalls } = await randomInput(20_000);
+    expect(succeeded).toBeGreaterThan(1_000);
+    expect(refused.ERR_KEEPALIVE_INVALID_OPTION).toBeGreaterThan(1_000);
+    expect(systemCalls).toBeGreaterThan(1_000);
+  });
+
+  test('no option lands on the socket that got another one’s number', async () => {
+    const { reused, checked } = await descriptorReuse(2_000);
+    expect(reused).toBeGreaterThan(50);
+    expect(checked).toBeGreaterThan(reused);
+  });
+
+  test('a service outlives what the kernel or koffi refuses', async () => {
+    expect(await faults(false)).toHaveProperty('koffi is missing');
+  });
+
+  test('threads and processes set options at once, and end as they mean to', async () => {
+    expect(await threadsAndProcesses(false)).toHaveProperty('SIGINT without a handler', 'exit SIGINT');
+  });
+});
+
+/** Runs a script in a process of its own, where it measures nobody else's memory: what it printed. */
+async function script(name: string): Promise<string> {
+  const project = fileURLToPath(new URL('..', import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', `test/stress/${name}`], {
+    cwd: project,
+    timeout: 50_000,
+  });
+  return stdout;
+}

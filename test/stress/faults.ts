@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import { execFile, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import net from 'node:net';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { type Bundle, bundle } from '../helpers/bundle.ts';
+import { whenAlone } from './alone.ts';
+
+// A service that holds its connections, where the kernel refuses each setsockopt, by `strace --inject`,
+// and where koffi is missing, refuses to load, is not allowed, or lies where nothing can be executed.
+// Each time it keeps its connections, and one warning says what is not set.
+//
+//     npx tsx test/stress/faults.ts [--full]
+
+/** What Linux's setsockopt can fail with, by setsockopt(2), tcp(7), security modules and seccomp. */
+const errnos = [
+  ...['EACCES', 'EBADF', 'EDOM', 'EFAULT', 'EINVAL', 'EISCONN', 'ENOBUFS', 'ENOMEM', 'ENOPROTOOPT', 'ENOSYS'],
+  ...['ENOTCONN', 'ENOTSOCK', 'EOPNOTSUPP', 'EPERM', 'ERANGE'],
+];
+
+/** Those of them by which a kernel says that there is no TCP here. */
+const notTcp = ['ENOPROTOOPT', 'ENOTSOCK', 'EOPNOTSUPP'];
+
+interface Told {
+  readonly warnings: readonly { name: string; code: string; message: string }[];
+  /** What came back through each connection. */
+  readonly echoes: readonly string[];
+}
+
+interface Fault {
+  readonly name: string;
+  readonly command: readonly string[];
+  /** The code of the only warning; `undefined` where there must be none. */
+  readonly code: string | undefined;
+  readonly says?: RegExp;
+}
+
+export async function faults(full: boolean): Promise<Record<string, string>> {
+  const [withKoffi, without] = await Promise.all([bundle({ koffi: true }), bundle({ koffi: false })]);
+  const echo = net.createServer((socket) => socket.on('error', () => {}).pipe(socket));
+  echo.listen(0, '127.0.0.1');
+  await once(echo, 'listening');
+  const port = String((echo.address() as net.AddressInfo).port);
+  const outcomes: Record<string, string> = {};
+  try {
+    const injected = full ? errnos : ['ENOBUFS', 'EOPNOTSUPP'];
+    for (const fault of [
+      ...(canTrace() ? injected.map((errno) => refusedBy(errno, service(withKoffi))) : []),
+      ...koffiFaults(withKoffi, without, full),
+    ]) {
+      outcomes[fault.name] = check(fault, await run(fault.command, port));
+    }
+    if (!canTrace()) outcomes['setsockopt refused'] = 'not run: strace is not installed, or not allowed';
+  } finally {
+    echo.close();
+    withKoffi.remove();
+    without.remove();
+  }
+  return outcomes;
+}
+
+function check({ name, code, says }: Fault, told: Told): string {
+  assert.deepEqual(told.echoes, ['0', '1', '2'], `${name}: the connections work`);
+  const warnings = told.warnings.filter((warning) => warning.name === 'KeepAliveWarning');
+  assert.deepEqual(
+    warnings.map((warning) => warning.code),
+    code === undefined ? [] : [code],
+    `${name}: one warning`,
+  );
+  if (says !== undefined) assert.match(warnings[0]?.message ?? '', says, name);
+  return warnings[0]?.message ?? 'all set';
+}
+
+async function run(command: readonly string[], port: string): Promise<Told> {
+  const [program = '', ...args] = command;
+  const { stdout } = await promisify(execFile)(program, [...args, port], { timeout: 30_000 });
+  return JSON.parse(stdout) as Told;
+}
+
+function refusedBy(errno: string, service: string): Fault {
+  const inject = `inject=setsockopt:error=${errno}`;
+  return {
+    name: `setsockopt fails with ${errno}`,
+    command: [...strace, '-e', 'trace=setsockopt', '-e', inject, process.execPath, service],
+    code: notTcp.includes(errno) ? 'ERR_KEEPALIVE_NOT_TCP' : errno,
+    says: new RegExp(`TCP_\\w+ failed: ${errno === 'EOPNOTSUPP' ? 'E\\w+' : errno}`),
+  };
+}
+
+const strace = ['strace', '-f', '-qq', '-o', '/dev/null'];
+
+function canTrace(): boolean {
+  return spawnSync('strace', [...strace.slice(1), 'true']).status === 0;
+}
+
+function koffiFaults(withKoffi: Bundle, without: Bundle, full: boolean): Fault[] {
+  const node = process.execPath;
+  const unsupported = { code: 'ERR_KEEPALIVE_UNSUPPORTED', says: /no bound on unacknowledged data/ };
+  const refusing = service(without, 'refusing');
+  installRefusingKoffi(path.dirname(refusing));
+  const faults: Fault[] = [
+    { name: 'koffi is missing', command: [node, service(without)], ...unsupported },
+    { name: 'koffi throws when it is loaded', command: [node, refusing], ...unsupported },
+  ];
+  if (!full) return faults;
+  faults.push({
+    name: 'addons are not permitted',
+    command: [node, ...permissionFlags(), service(withKoffi)],
+    ...unsupported,
+  });
+  if (spawnSync('unshare', ['-Urm', 'true']).status !== 0) return faults;
+  const installed = service(without, 'installed');
+  installKoffi(path.dirname(installed));
+  return [
+    ...faults,
+    {
+      name: 'koffi is where nothing can be executed',
+      command: mountedCopy(path.dirname(installed), 'noexec'),
+      ...unsupported,
+    },
+    {
+      name: 'everything is on a read-only file system',
+      command: mountedCopy(path.dirname(installed), 'ro'),
+      code: undefined,
+    },
+  ];
+}
+
+function permissionFlags(): string[] {
+  const allowed = process.allowedNodeEnvironmentFlags;
+  const permission = allowed.has('--permission') ? '--permission' : '--experimental-permission';
+  return [permission, '--allow-fs-read=*', ...(allowed.has('--allow-net') ? ['--allow-net'] : [])];
+}
+
+/** Runs a copy of a directory from a file system of its own, mounted in a namespace of its own. */
+function mountedCopy(directory: string, option: 'noexec' | 'ro'): string[] {
+  const script = `set -e
+    mkdir "$0-${option}"
+    mount -t tmpfs tmpfs "$0-${option}"
+    cp -R "$0/." "$0-${option}"
+    mount -o remount,${option} "$0-${option}"
+    cd "$0-${option}"
+    exec "$1" service.mjs "$2"`;
+  return ['unshare', '-Urm', 'sh', '-c', script, directory, process.execPath];
+}
+
+function installRefusingKoffi(directory: string): void {
+  const koffi = path.join(directory, 'node_modules', 'koffi');
+  mkdirSync(koffi, { recursive: true });
+  writeFileSync(path.join(koffi, 'package.json'), '{ "main": "index.js" }');
+  writeFileSync(path.join(koffi, 'index.js'), "throw new Error('built for another system');");
+}
+
+/** A copy of koffi and of its binary, as npm installs them. */
+function installKoffi(directory: string): void {
+  const modules = path.join(directory, 'node_modules');
+  const own = path.dirname(createRequire(import.meta.url).resolve('koffi'));
+  cpSync(own, path.join(modules, 'koffi'), { recursive: true });
+  const binaries = path.join(own, '..', '@koromix');
+  cpSync(binaries, path.join(modules, '@koromix'), { recursive: true });
+}
+
+/** Writes the service beside a bundle, or with a copy of it into a directory there. */
+function service(from: Bundle, directory = '.'): string {
+  const home = path.join(path.dirname(from.cjs), directory);
+  mkdirSync(home, { recursive: true });
+  if (directory !== '.') cpSync(from.cjs, path.join(home, 'bundle.cjs'));
+  const file = path.join(home, 'service.mjs');
+  writeFileSync(file, serviceSource);
+  return file;
+}
+
+const serviceSource = `
+import { once } from 'node:events';
+import { createRequire } from 'node:module';
+import net from 'node:net';
+const { keepAlive } = createRequire(import.meta.url)('./bundle.cjs');
+
+const warnings = [];
+process.on('warning', ({ name, code, message }) => warnings.push({ name, code, message }));
+const port = Number(process.argv.at(-1));
+const sockets = [0, 1, 2].map(() => keepAlive(net.connect(port, '127.0.0.1'), 'database'));
+await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+for (const socket of sockets) socket.setKeepAlive(true, 33_000);
+await new Promise(setImmediate);
+const echoes = await Promise.all(sockets.map(async (socket, at) => {
+  socket.write(String(at));
+  return String((await once(socket, 'data'))[0]);
+}));
+for (const socket of sockets) socket.destroy();
+process.stdout.write(JSON.stringify({ warnings, echoes }));
+`;
+
+await whenAlone(import.meta.url, faults);

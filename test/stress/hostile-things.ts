@@ -1,0 +1,362 @@
+import type net from 'node:net';
+import fc from 'fast-check';
+import { type Pool, SERVERS, SOCKETS } from './socket-pool.ts';
+
+/** An argument yet to be made, told in plain words so that a failed run can print it. */
+export interface Thing {
+  /** @param reported - where an `onError` puts what it is told */
+  make(pool: Pool, reported: unknown[]): unknown;
+}
+
+/** A code like ours that hostile code throws, and that nobody can tell from ours. */
+export const FORGED = 'ERR_KEEPALIVE_FORGED';
+
+type Make = Thing['make'];
+
+// What hostile code throws instead of an error: looking at it throws again.
+const thrown: Record<string, () => unknown> = {
+  'an error': () => new Error('hostile'),
+  'an error with a code of ours': () => Object.assign(new Error('hostile'), { code: FORGED }),
+  'an error with a code that is no text': () => Object.assign(new Error('hostile'), { code: 5 }),
+  'an error whose code throws': () =>
+    Object.defineProperty(new Error('hostile'), 'code', { get: thrower('an error') }),
+  'an error whose message throws': () =>
+    Object.defineProperty(new Error('hostile'), 'message', { get: thrower('an error') }),
+  nothing: () => undefined,
+  'an object without prototype': () => Object.create(null),
+  'a symbol': () => Symbol('hostile'),
+  'a revoked proxy': () => revoked({}),
+};
+
+function thrower(what: string): () => never {
+  return () => {
+    throw thrown[what]?.();
+  };
+}
+
+// What hides a value, or makes it lie about itself.
+const disguises: Record<string, (value: object, throws: () => never) => unknown> = {
+  none: (value) => value,
+  frozen: (value) => (isPlain(value) ? Object.freeze(value) : value),
+  'a proxy': (value) => new Proxy(value, {}),
+  'a revoked proxy': (value) => revoked(value),
+  'a proxy that throws when read': (value, throws) => new Proxy(value, { get: throws }),
+  'a proxy that throws at everything else': (value, throws) =>
+    new Proxy(value, {
+      ownKeys: throws,
+      getPrototypeOf: throws,
+      getOwnPropertyDescriptor: throws,
+      has: throws,
+      set: throws,
+      defineProperty: throws,
+      isExtensible: throws,
+    }),
+  'an heir': (value) => Object.create(value),
+  'getters that throw': (value, throws) => withGetters(value, () => throws),
+  'fields that change when read again': (value) =>
+    withGetters(value, (field) => {
+      let reads = 0;
+      return () => (reads++ === 0 ? field : 2 ** 33 + 0.5);
+    }),
+  'an heir of a proxy that throws': (value, throws) =>
+    Object.setPrototypeOf(isPlain(value) ? { ...value } : {}, new Proxy({}, { get: throws, has: throws })),
+  'a class of its own': (value) => Object.assign(new (class Odd {})(), value),
+  'a function': (value) => Object.defineProperties(() => {}, Object.getOwnPropertyDescriptors(value)),
+};
+
+function revoked(value: object): object {
+  const { proxy, revoke } = Proxy.revocable(value, {});
+  revoke();
+  return proxy;
+}
+
+function isPlain(value: object): boolean {
+  return Object.getPrototypeOf(value) === Object.prototype;
+}
+
+/** Heirs with a getter before each field, also of a socket, whose fields they do not change. */
+function withGetters(value: object, getter: (field: unknown) => () => unknown): object {
+  const names = isPlain(value)
+    ? Object.keys(value)
+    : ['_handle', 'connecting', 'destroyed', 'pending', 'remoteAddress', 'listening', 'address', 'on'];
+  const heir: object = isPlain(value) ? {} : Object.create(value);
+  for (const name of names) {
+    const field: unknown = Reflect.get(value, name);
+    Object.defineProperty(heir, name, { get: getter(field), enumerable: true, configurable: true });
+  }
+  return heir;
+}
+
+/** Says what it is where fast-check prints it. */
+function thing(words: string, make: Make): Thing {
+  return Object.assign({ make }, { [fc.toStringMethod]: () => words });
+}
+
+/** Now and then in disguise, and now and then something else altogether. */
+function disguised(plain: fc.Arbitrary<Thing>): fc.Arbitrary<Thing> {
+  const dress = fc.tuple(plain, keyOf(disguises), keyOf(thrown)).map(([under, disguise, what]) =>
+    thing(`${fc.stringify(under)} in disguise (${disguise}, ${what})`, (...context) => {
+      const value = under.make(...context);
+      if (typeof value !== 'object' || value === null) return value;
+      return disguises[disguise]?.(value, thrower(what));
+    }),
+  );
+  return fc.oneof(
+    { weight: 6, arbitrary: plain },
+    { weight: 4, arbitrary: dress },
+    { weight: 1, arbitrary: anything },
+  );
+}
+
+function keyOf(record: object): fc.Arbitrary<string> {
+  return fc.constantFrom(...Object.keys(record));
+}
+
+/** The same value each time. */
+function plain(arbitrary: fc.Arbitrary<unknown>): fc.Arbitrary<Thing> {
+  return arbitrary.map((value) => thing(fc.stringify(value), () => value));
+}
+
+const edges = [
+  ...[Number.NaN, Infinity, -Infinity, -0, -1, 0, 0.5, 1, 2.5, 60, 127, 127.5, 128, 255, 256],
+  ...[999, 999.999, 1_000, 1_000.5, 1_001, 32_766_001, 32_767_000, 32_767_000.5, 32_768_000],
+  ...[65_535, 65_536, 2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 32 + 1_000, 2 ** 53, 1e308, 5e-324],
+];
+const odd = fc.oneof(
+  fc.constantFrom<unknown>(...edges),
+  fc.double(),
+  fc.constantFrom<unknown>(null, undefined, true, 'auto', '5000', 5n, Symbol('5'), [5_000], {}),
+  fc.constantFrom<unknown>({ valueOf: () => 5_000 }, { [Symbol.toPrimitive]: thrower('a symbol') }),
+);
+const anything: fc.Arbitrary<Thing> = plain(
+  fc.oneof(
+    odd,
+    fc.anything({
+      withBigInt: true,
+      withBoxedValues: true,
+      withNullPrototype: true,
+      withSparseArray: true,
+      maxDepth: 1,
+    }),
+    fc.constantFrom<unknown>(
+      'database',
+      'constructor',
+      '__proto__',
+      'toString',
+      'databse',
+      () => {},
+      class {},
+    ),
+  ),
+);
+
+/** Objects with some of these fields: mostly good ones, sometimes a bad one, seldom one unknown. */
+function fields(good: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<Record<string, unknown>> {
+  const mixed = Object.entries(good).map(([name, value]) => [
+    name,
+    fc.oneof({ weight: 12, arbitrary: value }, { weight: 1, arbitrary: odd }),
+  ]);
+  const some = fc.record(Object.fromEntries(mixed), { requiredKeys: [] });
+  const strange = fc
+    .tuple(some, fc.string(), odd)
+    .map(([known, name, value]) => ({ ...known, [name]: value }));
+  return fc.oneof({ weight: 12, arbitrary: some }, { weight: 1, arbitrary: strange });
+}
+
+const time = fc.oneof(
+  fc.integer({ min: 1_000, max: 32_767_000 }),
+  fc.double({ min: 1_000, max: 60_000, noNaN: true }),
+);
+const optionFields = fields({
+  enable: fc.boolean(),
+  initialDelay: time,
+  interval: time,
+  count: fc.integer({ min: 1, max: 127 }),
+  userTimeout: fc.oneof(time, fc.constantFrom(0, 'auto')),
+});
+const names = fc.constantFrom('database', 'fastFailover', 'websocket', 'tunnel', 'loadBalancer');
+const options = disguised(
+  fc.oneof({ weight: 6, arbitrary: plain(optionFields) }, { weight: 1, arbitrary: plain(names) }),
+);
+const holds = fc.oneof(
+  { weight: 9, arbitrary: options },
+  { weight: 1, arbitrary: plain(fc.constant(false)) },
+);
+
+const behaviours = disguised(
+  fc.oneof(
+    plain(fields({ strict: fc.boolean() })),
+    plain(fc.constant(undefined)),
+    fc.constant(
+      thing('{ onError }', (_pool, reported) => ({ onError: (error: Error) => reported.push(error) })),
+    ),
+    keyOf(thrown).map((what) => thing(`{ onError throws ${what} }`, () => ({ onError: thrower(what) }))),
+    plain(odd.map((onError) => ({ onError }))),
+  ),
+);
+
+const sockets = disguised(
+  fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc.nat(SOCKETS - 1).map((at) => thing(`socket ${at}`, ({ sockets }) => sockets[at])),
+    },
+    { weight: 2, arbitrary: lookAlikes() },
+  ),
+);
+const servers = disguised(
+  fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc.nat(SERVERS - 1).map((at) => thing(`server ${at}`, ({ servers }) => servers[at])),
+    },
+    { weight: 2, arbitrary: lookAlikes() },
+  ),
+);
+
+/** Objects that have what a socket or a server has, some of it wrong. */
+function lookAlikes(): fc.Arbitrary<Thing> {
+  const descriptor = fc.oneof(
+    fc.constant('real'),
+    fc.constantFrom<unknown>(-1, -22, 2 ** 31 - 1, 2 ** 31, 1.5, Number.NaN, '3', null, undefined, {}),
+  );
+  const shape = fc.record({
+    fd: descriptor,
+    depth: fc.nat(9),
+    connecting: fc.oneof(fc.boolean(), odd),
+    destroyed: fc.oneof(fc.constant(false), odd),
+    pending: fc.boolean(),
+    listening: fc.boolean(),
+    remoteAddress: fc.oneof(fc.constantFrom('127.0.0.1', undefined), odd),
+    listens: fc.constantFrom('never', 'at once', 'soon', 'throws', 'no function'),
+    setKeepAlive: fc.constantFrom('there', 'throws', 'missing', 'no function'),
+    changing: fc.boolean(),
+    handleDisguise: keyOf(disguises),
+    what: keyOf(thrown),
+  });
+  return shape.map((words) =>
+    thing(`look-alike ${fc.stringify(words)}`, (pool) => {
+      const { fd, depth, listens, setKeepAlive, changing, handleDisguise, what, ...rest } = words;
+      const throws = thrower(what);
+      const method = { there: () => 0, throws, missing: undefined, 'no function': 5 }[setKeepAlive];
+      const good = fd === 'real' ? pool.descriptor : fd;
+      let reads = 0;
+      const innermost = { setKeepAlive: method, fd: good };
+      if (changing) {
+        Object.defineProperty(innermost, 'fd', {
+          get: () => (reads++ % 2 === 0 ? good : 1.5),
+          enumerable: true,
+        });
+      }
+      let handle: unknown = disguises[handleDisguise]?.(innermost, throws);
+      for (let layer = 0; layer < depth; layer++) handle = { _parent: handle };
+      const on = listener(listens, throws);
+      return {
+        ...rest,
+        _handle: handle,
+        on,
+        prependListener: on,
+        removeListener: listens === 'throws' ? throws : () => {},
+        address: () => ({}),
+      };
+    }),
+  );
+}
+
+function listener(kind: string, throws: () => never): unknown {
+  if (kind === 'throws') return throws;
+  if (kind === 'no function') return 5;
+  return function (this: net.Socket, _event: string, listen: (this: net.Socket, socket: net.Socket) => void) {
+    if (kind === 'at once') listen.call(this, this);
+    if (kind === 'soon') setImmediate(() => listen.call(this, this));
+    return this;
+  };
+}
+
+const paths = fc.oneof(fc.constantFrom('aws-nlb', 'azure-lb', 'conntrack', 'nginx', 'toString'), time);
+const goals = disguised(
+  plain(
+    fields({
+      detectWithin: time,
+      pathIdleLimit: paths,
+      probes: fc.integer({ min: 1, max: 127 }),
+      rto: fc.integer({ min: 1, max: 120_000 }),
+    }),
+  ),
+);
+const systems = disguised(
+  plain(
+    fc.oneof(
+      fc.constant(undefined),
+      fields({
+        hz: fc.integer({ min: 24, max: 1_200 }),
+        rto: fc.integer({ min: 1, max: 120_000 }),
+        tcpRetries2: fc.nat(255),
+        tcpSynRetries: fc.integer({ min: 1, max: 127 }),
+        keepaliveTime: time,
+        keepaliveIntvl: time,
+        keepaliveProbes: fc.integer({ min: 1, max: 127 }),
+      }),
+    ),
+  ),
+);
+const surroundings = disguised(
+  plain(
+    fields({ pathIdleLimit: paths, acquireTimeout: time, roundTrip: time, connections: fc.nat(100_000) }),
+  ),
+);
+
+const hosts = fc.constantFrom(
+  'db.internal',
+  '10.0.0.0/8',
+  '::1',
+  '127.0.0.1',
+  '300.1.1.1',
+  '10.0.0.0/33',
+  '',
+);
+const ports = fc.oneof(
+  fc.integer({ min: 1, max: 65_535 }),
+  fc.constantFrom<unknown>([80, 90], [90, 80], [], [[1, 2], 3]),
+);
+const rule = disguised(
+  plain(
+    fields({
+      side: fc.constantFrom('client', 'server'),
+      host: fc.oneof(hosts, fc.array(hosts)),
+      port: ports,
+      use: fc.oneof(fc.constant(false), names, optionFields),
+    }),
+  ),
+);
+const rules = disguised(
+  fc
+    .array(rule, { maxLength: 3 })
+    .map((list) => thing(fc.stringify(list), (...context) => list.map((one) => one.make(...context)))),
+);
+
+type ThingName =
+  | 'anything'
+  | 'behaviours'
+  | 'goals'
+  | 'holds'
+  | 'options'
+  | 'rules'
+  | 'servers'
+  | 'sockets'
+  | 'surroundings'
+  | 'systems';
+
+/** What functions are called with. */
+export const thingRecipes: Record<ThingName, fc.Arbitrary<Thing>> = {
+  anything,
+  behaviours,
+  goals,
+  holds,
+  options,
+  rules,
+  servers,
+  sockets,
+  surroundings,
+  systems,
+};

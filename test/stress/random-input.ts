@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { setImmediate } from 'node:timers/promises';
+import fc from 'fast-check';
+import * as index from 'tcp-keepalive';
+import * as pure from 'tcp-keepalive/predict';
+import { whenAlone } from './alone.ts';
+import { FORGED, type Thing, thingRecipes } from './hostile-things.ts';
+import { openPool, type Pool } from './socket-pool.ts';
+import { watchSystemCalls } from './watched-calls.ts';
+
+// Random inputs through every public function: each call succeeds, or throws an error with a code of
+// ours or of the kernel, and nothing outside the kernel's ranges reaches a system call.
+//
+//     npx tsx test/stress/random-input.ts [--full]
+
+type Callable = (...args: never[]) => unknown;
+
+/** What the package's own entry point exports, and the one for browsers. */
+const exported: Record<string, unknown> = { ...pure, ...index };
+
+const { anything, behaviours, goals, holds, options, rules, servers, sockets, surroundings, systems } =
+  thingRecipes;
+
+/** What each function is called with. One that is exported and is not here fails the run. */
+const inputs: Record<string, readonly fc.Arbitrary<Thing>[]> = {
+  setKeepAlive: [sockets, options, behaviours],
+  getKeepAlive: [sockets],
+  keepAlive: [sockets, holds, behaviours],
+  keepAliveServer: [servers, options, behaviours],
+  getTcpInfo: [sockets],
+  capabilities: [anything],
+  installKeepAlive: [rules],
+  predictDetection: [options, systems],
+  planKeepAlive: [goals],
+  reviewKeepAlive: [options, surroundings],
+  parseKeepAliveOptions: [options],
+};
+
+/** These promise never to throw for a socket: only for options. */
+const neverThrowsForSockets = ['keepAlive', 'keepAliveServer', 'installKeepAlive'];
+
+/** A new set of sockets comes after so many calls, so that what hostile ones leave does not pile up. */
+const CALLS_PER_POOL = 5_000;
+
+const REFUSALS = ['ERR_KEEPALIVE_INVALID_OPTION', FORGED];
+
+/** Made by the kernel, or by this library. */
+const CODE = /^(ERR_KEEPALIVE_[A-Z_]+|E[A-Z0-9]+)$/;
+
+export async function randomInput(
+  calls: number,
+  seed: number = Date.now(),
+): Promise<{ calls: number; succeeded: number; refused: Record<string, number>; systemCalls: number }> {
+  const functions = publicFunctions();
+  const totals = { calls, succeeded: 0, refused: {} as Record<string, number>, systemCalls: 0 };
+  for (let done = 0; done < calls; done += CALLS_PER_POOL) {
+    await withPool(async (pool) => {
+      const call = fc.oneof(...functions.map((name) => fc.tuple(fc.constant(name), argumentsFor(name))));
+      const property = fc.property(call, ([name, things]) => {
+        const code = codeOfCall(name, things, pool, reported);
+        if (code === undefined) totals.succeeded += 1;
+        else totals.refused[code] = (totals.refused[code] ?? 0) + 1;
+      });
+      const reported: unknown[] = [];
+      const watch = watchSystemCalls();
+      const quiet = recordWarnings(reported);
+      try {
+        fc.assert(property, { numRuns: Math.min(CALLS_PER_POOL, calls - done), seed: seed + done });
+        // What was put off runs while the watch is on.
+        await setImmediate();
+        await setImmediate();
+        for (const error of reported.splice(0)) codeOf(error);
+      } finally {
+        quiet();
+        totals.systemCalls += watch.end();
+      }
+      pool.expectUnharmed();
+    });
+  }
+  return totals;
+}
+
+function publicFunctions(): string[] {
+  const names = Object.keys(exported).filter((name) => typeof exported[name] === 'function');
+  const unknown = names.filter((name) => inputs[name] === undefined);
+  assert.deepEqual(unknown, [], 'random-input.ts has no inputs for these exports');
+  return names;
+}
+
+/** A call has all its arguments, or the last ones are left out. */
+function argumentsFor(name: string): fc.Arbitrary<Thing[]> {
+  const things = inputs[name] ?? [];
+  return fc
+    .tuple(fc.tuple(...things), fc.constantFrom(0, 0, 0, 0, 1, 2))
+    .map(([all, left]) => all.slice(0, Math.max(0, all.length - left)));
+}
+
+async function withPool(use: (pool: Pool) => Promise<void>): Promise<void> {
+  const pool = await openPool();
+  try {
+    await use(pool);
+  } finally {
+    await pool.close();
+  }
+}
+
+/** Makes one call: the code of what it threw, or `undefined`. Whatever was only reported has a code too. */
+function codeOfCall(
+  name: string,
+  things: readonly Thing[],
+  pool: Pool,
+  reported: unknown[],
+): string | undefined {
+  const args = things.map((thing) => thing.make(pool, reported));
+  try {
+    const result = Reflect.apply(exported[name] as Callable, undefined, args);
+    if (name === 'installKeepAlive') (result as () => void)();
+    return undefined;
+  } catch (error) {
+    const code = codeOf(error);
+    if (neverThrowsForSockets.includes(name)) assert.ok(REFUSALS.includes(code), error as Error);
+    return code;
+  } finally {
+    for (const error of reported.splice(0)) codeOf(error);
+  }
+}
+
+function codeOf(error: unknown): string {
+  assert.ok(error instanceof Error, `not an error: ${typeof error}`);
+  const { code } = error as { code?: unknown };
+  assert.ok(typeof code === 'string' && CODE.test(code), error);
+  return code;
+}
+
+function recordWarnings(reported: unknown[]): () => void {
+  const { emitWarning } = process;
+  process.emitWarning = (warning: string | Error, options?: unknown) => {
+    reported.push(Object.assign(new Error(String(warning)), options));
+  };
+  return () => {
+    process.emitWarning = emitWarning;
+  };
+}
+
+await whenAlone(import.meta.url, (full) => randomInput(full ? 1_000_000 : 20_000));

@@ -1,0 +1,26 @@
+import { fileURLToPath } from 'node:url';
+import type { ViteUserConfig } from 'vitest/config';
+
+const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+const config: ViteUserConfig = {
+  test: {
+    include: ['test/**/*.test.ts'],
+    // Most tests wait for kernel timers, not for a processor.
+    maxWorkers: 8,
+    // A test of kernel timers may be upset by what else a shared machine does.
+    retry: process.env.CI === 'true' ? 1 : 0,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+  resolve: {
+    alias: [
+      { find: /^tcp-keepalive$/, replacement: source('./src/index.ts') },
+      { find: /^tcp-keepalive\/predict$/, replacement: source('./src/pure.ts') },
+      { find: /^tcp-keepalive\/(register|heartbeat)$/, replacement: source('./src/$1.ts') },
+      { find: /^tcp-keepalive\/(.+)$/, replacement: source('./src/integrations/$1.ts') },
+    ],
+  },
+};
+
+export default config;
