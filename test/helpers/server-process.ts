@@ -135,7 +135,8 @@ function openServerHome(name: string, stopSignal: string): ServerHome {
       ...serverUser,
       cwd: directory,
       detached: true,
-      env: { PATH: SEARCH_PATH, LC_ALL: 'C' },
+      // A MariaDB that starts removes what others keep in a temporary directory it shares with them.
+      env: { PATH: SEARCH_PATH, LC_ALL: 'C', TMPDIR: directory },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     keeper.stdin.write(`${child.pid ?? ''}\n`);
