@@ -12,8 +12,7 @@ const drivers = readdirSync('src/integrations').map((file) => [
 
 /**
  * Lets every entry reach every shared module, so that esbuild puts these in one chunk: of a dozen,
- * which it makes otherwise, each costs an import about a millisecond. The pure entry keeps to its
- * own modules, which a browser runs.
+ * which it makes otherwise, each costs an import about a millisecond.
  */
 const oneSharedChunk: EsbuildPlugin = {
   name: 'one-shared-chunk',
@@ -32,19 +31,20 @@ const common: Options = {
   external: ['undici'],
 };
 
+const dts: Options['dts'] = { compilerOptions: { ignoreDeprecations: '6.0', paths: {} } };
+
 const library: Options = {
   ...common,
   entry: {
     index: 'src/index.ts',
-    predict: 'src/pure.ts',
     heartbeat: 'src/heartbeat.ts',
     register: 'src/register.ts',
     ...Object.fromEntries(drivers),
   },
   // Entries share their modules in CommonJS too, or each would load its own koffi and its own presets.
   format: ['esm', 'cjs'],
-  dts: { compilerOptions: { ignoreDeprecations: '6.0', paths: {} } },
-  clean: ['!cli/**'],
+  dts,
+  clean: ['!cli/**', '!predict.*'],
   esbuildPlugins: [oneSharedChunk],
   esbuildOptions(build, { format }) {
     // The manifest tells that modules have no side effects, and what has none is not imported for them.
@@ -57,6 +57,14 @@ const library: Options = {
   },
 };
 
+/** What a browser runs, and nothing else: it has no state to share, so it is whole in itself. */
+const pure: Options = {
+  ...common,
+  entry: { predict: 'src/pure.ts' },
+  format: ['esm', 'cjs'],
+  dts,
+};
+
 /** A process of its own, which shares nothing and starts fast. */
 const cli: Options = {
   ...common,
@@ -66,6 +74,6 @@ const cli: Options = {
   clean: true,
 };
 
-const configurations: Options[] = [library, cli];
+const configurations: Options[] = [library, pure, cli];
 
 export default configurations;

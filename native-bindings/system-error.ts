@@ -1,5 +1,4 @@
 import { constants } from 'node:os';
-import { getSystemErrorName } from 'node:util';
 
 /** A socket option's system call that failed, told as Node tells its own. */
 export interface SystemCallError extends Error {
@@ -31,10 +30,7 @@ export function systemCallError(
   });
 }
 
+/** Where two names have one number, the first is the one that libuv gives it, and so Node. */
 function nameOf(errno: number): string {
-  // getSystemErrorName refuses 0, which only a broken C library could hand us, and has a sentence
-  // instead of a name for what libuv does not know, such as EDOM.
-  const name = errno > 0 ? getSystemErrorName(-errno) : '';
-  if (/^E[A-Z0-9]+$/.test(name)) return name;
   return Object.entries(constants.errno).find(([, number]) => number === errno)?.[0] ?? 'UNKNOWN';
 }
