@@ -10,7 +10,8 @@
  */
 
 const BUCKETS = 63;
-const LEVEL_FACTOR = 8;
+const LEVEL_BITS = 3;
+const LEVEL_FACTOR = 1 << LEVEL_BITS;
 
 const SLOWEST_HZ = 100;
 const FASTEST_HZ = 1_000;
@@ -18,8 +19,9 @@ const FASTEST_HZ = 1_000;
 /** The most by which a timer of `delay` ms is late, in ms, on a kernel that ticks `hz` times a second. */
 export function lateness(delay: number, hz: number): number {
   const ticks = Math.ceil((delay * hz) / 1_000);
-  let granule = 1;
-  while (ticks >= BUCKETS * granule) granule *= LEVEL_FACTOR;
+  // One level more for each three bits of the delay in units of the first level's reach.
+  const level = ticks < BUCKETS ? 0 : Math.floor((31 - Math.clz32(ticks / BUCKETS)) / LEVEL_BITS) + 1;
+  const granule = 1 << (LEVEL_BITS * level);
   return ((granule + 1) * 1_000) / hz;
 }
 

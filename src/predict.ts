@@ -193,25 +193,27 @@ function latestPaces(paces: Pace[]): Pace[] {
 }
 
 function idleDrop(timers: Timers, rates: readonly number[]): DetectionWindow {
-  const { idle, interval } = timers;
-  const nominal = idle + dropTick(timers) * interval;
-  const windows = rates.map((hz) => idleDropAt(timers, hz));
-  return covering(nominal, windows);
+  const nominal = timers.idle + dropTick(timers) * timers.interval;
+  const earliest = rates.map((hz) => earliestIdleDrop(timers, hz));
+  const latest = rates.map((hz) => latestIdleDrop(timers, hz));
+  return covering(earliest, nominal, latest);
 }
 
-function idleDropAt(timers: Timers, hz: number): Span {
+function earliestIdleDrop(timers: Timers, hz: number): number {
   const { idle, interval, userTimeout } = timers;
+  // The kernel compares whole ticks, so up to one of the time it counts may not have passed.
+  return Math.max(idle + firstDropTick(timers, hz) * interval, userTimeout - 1_000 / hz);
+}
+
+function latestIdleDrop(timers: Timers, hz: number): number {
+  const { interval, userTimeout } = timers;
   const first = firstDropTick(timers, hz);
   const last = dropTick(timers);
-  // The kernel compares whole ticks, so up to one of the time it counts may not have passed.
-  const tick = 1_000 / hz;
-  const earliest = Math.max(idle + first * interval, userTimeout - tick);
   const latestFirst = latestTick(timers, first, hz);
-  if (first === last) return { earliest, latest: latestFirst };
+  if (first === last) return latestFirst;
   // To be dropped at a later tick, the connection must have come to the one before it in time.
-  const latestNext = userTimeout + tick + interval + lateness(interval, hz);
-  const latestLast = Math.min(latestTick(timers, last, hz), latestNext);
-  return { earliest, latest: Math.max(latestFirst, latestLast) };
+  const latestNext = userTimeout + 1_000 / hz + interval + lateness(interval, hz);
+  return Math.max(latestFirst, Math.min(latestTick(timers, last, hz), latestNext));
 }
 
 // Data in flight, a full window, a SYN. These have a retransmission timer, which waits longer each
@@ -225,23 +227,26 @@ function dataInFlight(
   const rto = host.rto ?? RTO_MIN + 1_000 / (host.hz ?? COMMON_HZ);
   const schedule = dataSchedule(rto, userTimeout, host);
   const rates = host.hz === undefined ? latestRates([rto, ...waits(schedule)]) : [host.hz];
-  const unacknowledged: Span[] = [];
-  const zeroWindow: Span[] = [];
+  // An RTO that is not known may be as short as the kernel has it.
+  const earliest =
+    host.rto === undefined
+      ? RTO_MIN + Math.min(earliestExpiry(schedule), schedule.limit)
+      : rto + earliestExpiry(schedule);
+  const unacknowledged: number[] = [];
+  const zeroWindow: number[] = [];
   for (const hz of rates) {
-    const { earliest, latest } = expiry(schedule, hz);
-    // An RTO that is not known may be as short as the kernel has it.
-    const from = host.rto === undefined ? RTO_MIN + Math.min(earliest, schedule.limit) : rto + earliest;
+    const latest = latestExpiry(schedule, hz);
     const lateRto = rto + lateness(rto, hz);
     // The clock of the retries starts with the first of them: one RTO after the write, and where
     // the kernel tries a tail loss probe before, as it does for a lone segment, up to one more.
-    unacknowledged.push({ earliest: from, latest: 2 * lateRto + latest });
+    unacknowledged.push(2 * lateRto + latest);
     // Here it starts with the first window probe, and an answer that opens no window does not stop it.
-    zeroWindow.push({ earliest: from, latest: lateRto + latest });
+    zeroWindow.push(lateRto + latest);
   }
   return {
-    unacknowledged: covering(2 * rto + schedule.end, unacknowledged),
+    unacknowledged: covering([earliest], 2 * rto + schedule.end, unacknowledged),
     // A peer that answers window probes is probed for ever, unless there is a user timeout.
-    zeroWindow: userTimeout === 0 ? NEVER : covering(rto + schedule.end, zeroWindow),
+    zeroWindow: userTimeout === 0 ? NEVER : covering([earliest], rto + schedule.end, zeroWindow),
   };
 }
 
@@ -257,9 +262,9 @@ function connectionAttempt(userTimeout: number, host: SystemSettings): Detection
     host.hz === undefined
       ? latestRates([RTO_OF_SYN, ...waits(schedule), ...waits(beforeLinux65)])
       : [host.hz];
-  const spans: Span[] = [];
-  for (const hz of rates) spans.push(expiry(schedule, hz), expiry(beforeLinux65, hz));
-  return covering(schedule.end, spans);
+  const latest: number[] = [];
+  for (const hz of rates) latest.push(latestExpiry(schedule, hz), latestExpiry(beforeLinux65, hz));
+  return covering([earliestExpiry(schedule), earliestExpiry(beforeLinux65)], schedule.end, latest);
 }
 
 /** The clock starts with the first SYN; its first retry comes one RTO later, whatever the user timeout. */
@@ -339,38 +344,37 @@ function waits({ steps }: Schedule): number[] {
   return steps.map(({ wait }) => Math.max(wait, 1));
 }
 
+/** When a schedule ends at the earliest: where it goes beyond the limit, a late timer may end it there. */
+function earliestExpiry({ start, limit, end }: Schedule): number {
+  return Math.min(end, Math.max(start, limit));
+}
+
 /**
- * When a schedule ends on a kernel that ticks `hz` times a second. Follows the latest moment of
- * each expiry, among the connections that were not dropped at the one before.
+ * When a schedule ends at the latest on a kernel that ticks `hz` times a second. Follows the latest
+ * moment of each expiry, among the connections that were not dropped at the one before.
  */
-function expiry({ start, steps, limit, cut, end }: Schedule, hz: number): Span {
+function latestExpiry({ start, steps, limit, cut }: Schedule, hz: number): number {
   let last = start === 0 ? 0 : start + lateness(start, hz);
   let latest = 0;
-  let earliest = end;
   for (const { wait, times } of steps) {
     const late = lateness(wait, hz);
     const reached = last + times * (wait + late);
-    if (reached >= limit) {
-      earliest = Math.min(earliest, Math.max(start, limit));
-      latest = Math.max(latest, Math.min(reached, Math.max(limit, last) + (cut ? late : wait + late)));
+    if (reached < limit) {
+      last = reached;
+      continue;
     }
-    last = Math.min(reached, Math.max(limit, last));
+    const after = Math.max(limit, last);
+    latest = Math.max(latest, Math.min(reached, after + (cut ? late : wait + late)));
+    last = Math.min(reached, after);
   }
-  return { earliest, latest: Math.max(latest, last) };
-}
-
-interface Span {
-  readonly earliest: number;
-  readonly latest: number;
+  return Math.max(latest, last);
 }
 
 /** The window that covers all of these, in whole milliseconds. */
-function covering(nominal: number, spans: readonly Span[]): DetectionWindow {
-  let earliest = nominal;
-  let latest = nominal;
-  for (const span of spans) {
-    earliest = Math.min(earliest, span.earliest);
-    latest = Math.max(latest, span.latest);
-  }
-  return { earliest: Math.floor(earliest), nominal, latest: Math.ceil(latest) };
+function covering(earliest: readonly number[], nominal: number, latest: readonly number[]): DetectionWindow {
+  return {
+    earliest: Math.floor(Math.min(nominal, ...earliest)),
+    nominal,
+    latest: Math.ceil(Math.max(nominal, ...latest)),
+  };
 }
