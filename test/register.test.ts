@@ -94,16 +94,9 @@ describe.each(nodes)('%s', (node) => {
         const { rows } = await pool.query('SELECT 1 AS one');
         console.log(JSON.stringify([String(rows[0].one)]));
         await pool.end();`;
-      const values = await shown(
-        source,
-        server().port,
-        { ...account(), socketPath: server().socketPath },
-        {
-          node,
-          env: { TCP_KEEPALIVE: '*=database' },
-        },
-      );
-      expect(values).toEqual([['1']]);
+      const settings = { ...account(), socketPath: server().socketPath };
+      const everywhere = { node, env: { TCP_KEEPALIVE: '*=database' } };
+      expect(await shown(source, server().port, settings, everywhere)).toEqual([['1']]);
     });
 
     it('postgres.js', async () => {
@@ -157,16 +150,9 @@ describe.each(nodes)('%s', (node) => {
         const [rows] = await pool.query('SELECT 1 AS one');
         console.log(JSON.stringify([String(rows[0].one)]));
         await pool.end();`;
-      const values = await shown(
-        source,
-        server().port,
-        { ...account(), socketPath: server().socketPath },
-        {
-          node,
-          env: { TCP_KEEPALIVE: '*=database' },
-        },
-      );
-      expect(values).toEqual([['1']]);
+      const settings = { ...account(), socketPath: server().socketPath };
+      const everywhere = { node, env: { TCP_KEEPALIVE: '*=database' } };
+      expect(await shown(source, server().port, settings, everywhere)).toEqual([['1']]);
     });
 
     it('mariadb', async () => {
