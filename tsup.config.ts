@@ -31,19 +31,21 @@ const common: Options = {
   external: ['undici'],
 };
 
-const dts: Options['dts'] = { compilerOptions: { ignoreDeprecations: '6.0', paths: {} } };
+const sharing = {
+  index: 'src/index.ts',
+  heartbeat: 'src/heartbeat.ts',
+  register: 'src/register.ts',
+  ...Object.fromEntries(drivers),
+};
+const alone = { predict: 'src/pure.ts' };
 
 const library: Options = {
   ...common,
-  entry: {
-    index: 'src/index.ts',
-    heartbeat: 'src/heartbeat.ts',
-    register: 'src/register.ts',
-    ...Object.fromEntries(drivers),
-  },
+  entry: sharing,
   // Entries share their modules in CommonJS too, or each would load its own koffi and its own presets.
   format: ['esm', 'cjs'],
-  dts,
+  // The types of both builds, because each removes the other's.
+  dts: { entry: { ...sharing, ...alone }, compilerOptions: { ignoreDeprecations: '6.0', paths: {} } },
   clean: ['!cli/**', '!predict.*'],
   esbuildPlugins: [oneSharedChunk],
   esbuildOptions(build, { format }) {
@@ -60,9 +62,9 @@ const library: Options = {
 /** What a browser runs, and nothing else: it has no state to share, so it is whole in itself. */
 const pure: Options = {
   ...common,
-  entry: { predict: 'src/pure.ts' },
+  entry: alone,
   format: ['esm', 'cjs'],
-  dts,
+  splitting: false,
 };
 
 /** A process of its own, which shares nothing and starts fast. */

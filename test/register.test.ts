@@ -1,17 +1,21 @@
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import http2 from 'node:http2';
 import https from 'node:https';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
 import { Aedes } from 'aedes';
 import ssh2 from 'ssh2';
-import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, test, vi } from 'vitest';
 import { WebSocketServer } from 'ws';
+import { predictDetection } from '../src/predict.ts';
+import type { DeafProxy } from './helpers/deaf-proxy.ts';
 import { describeWithServer } from './helpers/describe-with-server.ts';
+import { expectDetected } from './helpers/detection.ts';
+import { proxyTo, quick } from './helpers/driver-under-test.ts';
 import { programs } from './helpers/program.ts';
 import { mariadb } from './helpers/start-mariadb.ts';
 import { postgres } from './helpers/start-postgres.ts';
@@ -54,6 +58,12 @@ async function shown(
     .map((line) => JSON.parse(line) as string[]);
 }
 
+/** Waits until a client of a proxy has asked this. */
+async function asked(query: string, { connections }: DeafProxy): Promise<void> {
+  const client = await vi.waitUntil(() => [...connections][0], { timeout: 20_000, interval: 5 });
+  for await (const [chunk] of on(client, 'data')) if (String(chunk).includes(query)) return;
+}
+
 /** Every socket has the rule's options, after the connection was used and has been idle. */
 function expectDatabase(values: string[][]): void {
   expect(values.length).toBeGreaterThan(0);
@@ -85,6 +95,27 @@ describe.each(nodes)('%s', (node) => {
           show();
           await pool.end();`;
       expectDatabase(await shown(source, server().port, { ...account(), ...options }, { node }));
+    });
+
+    it('pg, whose server vanishes, which is noticed in time', async () => {
+      const proxy = await proxyTo(server());
+      const rules = join(mkdtempSync(join(tmpdir(), 'tcp-keepalive-rules-')), 'rules.json');
+      onTestFinished(() => rmSync(dirname(rules), { recursive: true }));
+      writeFileSync(rules, JSON.stringify({ rules: [{ port: proxy.port, use: quick }] }));
+      const source = `
+        import pg from 'pg';
+        const pool = new pg.Pool({ ...settings, port });
+        await pool.query('SELECT 1');
+        const heard = performance.now();
+        pool.on('error', ({ code }) => console.log(JSON.stringify([code, performance.now() - heard])));`;
+      const env = { TCP_KEEPALIVE: '', TCP_KEEPALIVE_CONFIG: rules };
+      const values = shown(source, proxy.port, account(), { node, env });
+      await asked('SELECT 1', proxy);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      proxy.vanish();
+      const [[code, elapsed] = []] = await values;
+      expect(code).toBe('ETIMEDOUT');
+      expectDetected(predictDetection(quick).idle, performance.now() - Number(elapsed));
     });
 
     it('pg through a Unix socket', async () => {

@@ -33,27 +33,32 @@ describe.each(protocols)('keepAliveHttp2, $scheme', ({ scheme, newServer }) => {
   };
 
   test.for([
-    { when: 'while it connects', isOpen: false },
-    { when: 'once it is open', isOpen: true },
-  ])('a session, called $when: held, and a vanished server is noticed in time', async ({ isOpen }) => {
-    const proxy = await proxyTo({ port: await listening(newServer()) });
-    const opened = connectedSockets();
-    const session = connect(proxy.port);
-    if (isOpen) await once(session, 'connect');
-    expect(keepAliveHttp2(session, quick)).toBe(session);
-    for (let round = 0; round < 2; round++) {
-      expect(await text(session.request({ ':path': '/' }))).toBe('here');
-      await idleAMoment();
-      expect(kernelValues(opened.to(proxy.port)[0] as net.Socket)).toBe(quickInKernel);
-    }
+    { when: 'while it connects', isOpen: false, state: 'idle' },
+    { when: 'once it is open', isOpen: true, state: 'unacknowledged' },
+  ] as const)(
+    'a session, called $when: held, and a vanished server is noticed in time: $state',
+    async ({ isOpen, state }) => {
+      const proxy = await proxyTo({ port: await listening(newServer()) });
+      const opened = connectedSockets();
+      const session = connect(proxy.port);
+      if (isOpen) await once(session, 'connect');
+      expect(keepAliveHttp2(session, quick)).toBe(session);
+      for (let round = 0; round < 2; round++) {
+        expect(await text(session.request({ ':path': '/' }))).toBe('here');
+        await idleAMoment();
+        expect(kernelValues(opened.to(proxy.port)[0] as net.Socket)).toBe(quickInKernel);
+      }
 
-    const stream = session.request({ ':path': '/never' });
-    const failed = once(stream, 'error');
-    await idleAMoment();
-    proxy.vanish();
-    const [error] = await expectInTime('idle', opened.to(proxy.port)[0] as net.Socket, () => failed);
-    expect(error.code).toBe('ETIMEDOUT');
-  });
+      // One request waits for its answer when the server vanishes, the other is sent after that.
+      const failing = () => once(session.request({ ':path': '/never' }), 'error');
+      const waiting = state === 'idle' ? failing() : undefined;
+      await idleAMoment();
+      proxy.vanish();
+      const socket = opened.to(proxy.port)[0] as net.Socket;
+      const [error] = await expectInTime(state, socket, () => waiting ?? failing());
+      expect(error.code).toBe('ETIMEDOUT');
+    },
+  );
 
   test('a server: a vanished client is noticed in time', async () => {
     const server = newServer();

@@ -33,24 +33,32 @@ const servers = [
 ];
 
 describe.each(servers)('keepAliveUndici, $name', ({ scheme, newServer, config }) => {
-  test('request: held through requests and idling, and a vanished server is noticed in time', async () => {
-    const proxy = await proxyTo({ port: await listening(newServer()) });
-    const opened = connectedSockets();
-    const dispatcher = closedAfterTest(new Agent(keepAliveUndici(config, quick)));
-    const url = `${scheme}://127.0.0.1:${proxy.port}`;
-    for (let round = 0; round < 2; round++) {
-      const { body } = await request(url, { dispatcher });
-      expect(await body.text()).toBe('here');
-      await idleAMoment();
-      expect(kernelValues(only(opened.to(proxy.port)))).toBe(quickInKernel);
-    }
+  test.for(['idle', 'unacknowledged'] as const)(
+    'request: held through requests and idling, and a vanished server is noticed in time: %s',
+    async (state) => {
+      const proxy = await proxyTo({ port: await listening(newServer()) });
+      const opened = connectedSockets();
+      const dispatcher = closedAfterTest(new Agent(keepAliveUndici(config, quick)));
+      const url = `${scheme}://127.0.0.1:${proxy.port}`;
+      for (let round = 0; round < 2; round++) {
+        const { body } = await request(url, { dispatcher });
+        expect(await body.text()).toBe('here');
+        await idleAMoment();
+        expect(kernelValues(only(opened.to(proxy.port)))).toBe(quickInKernel);
+      }
 
-    const failing = errorOf(request(`${url}/never`, { dispatcher }));
-    await idleAMoment();
-    proxy.vanish();
-    const error = await expectInTime('idle', only(opened.to(proxy.port)), () => failing);
-    expect(error.code).toBe('ETIMEDOUT');
-  });
+      // One request waits for its answer when the server vanishes, the other is sent after that.
+      const waiting = state === 'idle' ? errorOf(request(`${url}/never`, { dispatcher })) : undefined;
+      await idleAMoment();
+      proxy.vanish();
+      const error = await expectInTime(
+        state,
+        only(opened.to(proxy.port)),
+        () => waiting ?? errorOf(request(url, { dispatcher })),
+      );
+      expect(error.code).toBe('ETIMEDOUT');
+    },
+  );
 });
 
 test('fetch: held, and a vanished server is noticed in time', async () => {
