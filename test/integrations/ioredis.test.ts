@@ -13,11 +13,13 @@ import {
   quickInKernel,
 } from '../helpers/driver-under-test.ts';
 import { kernelValues } from '../helpers/raw-options.ts';
-import { startServer } from '../helpers/server-process.ts';
+import { type RunningServer, startServer } from '../helpers/server-process.ts';
 import { redis } from '../helpers/start-redis.ts';
+import { certificate, certificateKey } from '../helpers/test-certificate.ts';
 
 describeWithServer('keepAliveIoredis', redis, (server) => {
-  const newClient = (options: Pick<RedisOptions, 'port' | 'path' | 'lazyConnect' | 'retryStrategy'>) => {
+  type Own = 'port' | 'path' | 'tls' | 'sentinels' | 'name' | 'lazyConnect' | 'retryStrategy';
+  const newClient = (options: Pick<RedisOptions, Own>) => {
     const { host, port, password } = server();
     return closedAfterTest(new Redis({ host, port, password, ...options }));
   };
@@ -84,6 +86,30 @@ describeWithServer('keepAliveIoredis', redis, (server) => {
     expect(sockets.map(kernelValues)).toEqual(['1:1/1/5 5500']);
   });
 
+  test('over TLS: a vanished server is noticed in time', async () => {
+    const proxy = await proxyTo({ port: await startTlsServer(server().password) });
+    const tls = { ca: certificate };
+    const client = keepAliveIoredis(newClient({ port: proxy.port, tls, retryStrategy: () => null }), quick);
+    await client.ping();
+    await idleAMoment();
+    expect(kernelValues(client.stream as net.Socket)).toBe(quickInKernel);
+    proxy.vanish();
+    const [error] = await expectInTime('idle', client.stream as net.Socket, () => once(client, 'error'));
+    expect(error.code).toBe('ETIMEDOUT');
+  });
+
+  test('a server that a Sentinel names', async () => {
+    const sentinels = [{ host: '127.0.0.1', port: await startSentinel(server()) }];
+    const client = newClient({ sentinels, name: 'main', lazyConnect: true });
+    keepAliveIoredis(client, quick);
+    await client.connect();
+    await client.ping();
+    await idleAMoment();
+    const stream = client.stream as net.Socket;
+    expect(stream.remotePort).toBe(server().port);
+    expect(kernelValues(stream)).toBe(quickInKernel);
+  });
+
   test('wrong options leave the client as it was', () => {
     const client = newClient({ lazyConnect: true });
     const listeners = client.listenerCount('connect');
@@ -102,28 +128,54 @@ function closedAfterTest(client: Redis): Redis {
 
 /** One node that has all slots. */
 async function startClusterNode(): Promise<{ host: string; port: number }> {
-  const busPort = await freePort();
-  const { port, home } = await startServer({
-    name: 'redis-cluster',
-    stopSignal: 'TERM',
-    ready: /Ready to accept connections/,
-    prepare: async (home) => {
-      const settings = [
-        'bind 127.0.0.1',
-        'cluster-enabled yes',
-        'cluster-announce-ip 127.0.0.1',
-        `cluster-port ${busPort}`,
-        'save ""',
-      ];
-      const config = home.write('redis.conf', settings.join('\n'));
-      return (port) => ['redis-server', config, '--port', String(port)];
-    },
-  });
-  onTestFinished(() => home.close());
+  const port = await startRedis(
+    ['cluster-enabled yes', 'cluster-announce-ip 127.0.0.1', `cluster-port ${await freePort()}`, 'save ""'],
+    (port) => ['--port', String(port)],
+  );
   const admin = closedAfterTest(new Redis(port, '127.0.0.1'));
   await admin.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
   while (!String(await admin.call('CLUSTER', 'INFO')).includes('cluster_state:ok')) await idleAMoment();
   return { host: '127.0.0.1', port };
+}
+
+function startTlsServer(password: string): Promise<number> {
+  return startRedis(
+    [
+      'tls-cert-file cert.pem',
+      'tls-key-file key.pem',
+      'tls-auth-clients no',
+      `requirepass ${password}`,
+      'save ""',
+    ],
+    (port) => ['--port', '0', '--tls-port', String(port)],
+  );
+}
+
+function startSentinel(master: RunningServer): Promise<number> {
+  return startRedis(
+    [`sentinel monitor main ${master.host} ${master.port} 1`, `sentinel auth-pass main ${master.password}`],
+    (port) => ['--sentinel', '--port', String(port)],
+  );
+}
+
+/** Starts a Redis for one test. */
+async function startRedis(
+  settings: readonly string[],
+  listening: (port: number) => readonly string[],
+): Promise<number> {
+  const { port, home } = await startServer({
+    name: 'redis',
+    stopSignal: 'TERM',
+    ready: /Ready to accept connections|\+monitor master/,
+    prepare: async (home) => {
+      home.write('cert.pem', certificate);
+      home.write('key.pem', certificateKey);
+      const config = home.write('redis.conf', ['bind 127.0.0.1', ...settings].join('\n'));
+      return (port) => ['redis-server', config, ...listening(port)];
+    },
+  });
+  onTestFinished(() => home.close());
+  return port;
 }
 
 async function freePort(): Promise<number> {
