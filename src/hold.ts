@@ -1,6 +1,6 @@
 import type net from 'node:net';
 import { writeDifferences } from './descriptor-options.ts';
-import { isDestroyed, isUnsupported, readable } from './errors.ts';
+import { isDestroyed, readable } from './errors.ts';
 import {
   attachHold,
   EXPLICIT,
@@ -16,7 +16,7 @@ import {
 } from './hold-record.ts';
 import { setWithNode } from './node-keepalive.ts';
 import type { KeepAliveInput, KeepAliveSettings } from './options.ts';
-import { type OnError, report, warnOfNodeFallback } from './report.ts';
+import { type OnError, report } from './report.ts';
 import {
   connectedDescriptor,
   handleDescriptor,
@@ -25,8 +25,8 @@ import {
   tcpHandle,
   unreadable,
 } from './socket-handle.ts';
+import { writeToSocket } from './socket-options.ts';
 import { parseKeepAliveOptions } from './validate.ts';
-import { hasTable } from './write-plan.ts';
 
 // Captured now, so that a test's fake timers cannot stop a hold.
 const soon = globalThis.setImmediate;
@@ -140,17 +140,7 @@ function reportUnlessDestroyed(thrown: unknown, onError: OnError | undefined): v
 }
 
 function write(socket: net.Socket, hold: Hold, settings: KeepAliveSettings): void {
-  const fd = connectedDescriptor(socket);
-  try {
-    if (fd !== NO_DESCRIPTOR && hasTable) {
-      writeDifferences(fd, settings);
-      return;
-    }
-  } catch (error) {
-    if (!isUnsupported(error)) throw error;
-    warnOfNodeFallback(error);
-  }
-  if (hold.byNode) return;
+  if (writeToSocket(socket, settings) || hold.byNode) return;
   hold.byNode = true;
   passThrough(socket, () => setWithNode(socket, settings, false));
 }

@@ -1,14 +1,14 @@
 import type net from 'node:net';
-import { writeDifferences, writeSettings } from './descriptor-options.ts';
+import { writeSettings } from './descriptor-options.ts';
 import { isNotTcp, isOurs, isUnsupported, keepAliveError, readable } from './errors.ts';
 import { SERVER } from './hold-record.ts';
 import { setWithNode } from './node-keepalive.ts';
 import type { KeepAliveInput, KeepAliveSettings } from './options.ts';
-import { type OnError, report, warnOfNodeFallback } from './report.ts';
-import { connectedDescriptor, listenerDescriptor, NO_DESCRIPTOR, unreadable } from './socket-handle.ts';
+import { type OnError, report } from './report.ts';
+import { listenerDescriptor, NO_DESCRIPTOR, unreadable } from './socket-handle.ts';
+import { writeToSocket } from './socket-options.ts';
 import { acceptQueueLength, hasTcpInfo } from './tcp-info.ts';
 import { parseKeepAliveOptions } from './validate.ts';
-import { hasTable } from './write-plan.ts';
 
 /** What a server's connections are to get; on the server, for every copy of this library to see. */
 interface ServerKeepAlive {
@@ -123,23 +123,10 @@ function setNext(server: net.Server, keepAlive: ServerKeepAlive, socket: net.Soc
   if (keepAlive.oneByOne <= 0) server.removeListener('connection', keepAlive.onConnection);
   if (socket.destroyed) return;
   try {
-    setAccepted(socket, keepAlive.settings);
+    const { settings } = keepAlive;
+    if (!writeToSocket(socket, settings)) setWithNode(socket, settings, false);
   } catch (thrown) {
     const error = unreadable(thrown);
     if (!isNotTcp(error)) report(error, keepAlive.onError);
   }
-}
-
-function setAccepted(socket: net.Socket, settings: KeepAliveSettings): void {
-  const fd = connectedDescriptor(socket);
-  try {
-    if (fd !== NO_DESCRIPTOR && hasTable) {
-      writeDifferences(fd, settings);
-      return;
-    }
-  } catch (error) {
-    if (!isUnsupported(error)) throw error;
-    warnOfNodeFallback(error);
-  }
-  setWithNode(socket, settings, false);
 }
