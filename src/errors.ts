@@ -99,8 +99,17 @@ export function shown(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value === 'function') return 'a function';
   if (typeof value === 'object') return isArray(value) ? 'an array' : 'an object';
-  const text = String(value);
+  const text = printable(String(value));
   return `\`${text.length > 40 ? `${text.slice(0, 40)}...` : text}\` (${typeof value})`;
+}
+
+/**
+ * Text as a terminal or a log can show it in one line: a line break becomes `\\n`.
+ *
+ * @internal
+ */
+export function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));
 }
 
 function isArray(value: object): boolean {

@@ -26,8 +26,8 @@ export type KeepAlivePlan = Required<KeepAliveSettings>;
  * What {@link predictDetection} says of them holds on any Linux kernel: `idle.latest` and
  * `unacknowledged.latest` are within `detectWithin`, at least `probes` probes go unanswered before a
  * drop, and the first goes out before the path forgets the connection. Probes are at least an eighth
- * of `detectWithin` apart, so that one short disturbance does not lose them all, unless the deadline
- * leaves no room for that.
+ * of `detectWithin` apart, so that one short disturbance does not lose them all. Where the deadline
+ * leaves no room for that, they share half of it, which costs some packets more than the fewest.
  *
  * @example
  * planKeepAlive({ detectWithin: 30_000, pathIdleLimit: 'aws-nlb' });

@@ -82,6 +82,17 @@ export function unansweredProbes(
   };
 }
 
+/**
+ * How often a connection is probed on which nothing else is sent, and whose peer answers; `Infinity`
+ * for never. After an answer the timer waits for `interval` first, also where that is the longer.
+ *
+ * @internal
+ */
+export function probePeriod(options: KeepAliveInput, system?: DetectionSystem): number {
+  const { enable, idle, interval } = timersOf(parseKeepAliveOptions(options), parseSystem(system));
+  return enable ? Math.max(idle, interval) : Infinity;
+}
+
 /** Shared, and frozen because it is. */
 const NEVER: DetectionWindow = Object.freeze({ earliest: Infinity, nominal: Infinity, latest: Infinity });
 

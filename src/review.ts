@@ -1,7 +1,7 @@
 import { invalidOption, readable, shown } from './errors.ts';
 import type { KeepAliveInput, KeepAliveSettings } from './options.ts';
 import { type PathIdleLimit, type PathName, parsePath } from './paths.ts';
-import { type Detection, predictDetection, unansweredProbes } from './predict.ts';
+import { type Detection, predictDetection, probePeriod, unansweredProbes } from './predict.ts';
 import { didYouMean, parseKeepAliveOptions } from './validate.ts';
 
 /** What surrounds the connection, where it is known. Times are in milliseconds. */
@@ -55,6 +55,7 @@ export function reviewKeepAlive(options: KeepAliveInput, context: ReviewContext 
     userTimeout: settings.userTimeout ?? 0,
     detection: predictDetection(settings),
     probes: unansweredProbes(settings),
+    probePeriod: probePeriod(settings),
   };
   return checks
     .map((check) => check(subject))
@@ -71,6 +72,7 @@ interface Subject extends KeepAliveSettings {
   readonly userTimeout: number;
   readonly detection: Detection;
   readonly probes: { readonly nominal: number; readonly least: number };
+  readonly probePeriod: number;
   readonly path: Omit<PathIdleLimit, 'source'> | undefined;
   readonly acquireTimeout: number | undefined;
   readonly roundTrip: number | undefined;
@@ -110,7 +112,7 @@ const singleProbe: Check = ({ enable, probes, userTimeout }) =>
     : error(
         'single-probe',
         `one lost probe drops a living peer${userTimeout > 0 ? `: \`userTimeout\` (${seconds(userTimeout)}) has passed at the next tick` : ''}. ` +
-          `RFC 1122 (4.2.3.6) forbids that. ${userTimeout > 0 ? "Make `userTimeout` longer, or 'auto'." : 'Make `count` at least 3.'}`,
+          `RFC 1122 (4.2.3.6) forbids that. Make \`count\` at least 3${userTimeout > 0 ? " and `userTimeout` 'auto'" : ''}.`,
       );
 
 const countIgnored: Check = ({ enable, userTimeout, count, probes }) => {
@@ -119,18 +121,30 @@ const countIgnored: Check = ({ enable, userTimeout, count, probes }) => {
     `with a user timeout the kernel ignores \`count\` (${count}): ${seconds(userTimeout)} of it ` +
     `make ${times(probes.nominal)}`;
   if (probes.nominal === count) return note('count-ignored', `${message}, the same.`);
+  if (probes.least <= count && count < probes.nominal) {
+    return note('count-ignored', `${message}, and no fewer than ${probes.least} where timers run late.`);
+  }
   return warning('count-ignored', `${message} instead. Make \`userTimeout\` 'auto' to have both agree.`);
 };
 
-const earlyUserTimeout: Check = ({ enable, userTimeout, count, probes }) => {
+const earlyUserTimeout: Check = (subject) => {
+  const { enable, userTimeout, count, probes } = subject;
   const expected = Math.min(count ?? probes.nominal, probes.nominal);
   if (!enable || userTimeout === 0 || probes.least >= expected) return undefined;
   return warning(
     'early-user-timeout',
     `timers run late, so that the user timeout may pass after ${times(probes.least)} ` +
-      `instead of ${expected}. Make \`interval\` longer beside \`initialDelay\`, or \`userTimeout\` itself.`,
+      `instead of ${expected}. Make ${shorterTimer(subject)}, or \`userTimeout\` itself.`,
   );
 };
+
+/** The longer of the two is late by more, and may come first: after a probe that was answered. */
+function shorterTimer({ detection, probePeriod }: Subject): string {
+  const initialDelay = detection.probes[0]?.nominal ?? 0;
+  return initialDelay < probePeriod
+    ? '`initialDelay` as long as `interval`'
+    : '`interval` longer beside `initialDelay`';
+}
 
 const pathForgets: Check = ({ path, enable, detection }) => {
   const first = detection.probes[0]?.latest ?? Infinity;
@@ -139,7 +153,7 @@ const pathForgets: Check = ({ path, enable, detection }) => {
     'path-forgets',
     `${path.title} forgets a connection after ${seconds(path.limit)} of silence, and ` +
       `${enable ? `the first probe may take ${seconds(first)}` : 'no probe is ever sent'}. ` +
-      `Make \`initialDelay\` shorter than ${seconds(path.limit)} by an eighth or more.`,
+      `Make \`initialDelay\` and \`interval\` shorter than ${seconds(path.limit)} by an eighth or more.`,
   );
 };
 
@@ -172,10 +186,10 @@ const slowerThanPool: Check = ({ acquireTimeout, userTimeout, detection }) => {
   );
 };
 
-const tooChatty: Check = ({ enable, detection, connections }) => {
+const tooChatty: Check = ({ enable, detection, probePeriod, connections }) => {
   if (!enable) return undefined;
   const delay = detection.probes[0]?.nominal ?? Infinity;
-  const rate = (connections * 1_000) / delay;
+  const rate = (connections * 1_000) / probePeriod;
   if (delay < CALM_DELAY) {
     return warning(
       'too-chatty',

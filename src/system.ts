@@ -65,9 +65,10 @@ const ranges: { readonly [name in keyof DetectionSystem]-?: Range } = {
   rto: { min: 1, max: 120_000, unit: 'milliseconds' },
   tcpRetries2: { min: 0, max: 255, unit: 'retransmissions' },
   tcpSynRetries: { min: 1, max: 127, unit: 'retransmissions' },
-  keepaliveTime: { min: 1_000, max: 32_767_000, unit: 'milliseconds' },
-  keepaliveIntvl: { min: 1_000, max: 32_767_000, unit: 'milliseconds' },
-  keepaliveProbes: { min: 1, max: 127, unit: 'probes' },
+  // Sysctls may hold more than the options take that replace them.
+  keepaliveTime: { min: 1_000, max: 2_147_483_000, unit: 'milliseconds' },
+  keepaliveIntvl: { min: 1_000, max: 2_147_483_000, unit: 'milliseconds' },
+  keepaliveProbes: { min: 0, max: 255, unit: 'probes' },
 };
 
 /**

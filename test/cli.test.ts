@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
@@ -8,7 +8,7 @@ import { promisify, stripVTControlCharacters } from 'node:util';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { run } from '../src/cli/run.ts';
-import { formatTime, parseTime } from '../src/cli/times.ts';
+import { exactTime, formatTime, parseTime } from '../src/cli/times.ts';
 import { pathIdleLimits } from '../src/paths.ts';
 import { planKeepAlive } from '../src/plan.ts';
 import { predictDetection } from '../src/predict.ts';
@@ -89,6 +89,17 @@ describe('explain', () => {
     expect(stripVTControlCharacters(colored.out)).toBe(plain.out);
   });
 
+  test('counts a probe for each interval, where that is the longer wait', async () => {
+    const { out } = await type('explain initialDelay=5s interval=60s count=3 userTimeout=auto');
+    expect(out).toContain('120 an hour (a probe and its answer each');
+    expect(out).not.toContain('too-chatty');
+  });
+
+  test('draws the drop of data in flight where nothing else is bounded', async () => {
+    const { out } = await type('explain userTimeout=1s');
+    expect(out).toMatch(/^data in flight {2}━+▒*✖▒*$/m);
+  });
+
   test('changes fields of a preset', async () => {
     const { out } = await type('explain database count=5 userTimeout=auto --json');
     expect(JSON.parse(out).options).toEqual({ ...presets.database, count: 5, userTimeout: 34_500 });
@@ -116,6 +127,16 @@ describe('explain', () => {
 describe('plan', () => {
   const goal = { detectWithin: 30_000, pathIdleLimit: 'aws-nlb' } as const;
   const plan = planKeepAlive(goal);
+
+  test.each(['3h', '5h', '10m', '24d'])('within %s tells options that can be typed again', async (detect) => {
+    const { out } = await type(`plan --detect ${detect} --connections 1`);
+    const told = ['initialDelay', 'interval', 'count', 'userTimeout'].map((name) => {
+      return `${name}=${new RegExp(`^${name} +(\\S+)$`, 'm').exec(out)?.[1]}`;
+    });
+    const { options } = JSON.parse((await type(`explain ${told.join(' ')} --json`)).out);
+    expect(options).toEqual(planKeepAlive({ detectWithin: parseTime('--detect', detect) }));
+    expect(out).toMatch(/^ {16}0\.0+\d{1,2} a second on 1 of them$/m);
+  });
 
   test('tells the options and what they do', async () => {
     const { code, out } = await type('plan --detect 30s --path aws-nlb --connections 10000');
@@ -341,6 +362,18 @@ describe('a time', () => {
   ])('of %d ms reads %s', (ms, text) => {
     expect(formatTime(ms)).toBe(text);
   });
+
+  test.each([
+    [500, '500ms'],
+    [24_500, '24.5s'],
+    [543_500, '9m3.5s'],
+    [5_748_000, '1h35m48s'],
+    [7_200_000, '2h'],
+    [2_147_483_647, '24d20h31m23.647s'],
+  ])('of %d ms is exactly %s', (ms, text) => {
+    expect(exactTime(ms)).toBe(text);
+    expect(parseTime('--detect', text)).toBe(ms);
+  });
 });
 
 describe('as a process', () => {
@@ -377,6 +410,44 @@ describe('as a process', () => {
       code: 1,
       stdout: expect.stringMatching(/"fail"[^}]*koffi could not be loaded/),
     });
+  });
+
+  const hasNamespaces = spawnSync('unshare', ['-Urn', 'true']).status === 0;
+  test.skipIf(!hasNamespaces)(
+    'doctor tells of settings that Linux takes, and that this library does not',
+    async () => {
+      const program = ['-Urn', 'sh', '-c', 'echo $1 > /proc/sys/net/ipv4/$0; shift; exec "$@"'];
+      const told = async (name: string, value: string) => {
+        const command = [...program, name, value, process.execPath, bundle(), 'doctor', '--json'];
+        const { stdout } = await promisify(execFile)('unshare', command).catch((error) => error);
+        return JSON.parse(stdout).find(({ subject }: { subject: string }) => subject === 'system defaults');
+      };
+      expect(await told('tcp_keepalive_time', '43200')).toMatchObject({
+        message: expect.stringMatching(/^12h, 75s, 9 probes: .* noticed after 12h11m;/),
+      });
+      expect(await told('tcp_keepalive_intvl', '0')).toMatchObject({
+        status: 'warning',
+        message: expect.stringContaining('Expected `keepaliveIntvl` to be from 1000'),
+      });
+    },
+  );
+
+  test('wrong usage ends with 2, in one line', async () => {
+    await expect(spawn('explain', 'data\nbase\u001b[31m')).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^tcp-keepalive: \P{Cc}*\n$/u),
+    });
+  });
+
+  test.skipIf(!fs.existsSync('/dev/full'))('a full disk is told of in one line', async () => {
+    const full = fs.openSync('/dev/full', 'w');
+    const { status, stderr } = spawnSync(process.execPath, [bundle(), 'presets'], {
+      stdio: ['ignore', full, 'pipe'],
+      encoding: 'utf8',
+    });
+    fs.closeSync(full);
+    expect(stderr).toMatch(/^tcp-keepalive: ENOSPC[^\n]*\n$/);
+    expect(status).toBe(1);
   });
 
   test('wrong usage ends with 2, without a stack trace', async () => {

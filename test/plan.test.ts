@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { pathIdleLimits } from '../src/paths.ts';
 import { type KeepAlivePlan, planKeepAlive } from '../src/plan.ts';
 import { predictDetection, unansweredProbes } from '../src/predict.ts';
+import { reviewKeepAlive } from '../src/review.ts';
 import { parseKeepAliveOptions } from '../src/validate.ts';
 
 const DAY = 86_400_000;
@@ -41,6 +42,9 @@ describe('a plan', () => {
           expect(sent[probes - 1]?.latest).toBeLessThan(plan.userTimeout);
         }
         expect(plan.count).toBe(probes);
+        const warnings = reviewKeepAlive(plan).filter(({ severity }) => severity !== 'note');
+        const expected = probes === 1 || plan.initialDelay < 5_000 ? ['single-probe', 'too-chatty'] : [];
+        expect(expected).toEqual(expect.arrayContaining(warnings.map(({ code }) => code)));
       }),
     );
   });

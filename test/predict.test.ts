@@ -273,7 +273,7 @@ describe('a system', () => {
     [{ rto: Number.NaN }, 'Expected `rto` to be from 1 to 120000 milliseconds, got `NaN` (number)'],
     [
       { keepaliveTime: 7_200 / 10 },
-      'Expected `keepaliveTime` to be from 1000 to 32767000 milliseconds, got `720` (number); did you mean 720000?',
+      'Expected `keepaliveTime` to be from 1000 to 2147483000 milliseconds, got `720` (number); did you mean 720000?',
     ],
     [{ keepaliveProbe: 3 }, 'did you mean `keepaliveProbes`?'],
     [null, 'Expected the system to be an object, got null'],

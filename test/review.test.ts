@@ -56,6 +56,20 @@ const rows: Row[] = [
     cured: [{ initialDelay: 17_000, interval: 4_000, count: 3, userTimeout: 28_500 }],
   },
   {
+    code: 'count-ignored',
+    severity: 'note',
+    options: { ...sound, userTimeout: 26_000 },
+    says: '4 unanswered probes, and no fewer than 3 where timers run late',
+    cured: [{ ...sound, count: undefined, userTimeout: 26_000 }],
+  },
+  {
+    code: 'early-user-timeout',
+    severity: 'warning',
+    options: { ...sound, interval: 400_000, userTimeout: 'auto' },
+    says: 'Make `initialDelay` as long as `interval`',
+    cured: [{ ...sound, initialDelay: 400_000, interval: 400_000, userTimeout: 'auto' }],
+  },
+  {
     code: 'data-unbounded',
     severity: 'warning',
     options: { ...sound, userTimeout: 0 },
@@ -76,6 +90,14 @@ const rows: Row[] = [
     context: { pathIdleLimit: 'aws-nlb' },
     says: 'AWS Network Load Balancer forgets a connection after 350 s of silence, and the first probe may take 360.6 s',
     cured: [{ ...sound, initialDelay: 300_000 }, { pathIdleLimit: 'aws-nlb' }],
+  },
+  {
+    code: 'path-forgets',
+    severity: 'error',
+    options: { ...sound, interval: 320_000, userTimeout: 'auto' },
+    context: { pathIdleLimit: 'aws-nlb' },
+    says: 'Make `initialDelay` and `interval` shorter than 350 s',
+    cured: [{ ...sound, interval: 300_000, userTimeout: 'auto' }, { pathIdleLimit: 'aws-nlb' }],
   },
   {
     code: 'path-forgets',
@@ -131,6 +153,15 @@ const rows: Row[] = [
     context: { connections: 30_000 },
     says: '30000 idle connections send 3000 probes a second. Make `initialDelay` at least 30 s',
     cured: [{ ...sound, initialDelay: 30_000 }, { connections: 30_000 }],
+  },
+  {
+    code: 'too-chatty',
+    severity: 'warning',
+    options: { ...sound, interval: 12_000, userTimeout: 'auto' },
+    context: { connections: 13_000 },
+    says: '13000 idle connections send 1083 probes a second',
+    // After an answered probe the timer waits for the longer of the two.
+    cured: [{ ...sound, interval: 13_000, userTimeout: 'auto' }, { connections: 13_000 }],
   },
   {
     code: 'interval-below-round-trip',

@@ -50,12 +50,15 @@ async function examine(): Promise<Diagnosis[]> {
   // koffi is loaded behind this, and only here: the other commands need none.
   const { capabilities } = await import('../capabilities.ts');
   const can = capabilities();
+  const defaults = await systemDefaults();
+  const refusal = defaults && refusalOf(defaults);
+  const system = refusal === undefined ? defaults : undefined;
   return [
     diagnoseRuntime(),
     diagnoseCalls(can),
     diagnoseOptions(can),
-    ...(await diagnoseSystem()),
-    ...(can.through === 'setsockopt' ? await diagnoseSockets() : []),
+    ...(refusal === undefined ? diagnoseSystem(system) : [strangeSystem(refusal)]),
+    ...(can.through === 'setsockopt' ? await diagnoseSockets(system) : []),
   ];
 }
 
@@ -99,8 +102,7 @@ function diagnoseOptions({ options, platform }: Capabilities): Diagnosis {
 }
 
 /** What a socket gets that sets nothing itself. Only Linux tells, in files. */
-async function diagnoseSystem(): Promise<Diagnosis[]> {
-  const system = await systemDefaults();
+function diagnoseSystem(system: DetectionSystem | undefined): Diagnosis[] {
   if (system === undefined) return [];
   const { idle, unacknowledged, connecting } = predictDetection({ enable: true }, system);
   const [time, interval] = [system.keepaliveTime, system.keepaliveIntvl].map((ms) => formatTime(ms ?? 0));
@@ -117,6 +119,25 @@ async function diagnoseSystem(): Promise<Diagnosis[]> {
       ...(slow && { advice: "Set options on each socket: keepAlive(socket, 'database')." }),
     },
   ];
+}
+
+/** Why nothing can be predicted with these. Zeros are no use, and Linux takes them. */
+function refusalOf(system: DetectionSystem): string | undefined {
+  try {
+    predictDetection({ enable: true }, system);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function strangeSystem(refusal: string): Diagnosis {
+  return {
+    subject: 'system defaults',
+    status: 'warning',
+    message: `net.ipv4 has a setting with which no dead peer is noticed as it should be. ${refusal}`,
+    advice: "Put the sysctl right, or set options on each socket: keepAlive(socket, 'database').",
+  };
 }
 
 async function systemDefaults(): Promise<DetectionSystem | undefined> {
@@ -136,14 +157,14 @@ async function systemDefaults(): Promise<DetectionSystem | undefined> {
 }
 
 /** What Node and this library leave on sockets, read back from the kernel. */
-async function diagnoseSockets(): Promise<Diagnosis[]> {
+async function diagnoseSockets(system: DetectionSystem | undefined): Promise<Diagnosis[]> {
   const { measureSockets } = await import('./measured-sockets.ts');
   try {
     const { bare, delayed, agent, ours } = await measureSockets();
     return [
-      foundOnSocket('setKeepAlive(true)', bare),
-      foundOnSocket('setKeepAlive(true, 60000)', delayed),
-      foundOnSocket('http agent', agent),
+      foundOnSocket('setKeepAlive(true)', bare, system),
+      foundOnSocket('setKeepAlive(true, 60000)', delayed, system),
+      foundOnSocket('http agent', agent, system),
       sameAsPreset(ours),
     ];
   } catch (error) {
@@ -158,9 +179,13 @@ async function diagnoseSockets(): Promise<Diagnosis[]> {
   }
 }
 
-function foundOnSocket(subject: string, settings: KeepAliveSettings): Diagnosis {
+function foundOnSocket(
+  subject: string,
+  settings: KeepAliveSettings,
+  system: DetectionSystem | undefined,
+): Diagnosis {
   const { initialDelay = 0, interval = 0, count } = settings;
-  const { idle, unacknowledged } = predictDetection(settings);
+  const { idle, unacknowledged } = predictDetection(settings, system);
   const message =
     `Node leaves ${formatTime(initialDelay)}, ${formatTime(interval)}, ${count} probes: an idle dead peer is noticed after ` +
     `${formatTime(idle.nominal)}, data in flight fails after ${formatTime(unacknowledged.nominal)}`;

@@ -1,6 +1,6 @@
 import type { KeepAliveInput, KeepAliveOptions, KeepAliveSettings } from '../options.ts';
 import { type PathName, pathIdleLimits } from '../paths.ts';
-import { type Detection, type DetectionWindow, predictDetection } from '../predict.ts';
+import { type Detection, type DetectionWindow, predictDetection, probePeriod } from '../predict.ts';
 import { presets } from '../presets.ts';
 import { type Finding, type ReviewContext, reviewKeepAlive } from '../review.ts';
 import { didYouMean, parseKeepAliveOptions } from '../validate.ts';
@@ -15,7 +15,7 @@ import {
 } from './command.ts';
 import { grouped, labelled, paint, width } from './text.ts';
 import { drawLine, drawRuler, type Scale } from './timeline.ts';
-import { formatTime, parseTime } from './times.ts';
+import { exactTime, formatTime, parseTime } from './times.ts';
 
 const help = `tcp-keepalive explain: what Linux does with these options when a peer vanishes
 
@@ -146,8 +146,7 @@ export function parsePathOption(text: string | undefined): PathName | number | u
 
 /** Probes and answers of idle connections, in packets: each probe is answered once. */
 export function traffic(settings: KeepAliveSettings): { perHour: number } {
-  const probe = predictDetection(settings).probes[0];
-  return { perHour: probe === undefined ? 0 : (2 * 3_600_000) / probe.nominal };
+  return { perHour: (2 * 3_600_000) / probePeriod(settings) };
 }
 
 function asJson({ name, settings, connections, detection, findings }: Report): object {
@@ -187,7 +186,7 @@ function heading(io: Io, { name, settings }: Report, columns: number): string {
     .filter(([field, value], _, all) => field !== 'enable' || value === false || all.length === 1)
     .map(
       ([field, value]) =>
-        `${field}=${typeof value === 'number' && field !== 'count' ? formatTime(value) : value}`,
+        `${field}=${typeof value === 'number' && field !== 'count' ? exactTime(value) : value}`,
     );
   const indent = name.length + 2;
   return labelled(`${paint(io, 'bold', name)}  `, fields.join(' '), indent, columns);
@@ -201,7 +200,7 @@ function legend(io: Io): string {
 /** The ruler ends with the drop of an idle connection; what takes much longer leaves it. */
 function endOf({ idle, unacknowledged, zeroWindow }: Detection): number {
   const drops = [unacknowledged, zeroWindow].map(({ latest }) => latest).filter(Number.isFinite);
-  if (idle.latest === Infinity) return Math.min(...drops);
+  if (idle.latest === Infinity) return Math.max(...drops);
   return Math.max(idle.latest, ...drops.filter((latest) => latest <= 2 * idle.latest));
 }
 

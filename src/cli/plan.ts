@@ -13,7 +13,7 @@ import {
 import { type Configuration, configurations } from './configurations.ts';
 import { parsePathOption, traffic } from './explain.ts';
 import { grouped, wrap } from './text.ts';
-import { formatTime, parseTime } from './times.ts';
+import { exactTime, formatTime, parseTime } from './times.ts';
 
 const help = `tcp-keepalive plan: the gentlest options that notice a vanished peer in time
 
@@ -123,10 +123,10 @@ function described({ options, detection, connections }: Report): string {
   const { idle, unacknowledged } = detection;
   const { perHour } = traffic(options);
   const rows = [
-    ['initialDelay', formatTime(options.initialDelay)],
-    ['interval', formatTime(options.interval)],
+    ['initialDelay', exactTime(options.initialDelay)],
+    ['interval', exactTime(options.interval)],
     ['count', String(options.count)],
-    ['userTimeout', formatTime(options.userTimeout)],
+    ['userTimeout', exactTime(options.userTimeout)],
     ['', ''],
     ['idle', `dropped after ${formatTime(idle.earliest)} to ${formatTime(idle.latest)}`],
     [

@@ -1,3 +1,4 @@
+import { printable } from '../errors.ts';
 import { didYouMean } from '../validate.ts';
 import { type Command, type Io, UsageError } from './command.ts';
 import { doctor } from './doctor.ts';
@@ -18,7 +19,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     return await dispatch(args, io);
   } catch (error) {
     if (!isUsageError(error)) throw error;
-    io.err(`tcp-keepalive: ${error.message}\n`);
+    io.err(`tcp-keepalive: ${printable(error.message)}\n`);
     return 2;
   }
 }
@@ -57,7 +58,7 @@ Usage: tcp-keepalive <command> [options]
 ${list.join('\n')}
 
   tcp-keepalive <command> --help    what it takes, with examples
-  --json                            the result as JSON, with every command
+  --json                            the result as JSON, with all but run
 
 Exit code: 0, 1 where something was found, 2 where something was typed wrong.
 `;

@@ -1,3 +1,4 @@
+import util from 'node:util';
 import type { Io } from './command.ts';
 
 /**
@@ -8,14 +9,17 @@ import type { Io } from './command.ts';
 export function terminal(): Io {
   const { stdout, stderr, env } = process;
   // A reader that has seen enough, such as head(1), closes the pipe: that is no failure of ours.
-  stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
+  stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+    if (code === 'EPIPE') return;
+    stderr.write(`tcp-keepalive: ${message}\n`);
+    process.exit(1);
   });
   return {
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),
     // A pipe has none, and some terminals say 0.
     columns: stdout.columns || 80,
-    color: stdout.isTTY === true && !env.NO_COLOR,
+    // Node 20 can style text from 20.12 on.
+    color: stdout.isTTY === true && !env.NO_COLOR && 'styleText' in util,
   };
 }

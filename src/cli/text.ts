@@ -41,5 +41,6 @@ export function labelled(label: string, text: string, indent: number, columns: n
 /** A number with its thousands apart: `10 000`. */
 export function grouped(value: number): string {
   const rounded = value >= 10 ? Math.round(value) : Number(value.toPrecision(2));
-  return String(rounded).replace(/\B(?=(\d{3})+(?!\d))/g, ' ');
+  const [whole = '', ...fraction] = String(rounded).split('.');
+  return [whole.replace(/\B(?=(\d{3})+$)/g, ' '), ...fraction].join('.');
 }

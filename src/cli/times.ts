@@ -32,6 +32,20 @@ export function formatTime(ms: number): string {
   return joined(Math.round(ms / 3_600_000), 24, 'd', 'h');
 }
 
+/** A time to be typed again: `30s`, `9m3.5s`, `2h43m17.5s`, exact to the millisecond. */
+export function exactTime(ms: number): string {
+  if (ms > 0 && ms < 1_000) return `${ms}ms`;
+  if (ms < 120_000) return `${ms / 1_000}s`;
+  const { d, h, m } = UNITS;
+  const parts = [
+    [Math.floor(ms / d), 'd'],
+    [Math.floor((ms % d) / h), 'h'],
+    [Math.floor((ms % h) / m), 'm'],
+    [(ms % m) / 1_000, 's'],
+  ] as const;
+  return parts.map(([amount, unit]) => (amount === 0 ? '' : `${amount}${unit}`)).join('');
+}
+
 function joined(total: number, size: number, large: string, small: string): string {
   const rest = total % size;
   return `${Math.floor(total / size)}${large}${rest === 0 ? '' : `${rest}${small}`}`;
