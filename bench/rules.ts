@@ -3,7 +3,10 @@ import { atMost, type Bench, microseconds, notMeasured, type Row } from './suppo
 import { inChild } from './support/child.ts';
 import { median } from './support/interleave.ts';
 
-/** What children/under-rules.ts sends: milliseconds a round or request, one for each slice of the run. */
+/** The most that rules may cost a connection or a request, of all that these take. */
+const LIMIT = 0.1;
+
+/** What children/under-rules.ts sends: milliseconds a round or request, in pairs of neighbouring slices. */
 export interface Slices {
   readonly without: readonly number[];
   readonly withRules: readonly number[];
@@ -33,19 +36,24 @@ async function requesting(): Promise<Row[]> {
 }
 
 function compared(what: string, { without, withRules }: Slices): Row[] {
-  const ratios = withRules.map((time, slice) => time / (without[slice] ?? Number.NaN));
+  const costs = withRules.map((time, slice) => time / (without[slice] ?? Number.NaN) - 1);
+  const [low, high] = bounds(costs);
   const show = (part: number) => `${(part * 100).toFixed(1)} %`;
+  const cost = `  cost (${show(low)} to ${show(high)})`;
   return [
     { what, measured: `${microseconds(median(without) * 1e6)} each` },
     { what: '  with rules', measured: `${microseconds(median(withRules) * 1e6)} each` },
-    // Rules can only cost something; a run in which they seem to save time is noise altogether.
-    atMost('  cost, against the noise of the run', Math.max(0, median(ratios) - 1), noise(without), show),
+    // What is less certain than the limit is wide shows nothing, least of all that the limit is kept.
+    high - low > LIMIT
+      ? notMeasured(cost, 'the machine is too busy')
+      : atMost(cost, Math.max(0, median(costs)), LIMIT, show),
   ];
 }
 
-/** By how much the slices without rules differ among themselves: the middle half of them. */
-function noise(times: readonly number[]): number {
-  const sorted = [...times].sort((a, b) => a - b);
-  const at = (part: number) => sorted[Math.floor(part * (sorted.length - 1))] ?? Number.NaN;
-  return (at(0.75) - at(0.25)) / at(0.5);
+/** Where the median lies with 95 % certainty, whatever the distribution: between two of the values. */
+function bounds(values: readonly number[]): [low: number, high: number] {
+  const sorted = [...values].sort((a, b) => a - b);
+  const away = 0.98 * Math.sqrt(sorted.length);
+  const at = (rank: number) => sorted[Math.round(rank)] ?? Number.NaN;
+  return [at(sorted.length / 2 - away), at(sorted.length / 2 + away)];
 }

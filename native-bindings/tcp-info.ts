@@ -43,3 +43,7 @@ export const tcpStates = [
   'CLOSING',
   'NEW_SYN_RECV',
 ] as const;
+
+// Numbers from here go to the kernel unchecked.
+Object.freeze(tcpInfoLayout);
+Object.freeze(tcpStates);

@@ -10,15 +10,20 @@ type Connect = (this: net.Socket, ...args: unknown[]) => net.Socket;
 
 const CHANNEL = 'net.client.socket';
 
+/** A watch over the connections that this thread opens. */
+export interface ClientWatch {
+  /** Sees to it that connections are seen again where another tool has put an end to that. */
+  refresh(): void;
+  stop(): void;
+}
+
 /**
  * Watches every connection that this thread opens, by whatever library: `net`, `tls`, `http`, `fetch`.
  *
  * Our listener comes before all others, so that what they see is set already. What goes wrong in
  * `onConnect` becomes a process warning: it must not end a connection that works without.
- *
- * @returns a function that ends the watch
  */
-export function watchClientConnections(onConnect: OnConnect): () => void {
+export function watchClientConnections(onConnect: OnConnect): ClientWatch {
   const hosts = new WeakMap<net.Socket, string>();
   let isWatching = true;
 
@@ -46,10 +51,13 @@ export function watchClientConnections(onConnect: OnConnect): () => void {
       socket.prependListener('connect', connected);
     });
 
-  const stop = channelSeesEverything() ? subscribe(see) : wrapConnect(see);
-  return () => {
-    isWatching = false;
-    stop();
+  const watch = channelSeesEverything() ? subscribe(see) : wrapConnect(see);
+  return {
+    refresh: watch.refresh,
+    stop() {
+      isWatching = false;
+      watch.stop();
+    },
   };
 }
 
@@ -64,32 +72,42 @@ function guard(work: () => void): void {
 /**
  * Whether the diagnostics channel tells of every `Socket#connect`. Node 20, and 22 and 24 at first,
  * publish in `net.connect` alone, and miss drivers that make their own sockets, and all of TLS.
- *
- * Found out with a connect that fails before it does anything.
  */
 function channelSeesEverything(): boolean {
+  return seesConnect((see) => subscribe(see).stop);
+}
+
+/** Found out with a connect that fails before it does anything. */
+function seesConnect(watch: (see: See) => () => void): boolean {
   const socket = new net.Socket();
   let isSeen = false;
-  const notice = (message: unknown) => {
-    if ((message as { socket?: unknown } | undefined)?.socket === socket) isSeen = true;
-  };
-  diagnostics.subscribe(CHANNEL, notice);
+  const end = watch((seen) => {
+    if (seen === socket) isSeen = true;
+  });
   try {
     socket.connect({ port: -1 });
   } catch {
     // ERR_SOCKET_BAD_PORT, as meant.
   } finally {
-    diagnostics.unsubscribe(CHANNEL, notice);
+    end();
     socket.destroy();
   }
   return isSeen;
 }
 
-function subscribe(see: See): () => void {
-  const onMessage = (message: unknown) => see((message as { socket: net.Socket }).socket);
+function subscribe(see: See): ClientWatch {
+  const onMessage = (message: unknown) => {
+    const { socket } = (message ?? {}) as { socket?: net.Socket };
+    if (socket !== undefined) see(socket);
+  };
   diagnostics.subscribe(CHANNEL, onMessage);
-  return () => {
-    diagnostics.unsubscribe(CHANNEL, onMessage);
+  return {
+    refresh() {
+      // Nobody else can end it.
+    },
+    stop() {
+      diagnostics.unsubscribe(CHANNEL, onMessage);
+    },
   };
 }
 
@@ -104,14 +122,35 @@ interface Wrapper {
 // While another wrapper lies over ours it stays in place, and is used again.
 let wrapper: Wrapper | undefined;
 
-function wrapConnect(see: See): () => void {
-  wrapper ??= putWrapper();
-  const ours = wrapper;
+function wrapConnect(see: See): ClientWatch {
+  let ours = calledWrapper();
   ours.see = see;
-  return () => {
-    ours.see = undefined;
-    if (ours.remove()) wrapper = undefined;
+  return {
+    refresh() {
+      ours.see = undefined;
+      ours = calledWrapper();
+      ours.see = see;
+    },
+    stop() {
+      ours.see = undefined;
+      if (ours.remove()) wrapper = undefined;
+    },
   };
+}
+
+/** The wrapper that is in place, or a new one where a tool that came before ours has taken both off. */
+function calledWrapper(): Wrapper {
+  if (wrapper === undefined || !isCalled(wrapper)) wrapper = putWrapper();
+  return wrapper;
+}
+
+function isCalled(ours: Wrapper): boolean {
+  return seesConnect((see) => {
+    ours.see = see;
+    return () => {
+      ours.see = undefined;
+    };
+  });
 }
 
 function putWrapper(): Wrapper {

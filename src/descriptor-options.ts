@@ -24,19 +24,45 @@ const REFUSALS: readonly number[] = [EOPNOTSUPP, ENOTSUP, ENOTSOCK, ENOPROTOOPT]
 export function writeSettings(fd: number, settings: KeepAliveSettings, strict: boolean): AppliedKeepAlive {
   const { writes, applied } = planWrites(settings);
   if (strict && applied.skipped !== undefined) throw lacking(applied.skipped);
+  if (writes.length === 0) proveTcp(fd, writes);
   let lackedHere = false;
   for (let i = 0; i < writes.length; i++) {
     const { option, entry, kernelValue } = writes[i] as Write;
+    if (option === 'enable' && i === 0) proveTcp(fd, writes);
     try {
-      if (option === 'enable' && i === (lackedHere ? 1 : 0)) getOption(fd, TCP_NODELAY);
       setOption(fd, entry, kernelValue);
     } catch (error) {
-      if (!isUserTimeoutLacking(error, option)) throw explain(error, writes.slice(0, i), writes.slice(i));
+      if (isWrittenAlready(error, fd, entry, kernelValue)) continue;
+      // What lacks it may as well be another protocol, such as UDP. It is the first to be written.
+      if (isUserTimeoutLacking(error, option)) proveTcp(fd, writes);
+      else throw explain(error, writes.slice(lackedHere ? 1 : 0, i), writes.slice(i));
       if (strict) throw lacking([option], error);
       lackedHere = true;
     }
   }
   return lackedHere ? withSkipped(applied, [...(applied.skipped ?? []), 'userTimeout']) : applied;
+}
+
+/** @throws `ERR_KEEPALIVE_NOT_TCP`, or the system call's error */
+function proveTcp(fd: number, left: readonly Write[]): void {
+  try {
+    getOption(fd, TCP_NODELAY);
+  } catch (error) {
+    throw explain(error, [], left);
+  }
+}
+
+/**
+ * Linux takes a `net.ipv4.tcp_keepalive_time` of a day, and gives it to each connection, but not as an
+ * option: what was read there would otherwise be refused by a connection that has it.
+ */
+function isWrittenAlready(error: unknown, fd: number, entry: OptionEntry, kernelValue: number): boolean {
+  if (!isSystemCallError(error) || error.code !== 'EINVAL') return false;
+  try {
+    return getOption(fd, entry) === kernelValue;
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -104,12 +104,15 @@ export function shown(value: unknown): string {
 }
 
 /**
- * Text as a terminal or a log can show it in one line: a line break becomes `\\n`.
+ * Text in one line, without what a terminal would obey: keys, paths and what a system says come from
+ * anywhere, and a log has a line for each error.
  *
  * @internal
  */
 export function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, (character) =>
+    character === '\n' ? '\\n' : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 function isArray(value: object): boolean {

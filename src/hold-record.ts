@@ -44,12 +44,15 @@ export interface Hold {
 const HOLD = Symbol.for('tcp-keepalive.hold');
 // On a handle that was set explicitly without a hold, so that rules and driver modules leave it.
 const SET = Symbol.for('tcp-keepalive.set');
+// On a handle whose `setKeepAlive` is ours, which serves every hold that it gets.
+const SHADOWED = Symbol.for('tcp-keepalive.shadowed');
 /** On a server whose connections `keepAliveServer` sets, so that rules leave them. */
 export const SERVER: unique symbol = Symbol.for('tcp-keepalive.server');
 
 interface Marked {
   [HOLD]?: Hold;
   [SET]?: true;
+  [SHADOWED]?: true;
 }
 
 export function newHold({ settings, rank, onError, owner }: HoldRequest): Hold {
@@ -81,6 +84,14 @@ export function holdOfHandle(handle: TcpHandle): Hold | undefined {
 
 export function attachHold(target: net.Socket | TcpHandle, hold: Hold): void {
   (target as Marked)[HOLD] = hold;
+}
+
+/** Whether nobody has put a `setKeepAlive` of this library before the handle's own yet. */
+export function isFirstShadow(handle: TcpHandle): boolean {
+  const marked = handle as Marked;
+  if (marked[SHADOWED]) return false;
+  marked[SHADOWED] = true;
+  return true;
 }
 
 /** Whether somebody with more say has set this connection already. */

@@ -1,6 +1,6 @@
 import type net from 'node:net';
 import { writeDifferences } from './descriptor-options.ts';
-import { isDestroyed, readable } from './errors.ts';
+import { isDestroyed } from './errors.ts';
 import {
   attachHold,
   EXPLICIT,
@@ -9,6 +9,7 @@ import {
   heldBy,
   holdOf,
   holdOfHandle,
+  isFirstShadow,
   isTaken,
   newHold,
   passThrough,
@@ -16,7 +17,7 @@ import {
 } from './hold-record.ts';
 import { setWithNode } from './node-keepalive.ts';
 import type { KeepAliveInput, KeepAliveSettings } from './options.ts';
-import { type OnError, report } from './report.ts';
+import { type OnError, onErrorOf, report } from './report.ts';
 import {
   connectedDescriptor,
   handleDescriptor,
@@ -40,6 +41,9 @@ const soon = globalThis.setImmediate;
  * again replaces what is held; {@link setKeepAlive} changes it; `false` ends the hold, leaves the
  * kernel as it is, and keeps driver modules and process rules from starting another.
  *
+ * Node remembers a call of its own `setKeepAlive` that the hold kept from the kernel, and skips one
+ * that equals its last. After the hold has ended, set the options with {@link setKeepAlive}.
+ *
  * A socket that cannot carry options (a Unix socket, TLS over a generic stream, a system call that
  * fails) goes on without: the error goes to `onError`, or is given as a process warning once for
  * each code. Without koffi, and where Node gives no descriptor (Windows), Node's own `setKeepAlive`
@@ -58,7 +62,7 @@ export function keepAlive<S extends net.Socket>(
   options: KeepAliveInput | false,
   behaviour: { onError?: OnError | undefined } = {},
 ): S {
-  const onError = readable('an object such as { onError }', () => behaviour.onError);
+  const onError = onErrorOf(behaviour);
   if (options === false) endHold(socket, onError);
   else holdSocket(socket, { settings: parseKeepAliveOptions(options), rank: EXPLICIT, onError });
   return socket;
@@ -95,6 +99,9 @@ function startHold(socket: net.Socket, request: HoldRequest): Hold {
     applyAtConnect(this, hold);
   });
   attachHold(socket, hold);
+  // For another socket over the same connection to find, such as the one of TLS started on this one.
+  const handle = tcpHandle(socket);
+  if (handle !== undefined) attachHold(handle, hold);
   return hold;
 }
 
@@ -104,7 +111,7 @@ function isWaiting(socket: net.Socket): boolean {
 }
 
 function applyAtConnect(socket: net.Socket, hold: Hold): void {
-  applyAfresh(socket, hold);
+  if (!applyAfresh(socket, hold)) return;
   // Drivers set theirs in their own 'connect' listeners. The shadow meets a call that ends at the
   // handle; this meets what went past it, such as another FFI. Not where the first time failed: it
   // would be reported twice.
@@ -115,21 +122,27 @@ function applyAtConnect(socket: net.Socket, hold: Hold): void {
 }
 
 /** For a new connection, or new settings. */
-function applyAfresh(socket: net.Socket, hold: Hold): void {
+function applyAfresh(socket: net.Socket, hold: Hold): boolean {
   hold.byNode = false;
-  apply(socket, hold);
+  return apply(socket, hold);
 }
 
-/** Writes to a connected socket what differs there, and shadows its handle. */
-function apply(socket: net.Socket, hold: Hold): void {
+/**
+ * Writes to a connected socket what differs there, and shadows its handle.
+ *
+ * @returns whether it did
+ */
+function apply(socket: net.Socket, hold: Hold): boolean {
   try {
     // Asked again, because since the hold began another socket over the connection may have been set.
-    if (isWaiting(socket) || isTaken(socket, hold.rank)) return;
+    if (isWaiting(socket) || isTaken(socket, hold.rank)) return false;
     const settings = heldBy(hold);
     if (settings !== undefined) write(socket, hold, settings);
     shadowSetKeepAlive(socket, hold);
+    return true;
   } catch (error) {
     report(unreadable(error), hold.onError);
+    return false;
   }
 }
 
@@ -153,9 +166,8 @@ function shadowSetKeepAlive(socket: net.Socket, hold: Hold): void {
   const handle = tcpHandle(socket);
   const original = handle?.setKeepAlive;
   if (handle === undefined || typeof original !== 'function') return;
-  const isShadowed = holdOfHandle(handle) !== undefined;
   attachHold(handle, hold);
-  if (isShadowed) return;
+  if (!isFirstShadow(handle)) return;
   handle.setKeepAlive = (...args) => {
     const held = holdOfHandle(handle);
     if (held !== undefined && isCovered(held)) return 0;

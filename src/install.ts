@@ -38,13 +38,15 @@ interface Installed {
 const INSTALLED = Symbol.for('tcp-keepalive.rules');
 
 /**
- * Sets and holds keepalive timers on every matching TCP and TLS connection of this thread, whoever
- * opens or accepts it. Of the rules the first that matches counts; `use: false` exempts.
+ * Sets keepalive timers on every matching TCP and TLS connection of this thread, whoever opens or
+ * accepts it. Of the rules the first that matches counts; `use: false` exempts.
  *
  * A connection that is opened is compared at its `'connect'`, by the name that was looked up for it
- * and by its address. A listener's options are set on the listening socket, from which accepted ones
- * inherit, unless the rule looks at the peer. Connections that are open already are not reached;
- * listeners are, with their next connection.
+ * and by its address, and its timers are held. A listener's options are set on the listening socket,
+ * from which accepted ones inherit, at no cost for each and so without a hold: what the program sets on
+ * one later counts, unless it is given to {@link keepAlive}. Where the rule looks at the peer, accepted
+ * ones are set and held one by one. Connections that are open already are not reached; listeners are,
+ * with their next connection.
  *
  * What is set on a socket with {@link keepAlive}, by a driver module, or on a server with
  * {@link keepAliveServer}, is left as it is. Of several installs the latest is asked first. A worker
@@ -101,7 +103,7 @@ function change(installed: Installed, sets: readonly RuleSet[]): void {
 }
 
 function startWatch(installed: Installed): NonNullable<Installed['watch']> {
-  const stopClients = watchClientConnections((socket, host) => {
+  const clients = watchClientConnections((socket, host) => {
     const { remoteAddress: address, remotePort: port } = socket;
     // No peer: a Unix socket, or one that is gone already.
     if (address === undefined || port === undefined) return;
@@ -124,9 +126,12 @@ function startWatch(installed: Installed): NonNullable<Installed['watch']> {
     },
   });
   return {
-    refresh: listeners.refresh,
+    refresh() {
+      clients.refresh();
+      listeners.refresh();
+    },
     stop() {
-      stopClients();
+      clients.stop();
       listeners.stop();
     },
   };

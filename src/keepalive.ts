@@ -3,7 +3,7 @@ import { readSettings, writeSettings } from './descriptor-options.ts';
 import { keepAliveError, readable } from './errors.ts';
 import { noteExplicitCall, passThrough } from './hold-record.ts';
 import { setWithNode } from './node-keepalive.ts';
-import type { KeepAliveInput, KeepAliveSettings } from './options.ts';
+import { type KeepAliveInput, type KeepAliveSettings, optionRanges } from './options.ts';
 import { connectedDescriptor, NO_DESCRIPTOR, readableDescriptor, unreadable } from './socket-handle.ts';
 import { parseKeepAliveOptions, trustSettings } from './validate.ts';
 import { type AppliedKeepAlive, hasTable } from './write-plan.ts';
@@ -52,7 +52,9 @@ export function setKeepAlive(
 
 /**
  * Reads all options of a connected socket back from the kernel, in milliseconds. What this platform
- * lacks is absent. {@link setKeepAlive} accepts the result.
+ * lacks is absent. {@link setKeepAlive} accepts the result as it is, also what is out of range for
+ * people. A default that Linux takes from its sysctls but not as an option (over 32 767 s, or over 127
+ * probes) only where the connection has it already; elsewhere the system call fails with `EINVAL`.
  *
  * @throws `ERR_KEEPALIVE_NOT_CONNECTED`, `ERR_KEEPALIVE_DESTROYED`, `ERR_KEEPALIVE_NOT_TCP`,
  *   `ERR_KEEPALIVE_UNSUPPORTED`, `ERR_KEEPALIVE_NO_DESCRIPTOR` (also on Windows and Deno, where there
@@ -60,10 +62,19 @@ export function setKeepAlive(
  */
 export function getKeepAlive(socket: net.Socket): KeepAliveSettings {
   const settings = readSettings(knownDescriptor(socket));
-  const { userTimeout } = settings;
-  // Another program may have set one under the second that this library takes from people.
-  if (userTimeout !== undefined && userTimeout > 0 && userTimeout < 1_000) trustSettings(settings);
+  if (isOutOfRange(settings)) trustSettings(settings);
   return settings;
+}
+
+/** Another program may have set a user timeout under a second, and the system's defaults may be beyond. */
+function isOutOfRange(settings: KeepAliveSettings): boolean {
+  const { initialDelay = 0, interval = 0, count = 0, userTimeout = 0 } = settings;
+  return (
+    initialDelay > optionRanges.initialDelay.max ||
+    interval > optionRanges.interval.max ||
+    count > optionRanges.count.max ||
+    (userTimeout > 0 && userTimeout < optionRanges.userTimeout.min)
+  );
 }
 
 function isStrict(behaviour: { strict?: boolean | undefined }): boolean {

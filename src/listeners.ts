@@ -47,6 +47,7 @@ export function watchListeners(rules: ListenerRules): ListenerWatch {
   function adopt(server: net.Server): Listener | undefined {
     const port = listeningPort(server);
     if (port === undefined) return undefined;
+    forgetTheGone();
     if (!listeners.has(server)) server.on('close', forget);
     const listener = prepare(server, port, SERVER in server ? undefined : rules.decide(port));
     listeners.set(server, listener);
@@ -58,6 +59,12 @@ export function watchListeners(rules: ListenerRules): ListenerWatch {
     if (this.listening) return;
     this.removeListener('close', forget);
     listeners.delete(this);
+  }
+
+  // The primary of a cluster takes the listening socket off its server, which it then drops without
+  // 'close'.
+  function forgetTheGone(): void {
+    for (const server of listeners.keys()) forget.call(server);
   }
 
   function accepted(socket: net.Socket): void {

@@ -26,11 +26,18 @@ export function setWithNode(
   if (strict && skipped.length > 0) throw lacking(skipped);
   if (settings.enable !== undefined) {
     const [enable, ...timers] = written.map((name) => settings[name]);
+    const setKeepAlive = ownCallOf(socket);
     // Node skips a call that equals the last one it saw, also one that a hold kept from the kernel.
-    socket.setKeepAlive(!enable);
-    Reflect.apply(socket.setKeepAlive as SetKeepAlive, socket, [enable, ...timers]);
+    Reflect.apply(setKeepAlive, socket, [!enable]);
+    Reflect.apply(setKeepAlive, socket, [enable, ...timers]);
   }
   return withSkipped(settings, skipped);
+}
+
+/** http2's stand-in for a socket refuses to show the method, but shows what the method works on. */
+function ownCallOf(socket: net.Socket): SetKeepAlive {
+  const { setKeepAlive } = socket instanceof net.Socket ? net.Socket.prototype : socket;
+  return setKeepAlive as SetKeepAlive;
 }
 
 /** Node takes a delay only to turn probes on, and an interval only with a delay and a count. */

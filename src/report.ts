@@ -1,10 +1,26 @@
-import { codeOf } from './errors.ts';
+import { codeOf, invalidOption, readable, shown } from './errors.ts';
 import { nodeTakesIntervalAndCount } from './node-keepalive.ts';
 
 /** Told of what could not be set, instead of an exception. */
 export type OnError = (error: Error) => void;
 
 const warned = new Set<string>();
+
+/**
+ * The handler of whoever called.
+ *
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`
+ */
+export function onErrorOf(behaviour: { onError?: OnError | undefined }): OnError | undefined {
+  const what = 'an object such as { onError }';
+  return readable(what, () => {
+    if (typeof behaviour !== 'object')
+      throw invalidOption(`Expected ${what}, got ${shown(behaviour)}`, TypeError);
+    const { onError } = behaviour;
+    if (onError === undefined || typeof onError === 'function') return onError;
+    throw invalidOption(`Expected \`onError\` to be a function, got ${shown(onError)}`, TypeError);
+  });
+}
 
 /**
  * Hands an error to the caller's handler or, without one, warns of each kind of error once: what
@@ -17,11 +33,16 @@ export function report(error: unknown, onError: OnError | undefined): void {
     return;
   }
   try {
-    onError(problem);
+    // It may be an async function.
+    Promise.resolve(onError(problem) as unknown).catch(warnOfHandler);
   } catch (thrown) {
-    // A handler that throws would end the process from inside a 'connect' event.
-    warnOnce('ERR_KEEPALIVE_ON_ERROR_THREW', `The onError handler threw: ${asError(thrown).message}`);
+    warnOfHandler(thrown);
   }
+}
+
+/** A handler that throws would end the process from inside a 'connect' event. */
+function warnOfHandler(thrown: unknown): void {
+  warnOnce('ERR_KEEPALIVE_ON_ERROR_THREW', `The onError handler threw: ${asError(thrown).message}`);
 }
 
 /** A process warning, given once in each thread for each code. */

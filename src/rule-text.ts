@@ -19,7 +19,7 @@ type Target = Omit<KeepAliveRule, 'use'>;
  *
  * A rule is `target=use`. The target is a port, a range of them (`5000-5999`), a host with or without
  * a port, or `*`, and speaks of outgoing connections; `listen:` and a port, a range or `*` speaks of
- * accepted ones. An IPv6 address stands in brackets. `use` is a preset's name or `off`.
+ * accepted ones, in any case. An IPv6 address stands in brackets. `use` is a preset's name or `off`.
  *
  * @param text - the rules
  * @param source - where they come from, for the error
@@ -35,8 +35,12 @@ function parseRule(rule: Piece, where: string): KeepAliveRule {
     inContext(`${where}, character ${piece.at}`, () => parse(piece.text));
   const [target, use, ...rest] = split(rule, '=');
   if (target === undefined || use === undefined || rest.length > 0) {
+    const hint = rest.length > 0 ? '; rules are separated by semicolons' : '';
     return at(rule, (text) => {
-      throw invalidOption(`Expected target=use, such as 5432=database, got ${quoted(text)}`, RangeError);
+      throw invalidOption(
+        `Expected target=use, such as 5432=database, got ${quoted(text)}${hint}`,
+        RangeError,
+      );
     });
   }
   return { ...at(target, parseTarget), use: at(use, parseUse) };
@@ -44,10 +48,16 @@ function parseRule(rule: Piece, where: string): KeepAliveRule {
 
 function parseTarget(text: string): Target {
   if (text === '*') return { side: 'client' };
-  const listen = /^listen:\s*(.*)$/.exec(text)?.[1];
-  if (listen !== undefined)
-    return listen === '*' ? { side: 'server' } : { side: 'server', port: parsePorts(listen) };
-  return { side: 'client', ...parsePeer(text) };
+  const [, listen, ports] = /^(listen)(?::\s*(.*))?$/is.exec(text) ?? [];
+  if (listen === undefined) return { side: 'client', ...parsePeer(text) };
+  if (ports === undefined) {
+    // It might be a host's name, but hardly ever is.
+    throw invalidOption(
+      `Expected a port after \`listen\`, such as listen:8080 or listen:*, got ${quoted(text)}`,
+      RangeError,
+    );
+  }
+  return ports === '*' ? { side: 'server' } : { side: 'server', port: parsePorts(ports) };
 }
 
 function parsePeer(text: string): Target {

@@ -1,5 +1,5 @@
 import net from 'node:net';
-import { invalidOption, readable, shown } from './errors.ts';
+import { invalidOption, printable, readable, shown } from './errors.ts';
 import type { KeepAliveInput, KeepAliveSettings } from './options.ts';
 import { didYouMean, parseKeepAliveOptions } from './validate.ts';
 
@@ -68,7 +68,8 @@ export function compileRules(rules: unknown): readonly CompiledRule[] {
 function readRules(rules: unknown): readonly CompiledRule[] {
   if (!Array.isArray(rules))
     throw invalidOption(`Expected an array of rules, got ${shown(rules)}`, TypeError);
-  return rules.map((rule: unknown, index) => compileRule(rule, index + 1));
+  // Not map(), which skips holes and would leave them among the rules.
+  return Array.from(rules, (rule: unknown, index) => compileRule(rule, index + 1));
 }
 
 /** Whether a rule is for this connection. */
@@ -98,7 +99,7 @@ export function inContext<T>(where: string, check: () => T): T {
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const type = error instanceof RangeError ? RangeError : TypeError;
-    throw invalidOption(`${error.message} (${where})`, type, error.cause);
+    throw invalidOption(printable(`${error.message} (${where})`), type, error.cause);
   }
 }
 
@@ -198,7 +199,8 @@ function several(value: unknown): readonly unknown[] {
   if (!Array.isArray(value)) return [value];
   // It would stand for all, where somebody's list has become empty.
   if (value.length === 0) throw invalidOption('Expected one or several, got an empty array', RangeError);
-  return value;
+  // A hole is a mistake, which map() would skip.
+  return [...value];
 }
 
 function isPair(value: unknown): value is [unknown, unknown] {

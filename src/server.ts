@@ -1,10 +1,10 @@
 import type net from 'node:net';
 import { writeSettings } from './descriptor-options.ts';
-import { isNotTcp, isOurs, isUnsupported, keepAliveError, readable } from './errors.ts';
+import { isNotTcp, isOurs, isUnsupported, keepAliveError } from './errors.ts';
 import { SERVER } from './hold-record.ts';
 import { setWithNode } from './node-keepalive.ts';
 import type { KeepAliveInput, KeepAliveSettings } from './options.ts';
-import { type OnError, report } from './report.ts';
+import { type OnError, onErrorOf, report } from './report.ts';
 import { listenerDescriptor, NO_DESCRIPTOR, unreadable } from './socket-handle.ts';
 import { writeToSocket } from './socket-options.ts';
 import { acceptQueueLength, hasTcpInfo } from './tcp-info.ts';
@@ -31,8 +31,10 @@ type MarkedServer = net.Server & { [SERVER]?: ServerKeepAlive };
  * `keepAlive` option would overwrite what was inherited, and on other systems.
  *
  * A Unix listener is left alone. Any other error goes to `onError`, or is given as a process warning
- * once for each code. Calling it again replaces the options, for connections accepted from then on.
- * A process rule leaves such a server's connections alone.
+ * once for each code. A process rule leaves such a server's connections alone.
+ *
+ * Calling it again replaces the options, for connections accepted from then on. Fields that are left out
+ * stay as they are on a listening socket, with what an earlier call set, until the next `listen()`.
  *
  * @returns the same server
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
@@ -47,7 +49,7 @@ export function keepAliveServer<S extends net.Server>(
   options: KeepAliveInput,
   behaviour: { onError?: OnError | undefined } = {},
 ): S {
-  const onError = readable('an object such as { onError }', () => behaviour.onError);
+  const onError = onErrorOf(behaviour);
   const settings = parseKeepAliveOptions(options);
   attempt(onError, () => {
     if (!isServer(server)) throw noServer();

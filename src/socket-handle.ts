@@ -17,6 +17,8 @@ interface SocketInternals {
   readonly _handle?: TcpHandle | null | undefined;
   readonly connecting?: boolean | undefined;
   readonly destroyed?: boolean | undefined;
+  /** A server's. */
+  readonly listen?: unknown;
   readonly remoteAddress?: string | undefined;
 }
 
@@ -39,7 +41,8 @@ const MAX_DEPTH = 8;
 export function connectedDescriptor(socket: net.Socket): number {
   try {
     const { _handle: handle, connecting, destroyed } = socket as SocketInternals;
-    if (handle && !connecting && !destroyed) {
+    // A server, and a dgram socket, have a descriptor too, but never were connecting.
+    if (handle && connecting === false && !destroyed) {
       const fd = innermost(handle).fd;
       if (isDescriptor(fd)) return fd;
     }
@@ -106,9 +109,15 @@ function explainMissingDescriptor(socket: SocketInternals): typeof NO_DESCRIPTOR
       'Expected a connected socket, got one that is destroyed; set the options on its replacement',
     );
   }
+  if (typeof socket.listen === 'function') {
+    throw keepAliveError(
+      'ERR_KEEPALIVE_NOT_TCP',
+      'Expected a connected socket, got a server; use keepAliveServer(server, options), for what it accepts',
+    );
+  }
   if (socket.connecting === true) throw notConnected('one that is still connecting');
   if (typeof socket.remoteAddress === 'string') return NO_DESCRIPTOR;
-  if (socket._handle) {
+  if (socket._handle && socket.connecting === false) {
     throw keepAliveError(
       'ERR_KEEPALIVE_NO_DESCRIPTOR',
       'Expected a socket with a descriptor, got one that runs over another stream (TLS over a Duplex); ' +

@@ -33,7 +33,7 @@ export function parseKeepAliveOptions(input: KeepAliveInput): KeepAliveSettings 
 
 /**
  * Lets settings that were read from a kernel pass unchecked: it may hold a user timeout under the
- * second that this library accepts from people.
+ * second that this library accepts from people, and defaults above what any program may set.
  */
 export function trustSettings(settings: Readonly<KeepAliveSettings>): void {
   checkedObjects.set(settings, settings);
@@ -57,9 +57,27 @@ function notOptions(input: unknown): Error {
   const hint = typeof input === 'string' ? didYouMean(input, names) : '';
   const type = typeof input === 'string' ? RangeError : TypeError;
   return invalidOption(
-    `Expected a preset (${listed(names)}) or an object of options, got ${shown(input)}${hint}`,
+    `Expected a preset (${listed(names)}) or an object of options, got ${shown(input)}${ofClass(input)}${hint}`,
     type,
   );
+}
+
+function ofClass(input: unknown): string {
+  const name = classNameOf(input);
+  return name === undefined ? '' : ` of class ${name}`;
+}
+
+/** The class of an object that is neither plain nor an array, where it tells one. */
+function classNameOf(input: unknown): string | undefined {
+  try {
+    if (typeof input !== 'object' || input === null || Array.isArray(input) || isPlain(input))
+      return undefined;
+    const name: unknown = input.constructor.name;
+    return typeof name === 'string' && name !== '' ? name.slice(0, 40) : undefined;
+  } catch {
+    // A revoked proxy, or a getter that throws.
+    return undefined;
+  }
 }
 
 function checkObject(input: object): KeepAliveSettings {
@@ -69,18 +87,20 @@ function checkObject(input: object): KeepAliveSettings {
 }
 
 function readFields(input: object): Fields {
-  const { isList, keys, fields } = read(input);
-  if (isList) throw notOptions(input);
+  const { isOptions, keys, fields } = read(input);
   const unknown = keys.find((key) => !optionNames.includes(key as OptionName));
   if (unknown !== undefined) throw unknownOption(unknown);
+  if (!isOptions) throw notOptions(input);
   return fields;
 }
 
 /** Reads each field once, so that a getter cannot give one value to the check and another to the kernel. */
-function read(input: object): { isList: boolean; keys: string[]; fields: Fields } {
+function read(input: object): { isOptions: boolean; keys: string[]; fields: Fields } {
   try {
     const fields = Object.fromEntries(optionNames.map((name) => [name, Reflect.get(input, name)]));
-    return { isList: Array.isArray(input), keys: Object.keys(input), fields };
+    if (Array.isArray(input)) return { isOptions: false, keys: [], fields };
+    const keys = Object.keys(input);
+    return { isOptions: keys.length > 0 || mayBeEmpty(input), keys, fields };
   } catch (cause) {
     throw invalidOption(
       'Expected an object of options, got one whose fields cannot be read',
@@ -88,6 +108,17 @@ function read(input: object): { isList: boolean; keys: string[]; fields: Fields 
       cause,
     );
   }
+}
+
+/** A plain object, or one that inherits its fields. A promise that nobody awaited, or a map, is neither. */
+function mayBeEmpty(input: object): boolean {
+  return isPlain(input) || optionNames.some((name) => name in input);
+}
+
+/** Not by the prototype itself, which is another one in another context, such as a test's. */
+function isPlain(input: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(input);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 function unknownOption(key: string): Error {

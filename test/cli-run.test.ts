@@ -46,7 +46,16 @@ const CONNECT = `
   });
   console.log(process.argv.slice(1).join());`;
 
-async function typed(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
+interface Outcome {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+const typed = (...args: string[]) => typedAndSent('SIGTERM', ...args);
+
+/** The signal is sent when the program is ready for it. */
+async function typedAndSent(signal: NodeJS.Signals, ...args: string[]): Promise<Outcome> {
   const child = spawn(process.execPath, [join(directory, 'dist/cli.mjs'), 'run', ...args], {
     env: { PATH: process.env.PATH ?? '', NODE_OPTIONS: '--no-deprecation', TCP_KEEPALIVE_DEBUG: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -56,7 +65,7 @@ async function typed(...args: string[]): Promise<{ code: number | null; out: str
   let err = '';
   child.stdout.on('data', (chunk) => {
     out += chunk;
-    if (out.endsWith('ready\n')) child.kill('SIGTERM');
+    if (out.endsWith('ready\n')) child.kill(signal);
   });
   child.stderr.on('data', (chunk) => {
     err += chunk;
@@ -83,19 +92,35 @@ it('gives the exit code of a program that ended by a signal', async () => {
   expect(code).toBe(128 + 9);
 });
 
-it('hands on the signal that is to end it', async () => {
-  const source = `
-    process.on('SIGTERM', () => { console.log('ended'); process.exit(3); });
+test.each(['SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const)(
+  'hands on %s',
+  async (signal) => {
+    const source = `
+    process.on('${signal}', () => { console.log('ended'); process.exit(3); });
     setTimeout(() => {}, 15000);
     console.log('ready');`;
-  const { code, out } = await typed('--rules', '*=off', '--', process.execPath, '-e', source);
-  expect({ code, out }).toEqual({ code: 3, out: 'ready\nended\n' });
-});
+    const { code, out } = await typedAndSent(
+      signal,
+      '--rules',
+      '*=off',
+      '--',
+      process.execPath,
+      '-e',
+      source,
+    );
+    expect({ code, out }).toEqual({ code: 3, out: 'ready\nended\n' });
+  },
+);
 
-it('says in one line that there is no such program', async () => {
-  const { code, err } = await typed('--rules', '*=off', '--', '/no/such/program');
+test.each([
+  ['/no/such/program', 'spawn .*ENOENT'],
+  ['/no/such\nprogram', 'spawn .*ENOENT'],
+  ['/etc/passwd/program', 'spawn ENOTDIR'],
+  ['', "The argument 'file' cannot be empty.*"],
+])('says in one line that %j cannot be run', async (program, message) => {
+  const { code, err } = await typed('--rules', '*=off', '--', program);
   expect(code).toBe(2);
-  expect(err).toMatch(/^tcp-keepalive: Expected a program that can be run, got spawn .*ENOENT\n$/);
+  expect(err).toMatch(new RegExp(`^tcp-keepalive: Expected a program that can be run, got ${message}\n$`));
 });
 
 test.each([

@@ -143,6 +143,46 @@ describe('heartbeat', () => {
     expect(deaths).toMatchObject([{ error }]);
   });
 
+  it('tries a ping that fails again before the peer is given up, where the timeout is shorter', async () => {
+    const { asked, beating, deaths } = underTest({ every: 25_000, timeout: 10_000 });
+    await vi.advanceTimersByTimeAsync(25_010);
+    asked[0]?.fail(new Error('once'));
+    await vi.advanceTimersByTimeAsync(4_900);
+    expect([asked.length, beating.misses]).toEqual([1, 0]);
+    await vi.advanceTimersByTimeAsync(110);
+    expect([asked.length, beating.misses]).toEqual([2, 1]);
+    asked[1]?.answer();
+    await vi.advanceTimersByTimeAsync(19_000);
+    expect([asked.length, beating.misses, deaths.length]).toEqual([2, 0, 0]);
+
+    // The next beat fails late, is tried at once, and in vain.
+    await vi.advanceTimersByTimeAsync(1_010);
+    await vi.advanceTimersByTimeAsync(8_000);
+    const error = new Error('again');
+    asked[2]?.fail(error);
+    await vi.advanceTimersByTimeAsync(10);
+    expect(asked).toHaveLength(4);
+    await vi.advanceTimersByTimeAsync(2_100);
+    expect(deaths).toEqual([{ duration: expect.closeTo(10_000, -2), misses: 1, error }]);
+    await vi.advanceTimersByTimeAsync(100_000);
+    expect([asked.length, vi.getTimerCount()]).toEqual([4, 0]);
+  });
+
+  it('tries again even where the process was busy until the peer would be given up', async () => {
+    const { asked, deaths } = underTest({ every: 25_000, timeout: 10_000 });
+    await vi.advanceTimersByTimeAsync(25_010);
+    const busy = vi.spyOn(performance, 'now');
+    const now = performance.now();
+    busy.mockReturnValue(now + 12_000);
+    asked[0]?.fail(new Error('once'));
+    await vi.advanceTimersByTimeAsync(20);
+    expect([asked.length, deaths.length]).toEqual([2, 0]);
+    busy.mockRestore();
+    asked[1]?.answer();
+    await vi.advanceTimersByTimeAsync(15_000);
+    expect(deaths).toEqual([]);
+  });
+
   it('goes on when a failed ping is followed by an answer', async () => {
     const { asked, beating, deaths } = underTest();
     await vi.advanceTimersByTimeAsync(10_005);
@@ -203,6 +243,7 @@ describe('heartbeat', () => {
     ['got `5s` (string)', { every: '5s' }],
     ['Expected `ping` to be a function, got undefined', { ping: undefined }],
     ['Expected `onDead` to be a function, got `7` (number)', { onDead: 7 }],
+    ['Expected `signal` to be an AbortSignal', { signal: {} }],
   ])('refuses: %s', (message, wrong) => {
     const options = { ping: async () => {}, every: 1_000, timeout: 1_000, onDead: () => {}, ...wrong };
     expect(() => heartbeat(options)).toThrow(
@@ -212,6 +253,43 @@ describe('heartbeat', () => {
       }),
     );
   });
+});
+
+const revoked = () => {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+};
+
+describe.each<[string, (target: never, options?: never) => unknown]>([
+  ['heartbeat', heartbeat],
+  ['heartbeatWs', heartbeatWs],
+  ['heartbeatHttp2', heartbeatHttp2],
+  ['heartbeatPg', heartbeatPg],
+  ['heartbeatMysql2', heartbeatMysql2],
+])('%s', (_name, start) => {
+  test.each([
+    ['undefined', undefined],
+    ['null', null],
+    ['{}', {}],
+    ['a number', 7],
+    ['a revoked proxy', revoked()],
+  ])('refuses %s', (_what, target) => {
+    expect(() => start(target as never)).toThrow(
+      expect.objectContaining({ code: 'ERR_KEEPALIVE_INVALID_OPTION' }),
+    );
+  });
+});
+
+test.each<[string, unknown]>([
+  ['null', null],
+  ['a wrong onDead', { onDead: 7 }],
+  ['a revoked proxy', revoked()],
+])('what is ready for use refuses %s as its options', (_what, options) => {
+  const pool = { idleCount: 0, connect: async () => ({}) };
+  expect(() => heartbeatPg(pool as never, options as never)).toThrow(
+    expect.objectContaining({ code: 'ERR_KEEPALIVE_INVALID_OPTION' }),
+  );
 });
 
 function block(ms: number): void {
@@ -349,6 +427,26 @@ describe('heartbeatWs', () => {
     expect(client.listenerCount('pong')).toBe(0);
   });
 
+  it('leaves no listener when it is stopped, or aborted, also amid a ping', async () => {
+    const { server, connect } = await pair(onTestFinished);
+    const { client, socket } = await connect();
+    const before = [server, client].map((target) => target.listenerCount('close'));
+    socket.pause();
+    for (let round = 0; round < 12; round++) {
+      const controller = new AbortController();
+      const { signal } = controller;
+      heartbeatWs(server, { ...rhythm, signal });
+      controller.abort();
+      heartbeatWs(client, rhythm).stop();
+      heartbeatWs(client, { signal });
+    }
+    const amid = heartbeatWs(client, rhythm);
+    await vi.waitFor(() => expect(client.listenerCount('pong')).toBe(1), { timeout: 5_000 });
+    amid.stop();
+    expect(client.listenerCount('pong')).toBe(0);
+    expect([server, client].map((target) => target.listenerCount('close'))).toEqual(before);
+  });
+
   it('refuses a server that does not track its clients', () => {
     const server = new WebSocketServer({ noServer: true, clientTracking: false });
     expect(() => heartbeatWs(server)).toThrow(/clientTracking/);
@@ -379,6 +477,37 @@ describe('heartbeatHttp2', () => {
       );
       expectInTime(elapsed);
       expect(target.destroyed).toBe(true);
+    },
+  );
+
+  test.concurrent.for(['answers', 'vanishes'] as const)(
+    'whose room is taken by the pings of others: a peer that %s',
+    async (peer, { onTestFinished }) => {
+      const server = http2.createServer().listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const accepted = once(server, 'connection') as Promise<[net.Socket]>;
+      const { port } = server.address() as net.AddressInfo;
+      const session = http2.connect(`http://127.0.0.1:${port}`, { maxOutstandingPings: 1 });
+      session.on('error', () => {});
+      onTestFinished(() => void server.close());
+      onTestFinished(() => session.destroy());
+      await once(session, 'connect');
+      const listeners = session.listenerCount('close');
+      const [socket] = await accepted;
+      const pingOn = () => {
+        if (!session.destroyed) session.ping((error) => void (error ? setImmediate(pingOn) : pingOn()));
+      };
+      pingOn();
+
+      const onDead = vi.fn();
+      const beating = heartbeatHttp2(session, { ...rhythm, onDead });
+      if (peer === 'vanishes') goDark(socket);
+      await sleep(3_200);
+      expect([session.destroyed, onDead.mock.calls.length]).toEqual(
+        peer === 'vanishes' ? [true, 1] : [false, 0],
+      );
+      beating.stop();
+      if (peer === 'answers') expect(session.listenerCount('close')).toBe(listeners);
     },
   );
 });

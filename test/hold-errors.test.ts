@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Duplex } from 'node:stream';
 import tls from 'node:tls';
-import { keepAlive, type OnError } from 'tcp-keepalive';
+import { keepAlive, keepAliveServer, type OnError } from 'tcp-keepalive';
 import { describe, expect, type Mock, onTestFinished, test, vi } from 'vitest';
 import { connectedPair } from './helpers/connected-pair.ts';
 import { handleOf } from './helpers/handle-of.ts';
@@ -118,7 +118,6 @@ describe.runIf(process.platform === 'linux')('onError is told', () => {
     { what: 'null', value: null },
     { what: 'undefined', value: undefined },
     { what: 'a stream', value: new Duplex() },
-    { what: 'a server', value: net.createServer() },
     { what: 'a string', value: 'socket' },
   ])('of $what', ({ value }) => {
     const onError = vi.fn<OnError>();
@@ -126,6 +125,26 @@ describe.runIf(process.platform === 'linux')('onError is told', () => {
     keepAlive(value as net.Socket, false, { onError });
     expect(codesOf(onError)).toEqual(['ERR_KEEPALIVE_NOT_TCP', 'ERR_KEEPALIVE_NOT_TCP']);
     expect(Reflect.ownKeys(Object(value))).not.toContain(Symbol.for('tcp-keepalive.hold'));
+  });
+
+  test.each([
+    { state: 'that listens', start: (server: net.Server) => listen(server, 0, '127.0.0.1') },
+    { state: 'that does not listen', start: () => {} },
+  ])('of a server $state, which has a function of its own', async ({ start }) => {
+    const server = net.createServer();
+    await start(server);
+    const onError = vi.fn<OnError>();
+    expect(keepAlive(server as unknown as net.Socket, 'database', { onError })).toBe(server);
+    expect(onError.mock.calls).toEqual([
+      [
+        expect.objectContaining({
+          code: 'ERR_KEEPALIVE_NOT_TCP',
+          message:
+            'Expected a connected socket, got a server; use keepAliveServer(server, options), for what it accepts',
+        }),
+      ],
+    ]);
+    expect(server.listenerCount('connect')).toBe(0);
   });
 
   test('by the handler given last', async () => {
@@ -157,15 +176,24 @@ describe.runIf(process.platform === 'linux')('without onError', () => {
     ]);
   });
 
-  test('a handler that throws ends nothing, and is warned of', async () => {
-    const fresh = await freshPackage();
-    const given = warnings();
-    const socket = await unixSocket();
-    fresh.keepAlive(socket, 'database', {
+  test.each<{ how: string; onError: OnError }>([
+    {
+      how: 'throws',
       onError() {
         throw new Error('from the handler');
       },
-    });
+    },
+    {
+      how: 'rejects',
+      async onError() {
+        throw new Error('from the handler');
+      },
+    },
+  ])('a handler that $how ends nothing, and is warned of', async ({ onError }) => {
+    const fresh = await freshPackage();
+    const given = warnings();
+    const socket = await unixSocket();
+    fresh.keepAlive(socket, 'database', { onError });
     await once(socket, 'connect');
     await soonAfter();
     expect(given).toEqual([
@@ -258,4 +286,22 @@ test.each<{ what: string; options: unknown }>([
   );
   expect(seen()).toEqual(before);
   expect(onError).not.toHaveBeenCalled();
+});
+
+test.each<{ behaviour: unknown; got: string }>([
+  { behaviour: { onError: null }, got: 'null' },
+  { behaviour: { onError: 'x' }, got: '`x` (string)' },
+  { behaviour: () => {}, got: 'a function' },
+])('$got is refused as onError before the socket is touched', async ({ behaviour, got }) => {
+  const socket = await connection();
+  const server = net.createServer();
+  const before = [kernelValues(socket), socket.listenerCount('connect'), server.eventNames()];
+  const refusal = expect.objectContaining({
+    code: 'ERR_KEEPALIVE_INVALID_OPTION',
+    message: expect.stringContaining(`, got ${got}`),
+  });
+  expect(() => keepAlive(socket, 'database', behaviour as object)).toThrow(refusal);
+  expect(() => keepAlive(socket, false, behaviour as object)).toThrow(refusal);
+  expect(() => keepAliveServer(server, 'database', behaviour as object)).toThrow(refusal);
+  expect([kernelValues(socket), socket.listenerCount('connect'), server.eventNames()]).toEqual(before);
 });

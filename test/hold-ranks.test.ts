@@ -164,4 +164,40 @@ describe.runIf(process.platform === 'linux')('who has more say', () => {
       expect(kernelValues(under)).toBe(inKernel.explicit);
     },
   );
+
+  describe('TLS started on a socket that still connects', () => {
+    async function overConnecting() {
+      const { port } = await listener(tls.createServer({ cert: certificate, key: certificateKey }));
+      const under = net.connect(port, '127.0.0.1');
+      const startTls = () => {
+        const over = tls.connect({ socket: under, ca: certificate, servername: 'localhost' });
+        onTestFinished(() => void over.destroy());
+        return over;
+      };
+      return { under, startTls };
+    }
+
+    test.each([{ last: 'under' }, { last: 'over' }] as const)(
+      'the last call wins: $last',
+      async ({ last }) => {
+        const { under, startTls } = await overConnecting();
+        keepAlive(under, sign(14_000));
+        const over = startTls();
+        for (const socket of last === 'under' ? [over, under] : [under, over]) {
+          keepAlive(socket, sign(socket === over ? 15_000 : 16_000));
+        }
+        await once(over, 'secureConnect');
+        expect(await settled(under)).toBe(last === 'under' ? '1:16/5/3 20000' : '1:15/5/3 20000');
+      },
+    );
+
+    test('false on it ends what the socket underneath was to hold', async () => {
+      const { under, startTls } = await overConnecting();
+      keepAlive(under, sign(14_000));
+      const over = startTls();
+      keepAlive(over, false);
+      await once(over, 'secureConnect');
+      expect(await settled(under)).toBe(kernelValues(await connection()));
+    });
+  });
 });

@@ -1,10 +1,12 @@
 import { once } from 'node:events';
+import http2 from 'node:http2';
 import net from 'node:net';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { nodeTakesIntervalAndCount } from '../src/node-keepalive.ts';
 import type { OnError } from '../src/report.ts';
 import { connectedPair } from './helpers/connected-pair.ts';
 import { handleOf } from './helpers/handle-of.ts';
+import { hideDescriptor, showDescriptor } from './helpers/hide-descriptor.ts';
 import { soonAfter } from './helpers/hold-parts.ts';
 import { missingKoffi } from './helpers/missing-koffi.ts';
 import { packageOn } from './helpers/package-on.ts';
@@ -25,6 +27,26 @@ async function connection(): Promise<net.Socket> {
   const { client, close } = await connectedPair();
   onTestFinished(close);
   return client;
+}
+
+/** Both ends of an HTTP/2 connection, each with the socket that its session stands before. */
+async function http2Pair(): Promise<{ session: http2.Http2Session; socket: net.Socket }[]> {
+  const server = http2.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  const accepted = Promise.all([once(server, 'connection'), once(server, 'session')]);
+  const socket = net.connect(port, '127.0.0.1');
+  const session = http2.connect(`http://127.0.0.1:${port}`, { createConnection: () => socket });
+  onTestFinished(() => {
+    session.destroy();
+    server.close();
+  });
+  await once(session, 'connect');
+  const [[atServer], [serverSession]] = await accepted;
+  return [
+    { session, socket },
+    { session: serverSession, socket: atServer },
+  ];
 }
 
 describe.runIf(process.platform === 'linux')('a hold by Node’s own call', () => {
@@ -88,6 +110,19 @@ describe.runIf(process.platform === 'linux')('a hold by Node’s own call', () =
     expect(kernelValues(socket)).toBe('1:33/1/10 0');
     expect(onError).not.toHaveBeenCalled();
   });
+
+  test.each(['setKeepAlive', 'keepAlive'] as const)(
+    '%s takes the sockets of http2 sessions, a client’s and a server’s, without a descriptor too',
+    async (name) => {
+      const library = await withoutKoffi();
+      for (const { session, socket } of await http2Pair()) {
+        if (name === 'setKeepAlive') hideDescriptor(socket);
+        library[name](session.socket as net.Socket, 'database');
+        if (name === 'setKeepAlive') showDescriptor(socket);
+        expect(kernelValues(socket)).toBe(databaseByNode);
+      }
+    },
+  );
 
   test('ends', async () => {
     const { keepAlive } = await withoutKoffi();

@@ -279,6 +279,37 @@ describe('connections that this process accepts', () => {
     expect(server.listenerCount('close')).toBeLessThanOrEqual(1);
   });
 
+  it('are held where the rule looks at the peer, and not where they inherit', async () => {
+    for (const [host, want] of [
+      [undefined, '1:60/1/10 89500'],
+      ['0.0.0.0/0', WEBSOCKET],
+    ] as const) {
+      const uninstall = install({ side: 'server', host, use: 'websocket' });
+      const server = net.createServer();
+      const port = await listen(server);
+      const [, accepted] = await Promise.all([connect({ port, host: '127.0.0.1' }), nextAccepted(server)]);
+      accepted.setKeepAlive(true, 60_000);
+      expect(kernelValues(accepted)).toBe(want);
+      uninstall();
+    }
+  });
+
+  it('come from listeners that are forgotten once their handle is gone, and restored until then', async () => {
+    const uninstall = install({ side: 'server', use: 'websocket' });
+    // What the primary of a cluster does.
+    const dropped = net.createServer();
+    await listen(dropped);
+    const { _handle: handle } = dropped as unknown as { _handle: { close(): void } };
+    Object.assign(dropped, { _handle: null });
+    const living = net.createServer();
+    await listen(living);
+    expect([dropped, living].map((server) => server.listenerCount('close'))).toEqual([0, 1]);
+    handle.close();
+    uninstall();
+    expect(kernelValues(living)).toBe(DEFAULTS);
+    expect(living.listenerCount('close')).toBe(0);
+  });
+
   it('are set over TLS and by http', async () => {
     install({ side: 'server', use: 'websocket' });
     for (const server of [
@@ -456,6 +487,33 @@ describe.skipIf(channelTellsOfAll())('the wrapper of Socket#connect', () => {
     const uninstall = install({ use: 'database' });
     expect(prototype.connect).not.toBe(original);
     uninstall();
+    expect(prototype.connect).toBe(original);
+  });
+
+  it('is put anew where another tool, put on before it, has taken it off', async () => {
+    const port = await listen();
+    const original = prototype.connect;
+    const covered = async () => kernelValues(await connect({ port, host: '127.0.0.1' }));
+    const theirs = function (this: net.Socket, ...args: []) {
+      return Reflect.apply(original, this, args);
+    } as typeof prototype.connect;
+
+    prototype.connect = theirs;
+    const uninstall = install({ use: 'database' });
+    prototype.connect = original;
+    uninstall();
+    const second = install({ use: 'database' });
+    expect(await covered()).toBe(DATABASE);
+    second();
+    expect(prototype.connect).toBe(original);
+
+    prototype.connect = theirs;
+    install({ use: 'database' });
+    prototype.connect = original;
+    install({ use: 'websocket' });
+    expect(await covered()).toBe(WEBSOCKET);
+    for (const end of uninstalls.splice(0)) end();
+    expect(await covered()).toBe(DEFAULTS);
     expect(prototype.connect).toBe(original);
   });
 

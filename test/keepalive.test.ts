@@ -1,17 +1,22 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn, spawnSync } from 'node:child_process';
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { constants, tmpdir } from 'node:os';
 import path from 'node:path';
 import { Duplex, PassThrough } from 'node:stream';
+import { promisify } from 'node:util';
 import { getKeepAlive, type KeepAliveInput, presets, setKeepAlive } from 'tcp-keepalive';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { loadLibc } from '../native-bindings/libc.ts';
 import { linux } from '../native-bindings/platforms/linux.ts';
 import { getOption } from '../native-bindings/sockopt.ts';
+import { writeSettings } from '../src/descriptor-options.ts';
+import { parseKeepAliveOptions } from '../src/validate.ts';
 import { connectedPair } from './helpers/connected-pair.ts';
 import { fdOf, kernelValues, writeRaw } from './helpers/raw-options.ts';
+import { fixtureArguments } from './helpers/run-fixture.ts';
 import { socketKinds } from './helpers/socket-kinds.ts';
 import {
   bindToLoopback,
@@ -381,6 +386,69 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     },
   );
 
+  describe('a UDP socket, which has no user timeout either, is no TCP one', () => {
+    test.each<{ options: KeepAliveInput; strict: boolean }>([
+      { options: 'database', strict: false },
+      { options: { userTimeout: 5_000 }, strict: false },
+      { options: { userTimeout: 5_000 }, strict: true },
+      { options: { enable: true }, strict: false },
+      { options: {}, strict: false },
+    ])('$options, strict: $strict', async ({ options, strict }) => {
+      const udp = createSocket('udp4').bind(0, '127.0.0.1');
+      onTestFinished(() => void udp.close());
+      await once(udp, 'listening');
+      const fd = descriptorOf(udp);
+      expect(() => setKeepAlive(udp as unknown as net.Socket, options, { strict })).toThrow(
+        expect.objectContaining({ code: 'ERR_KEEPALIVE_NOT_TCP' }),
+      );
+      expect(() => writeSettings(fd, parseKeepAliveOptions(options), strict)).toThrow(
+        expect.objectContaining({ code: 'ERR_KEEPALIVE_NOT_TCP', applied: [] }),
+      );
+    });
+  });
+
+  test('no options at all are none for a Unix socket either', async () => {
+    const client = await unixSocket();
+    expect(() => setKeepAlive(client, {})).toThrow(
+      expect.objectContaining({ code: 'ERR_KEEPALIVE_NOT_TCP', applied: [] }),
+    );
+  });
+
+  test('a listening server, which has a function of its own', async () => {
+    const server = net.createServer().listen(0, '127.0.0.1');
+    onTestFinished(() => void server.close());
+    await once(server, 'listening');
+    const before = kernelValues(server);
+    expect(() => setKeepAlive(server as unknown as net.Socket, 'database')).toThrow(
+      expect.objectContaining({
+        code: 'ERR_KEEPALIVE_NOT_TCP',
+        message: expect.stringContaining('use keepAliveServer(server, options)'),
+      }),
+    );
+    expect(kernelValues(server)).toBe(before);
+  });
+
+  const hasNamespaces = spawnSync('unshare', ['-Urn', 'true']).status === 0;
+  test.runIf(hasNamespaces)(
+    'defaults that Linux has but does not take are accepted where they are there',
+    async () => {
+      const script =
+        'echo 86400 > /proc/sys/net/ipv4/tcp_keepalive_time; echo 200 > /proc/sys/net/ipv4/tcp_keepalive_probes; exec "$@"';
+      const { stdout } = await promisify(execFile)('unshare', [
+        ...['-Urn', 'sh', '-c', script, 'sh', process.execPath],
+        ...fixtureArguments('wide-defaults.ts'),
+      ]);
+      const defaults = {
+        enable: false,
+        initialDelay: 86_400_000,
+        interval: 75_000,
+        count: 200,
+        userTimeout: 0,
+      };
+      expect(JSON.parse(stdout)).toEqual({ read: defaults, set: defaults, refused: 'EINVAL' });
+    },
+  );
+
   test('a descriptor that Node was given', async () => {
     const client = await adopted(IPPROTO_TCP);
     expect(setKeepAlive(client, 'database')).toEqual(presets.database);
@@ -490,6 +558,12 @@ function failCallsOf(name: number, errno: number): void {
     set.mockRestore();
     failure.mockRestore();
   });
+}
+
+/** Where Node keeps it, without the warning that `_handle` would give. */
+function descriptorOf(udp: UdpSocket): number {
+  const state = Object.getOwnPropertySymbols(udp).find(({ description }) => description === 'state symbol');
+  return (udp as unknown as Record<symbol, { handle: { fd: number } }>)[state as symbol]?.handle.fd as number;
 }
 
 /** A stream that says nothing of the socket under it. */

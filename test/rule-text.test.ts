@@ -25,6 +25,9 @@ test.each<[string, KeepAliveRule]>([
   ['10.0.0.1=off', { side: 'client', host: '10.0.0.1', use: false }],
   ['*:6379=database', { side: 'client', port: [6379, 6379], use: 'database' }],
   ['listen:*=websocket', { side: 'server', use: 'websocket' }],
+  ['Listen:8080=websocket', { side: 'server', port: [8080, 8080], use: 'websocket' }],
+  ['LISTEN: *=websocket', { side: 'server', use: 'websocket' }],
+  ['listener=off', { side: 'client', host: 'listener', use: false }],
   ['listen:8000-8099=websocket', { side: 'server', port: [8000, 8099], use: 'websocket' }],
   [' \t5432 = database ;\n', { side: 'client', port: [5432, 5432], use: 'database' }],
 ])('%j', (text, want) => {
@@ -53,6 +56,14 @@ describe('a mistake is told in one line that points at it', () => {
     ['10.0.0.0/33=off', 'got `10.0.0.0/33` (string)'],
     ['listen:127.0.0.1:80=off', 'Expected a port or a range such as 5000-5999, got `127.0.0.1:80`'],
     ['listen:=off', 'got nothing'],
+    ['listen=off', 'Expected a port after `listen`, such as listen:8080 or listen:*, got `listen`'],
+    ['Listen=off', 'got `Listen`'],
+    ['listen:80\n81=off', 'Expected a port or a range such as 5000-5999, got `80\\n81`'],
+    [
+      '5432=database\n6379=off\n',
+      'got `5432=database\\n6379=off`; rules are separated by semicolons (TCP_KEEPALIVE, rule 1, character 1)',
+    ],
+    ['5432=data\r\u2028base', 'rule 1, character 6)'],
     ['*.internal=off', 'got `*.internal` (string)'],
     [
       '5432=Off',
@@ -67,6 +78,6 @@ describe('a mistake is told in one line that points at it', () => {
     }
     expect(thrown).toMatchObject({ code: 'ERR_KEEPALIVE_INVALID_OPTION' });
     expect(thrown?.message).toContain(message);
-    expect(thrown?.message).not.toContain('\n');
+    expect(thrown?.message).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}]/u);
   });
 });

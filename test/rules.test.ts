@@ -80,6 +80,13 @@ describe('mistakes', () => {
     ],
     [[{ use: 'databse' }], 'did you mean `database`? (rule 1, `use`)'],
     [[{}], 'got undefined (rule 1, `use`)'],
+    // biome-ignore lint/suspicious/noSparseArray: what is to be refused.
+    [[{ use: false }, , { use: false }], 'got undefined (rule 2)'],
+    // biome-ignore lint/suspicious/noSparseArray: what is to be refused.
+    [[{ host: ['db', ,], use: false }], 'got undefined (rule 1, `host`)'],
+    // biome-ignore lint/suspicious/noSparseArray: what is to be refused.
+    [[{ port: [1, , 2], use: false }], 'got undefined (rule 1, `port`)'],
+    [[{ 'a\nb': 1, use: false }], 'got `a\\nb` (rule 1, `a\\nb`)'],
     [[{ use: { initialDelay: 60 } }], 'did you mean 60000? (rule 1, `use`)'],
     [[{ side: 'both', use: false }], "Expected 'client' or 'server', got `both` (string) (rule 1, `side`)"],
     [[{ side: 'server', host: 'db', use: false }], "beside 'server', got a name"],

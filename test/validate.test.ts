@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type KeepAliveInput, optionNames, optionRanges } from '../src/options.ts';
@@ -12,6 +13,16 @@ const counts = 'an integer from 1 to 127';
 
 /** Anything at all, in the place of options. */
 const parse = (input: unknown) => parseKeepAliveOptions(input as KeepAliveInput);
+
+class Empty {}
+class Getting {
+  get count(): number {
+    return 3;
+  }
+}
+class Unset {
+  count: number | undefined;
+}
 
 /** Throws at each question. */
 const throwing = (thrown: unknown) =>
@@ -259,6 +270,20 @@ describe('bad input', () => {
       throwing(throwing('no')),
       'Expected an object of options, got one whose fields cannot be read',
     ],
+    ...[Promise.resolve({ count: 3 }), new Map([['count', 3]]), new Date(), new Empty()].map((input) => [
+      TypeError,
+      input,
+      `Expected a preset (${presetNames}) or an object of options, got an object of class ${input.constructor.name}`,
+    ]),
+    [
+      TypeError,
+      Object.create({
+        get constructor() {
+          throw new Error('no');
+        },
+      }),
+      `Expected a preset (${presetNames}) or an object of options, got an object`,
+    ],
     [TypeError, { count: revoked() }, `Expected \`count\` to be ${counts}, got an object`],
   ];
 
@@ -335,6 +360,16 @@ describe('good input', () => {
     { options: { enable: false, initialDelay: 60_000, interval: 10_000, count: 3 }, userTimeout: 89_500 },
   ])("'auto' for $options is $userTimeout", ({ options, userTimeout }) => {
     expect(parse({ ...options, userTimeout: 'auto' })).toMatchObject({ userTimeout });
+  });
+
+  test.each([
+    { what: 'an empty object', input: {}, want: {} },
+    { what: 'one without a prototype', input: Object.create(null), want: {} },
+    { what: 'one of another context', input: runInNewContext('({})'), want: {} },
+    { what: 'a class whose field is a getter', input: new Getting(), want: { enable: true, count: 3 } },
+    { what: 'a class whose field is not set', input: new Unset(), want: {} },
+  ])('$what', ({ input, want }) => {
+    expect(parse(input)).toEqual(want);
   });
 
   test('inherited options count, as everywhere in JavaScript', () => {

@@ -1,3 +1,4 @@
+import type net from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { HeldMemory } from '../memory.ts';
 import { report } from '../support/child.ts';
@@ -7,14 +8,22 @@ import { library } from '../support/library.ts';
 const SOCKETS = 4000;
 const HOLD = Symbol.for('tcp-keepalive.hold');
 
-/** `held-memory.ts <port>`: what `keepAlive()` keeps for a socket, and when it is gone. */
+const calls: Record<string, (socket: net.Socket) => unknown> = {
+  'tcp-keepalive': (socket) => library.keepAlive(socket, 'database'),
+  node: (socket) => socket.setKeepAlive(true, 10_000),
+};
+
+/** `held-memory.ts <port> <contender>`: what its call keeps for a socket, and whether a hold outlives it. */
 const port = Number(process.argv[2]);
+const call = calls[process.argv[3] ?? ''] ?? (() => {});
 let sockets = await connectMany(port, SOCKETS);
 const before = await settledHeap();
-sockets.forEach((socket) => void library.keepAlive(socket, 'database'));
+sockets.forEach((socket) => void call(socket));
 const perSocket = ((await settledHeap()) - before) / SOCKETS;
 
-const holds = sockets.map((socket) => new WeakRef((socket as unknown as { [HOLD]: object })[HOLD]));
+const holds = sockets
+  .map((socket) => (socket as { [HOLD]?: object })[HOLD])
+  .flatMap((hold) => (hold === undefined ? [] : [new WeakRef(hold)]));
 await resetAll(sockets);
 sockets = [];
 await settledHeap();

@@ -12,21 +12,24 @@ interface Variant {
   readonly name: string;
   readonly server: net.Server;
   /** Done with each socket that connects. */
-  readonly each: (socket: net.Socket) => unknown;
+  readonly each?: (socket: net.Socket) => unknown;
+  /** Done before each slice; what it returns, after it. */
+  readonly install?: () => () => void;
 }
 
 /** Connects and accepts in this one process, plain and with the library, a slice each in turn. */
 const variants: Variant[] = [
-  { name: 'connected and accepted, plain', server: plain(), each: () => {} },
-  {
-    name: 'with keepAliveServer',
-    server: library.keepAliveServer(plain(), 'database'),
-    each: () => {},
-  },
+  { name: 'connected and accepted, plain', server: plain() },
+  { name: 'with keepAliveServer', server: library.keepAliveServer(plain(), 'database') },
   {
     name: 'with keepAlive on each client',
     server: plain(),
     each: (socket) => library.keepAlive(socket, 'database'),
+  },
+  {
+    name: 'with installKeepAlive, for both ends',
+    server: plain(),
+    install: () => library.installKeepAlive([{ use: 'database' }]),
   },
 ];
 const counts = new Map(variants.map(({ name }) => [name, 0]));
@@ -50,8 +53,9 @@ function plain(): net.Server {
   return net.createServer((socket) => socket.on('error', () => {}).write('.'));
 }
 
-async function slice({ server, each }: Variant): Promise<number> {
+async function slice({ server, each = () => {}, install = () => () => {} }: Variant): Promise<number> {
   const { port } = server.address() as net.AddressInfo;
+  const uninstall = install();
   const end = performance.now() + SLICE_MS;
   const counted = await Promise.all(
     Array.from({ length: AT_ONCE }, async () => {
@@ -60,6 +64,7 @@ async function slice({ server, each }: Variant): Promise<number> {
       return done;
     }),
   );
+  uninstall();
   return counted.reduce((sum, done) => sum + done, 0);
 }
 

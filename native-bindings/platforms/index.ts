@@ -8,7 +8,7 @@ import type { OptionTable } from './table.ts';
 import { win32 } from './win32.ts';
 
 /** Every table, by the name that `process.platform` gives its system. */
-export const platforms: Readonly<Partial<Record<NodeJS.Platform, OptionTable>>> = {
+export const platforms: Readonly<Partial<Record<NodeJS.Platform, OptionTable>>> = Object.freeze({
   android: linux,
   darwin,
   freebsd,
@@ -17,7 +17,7 @@ export const platforms: Readonly<Partial<Record<NodeJS.Platform, OptionTable>>> 
   openbsd,
   sunos,
   win32,
-};
+});
 
 /** The table of a system, or `undefined` where nobody has written one: never another system's. */
 export function platformTable(

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
+import { isatty } from 'node:tty';
 import { pathToFileURL } from 'node:url';
 import { parseRuleText } from '../rule-text.ts';
 import { compileRules } from '../rules.ts';
@@ -19,7 +20,7 @@ Usage: tcp-keepalive run --rules '<rules>' -- <program> [<argument> ...]
 
 The program, and every Node program that it starts, gets NODE_OPTIONS and
 TCP_KEEPALIVE in its environment. TCP_KEEPALIVE_DEBUG=1 tells of each
-connection. The exit code is the program's own.
+connection. The exit code is the program's own, and signals are handed on to it.
 
 Examples:
   tcp-keepalive run --rules '5432=database; *=loadBalancer' -- node app.js
@@ -38,14 +39,23 @@ export const runProgram: Command = {
     if (rules === undefined) throw new UsageError("Expected --rules, such as --rules '5432=database'");
     if (program === undefined) throw new UsageError('Expected a program after --, such as -- node app.js');
     compileRules(parseRuleText(rules, '--rules'));
-    return exitCodeOf(
-      spawn(program, programArgs, {
-        stdio: 'inherit',
-        env: { ...process.env, TCP_KEEPALIVE: rules, NODE_OPTIONS: nodeOptions() },
-      }),
-    );
+    return exitCodeOf(start(program, programArgs, rules));
   },
 };
+
+function start(program: string, args: readonly string[], rules: string): ChildProcess {
+  const env = { ...process.env, TCP_KEEPALIVE: rules, NODE_OPTIONS: nodeOptions() };
+  try {
+    return spawn(program, args, { stdio: 'inherit', env });
+  } catch (error) {
+    // Some errors are thrown, such as ENOTDIR, and some are told by the event.
+    throw notStarted(error);
+  }
+}
+
+function notStarted(error: unknown): UsageError {
+  return new UsageError(`Expected a program that can be run, got ${(error as Error).message}`);
+}
 
 /** A URL, because it has no spaces, which separate options there. */
 function nodeOptions(): string {
@@ -54,21 +64,25 @@ function nodeOptions(): string {
   return [process.env.NODE_OPTIONS, ours].filter(Boolean).join(' ');
 }
 
-// What ends a service. From a terminal SIGINT reaches the program by itself, and only must not end
-// this process before it.
-const ending = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+// What ends a service, or tells it to do something. None may end this process before the program.
+const handedOn = ['SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const;
+
+// A terminal sends these to the program as well, and many take a second one for an order to end at once.
+const fromTerminal: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT'];
 
 async function exitCodeOf(child: ChildProcess): Promise<number> {
+  // Any of the three, since the others may be redirected.
+  const isInTerminal = [0, 1, 2].some(isatty);
   const handOn = (signal: NodeJS.Signals) => {
-    if (signal !== 'SIGINT') child.kill(signal);
+    if (!isInTerminal || !fromTerminal.includes(signal)) child.kill(signal);
   };
-  for (const signal of ending) process.on(signal, handOn);
+  for (const signal of handedOn) process.on(signal, handOn);
   try {
     const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
     return code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
   } catch (error) {
-    throw new UsageError(`Expected a program that can be run, got ${(error as Error).message}`);
+    throw notStarted(error);
   } finally {
-    for (const signal of ending) process.off(signal, handOn);
+    for (const signal of handedOn) process.off(signal, handOn);
   }
 }

@@ -1,4 +1,4 @@
-import { invalidOption, shown } from '../errors.ts';
+import { invalidOption, readable, shown } from '../errors.ts';
 
 /** How often to ask, and how long to wait for an answer. */
 export interface Rhythm {
@@ -13,8 +13,8 @@ export interface Rhythm {
 /** What a heartbeat does. */
 export interface HeartbeatOptions extends Rhythm {
   /**
-   * Asks the peer, and resolves with its answer. A ping that rejects counts as unanswered, and is
-   * tried again at the next beat.
+   * Asks the peer, and resolves with its answer. A ping that rejects counts as unanswered, and is tried
+   * again: half of `timeout` after it was sent, or at the next beat where that comes first.
    */
   readonly ping: () => PromiseLike<unknown>;
   /** Called once, when the peer has been silent for `timeout`. The heartbeat has ended by then. */
@@ -25,7 +25,7 @@ export interface HeartbeatOptions extends Rhythm {
 export interface Silence {
   /** Time since the first ping without an answer, in milliseconds. */
   readonly duration: number;
-  /** Beats that found the ping before still without an answer. */
+  /** Beats and further tries that found the ping before without an answer. */
   readonly misses: number;
   /** What the last ping that failed was rejected with, if one was. */
   readonly error: unknown;
@@ -35,10 +35,16 @@ export interface Silence {
 export interface Heartbeat {
   /** The last round trip, in milliseconds; `undefined` before the first. */
   readonly roundTrip: number | undefined;
-  /** Beats in a row that found the ping before still without an answer: 0 while the peer answers. */
+  /** Beats and further tries in a row that found the ping before without an answer: 0 while the peer answers. */
   readonly misses: number;
   /** Ends it. A second call does nothing. */
   stop(): void;
+}
+
+/** What ends a heartbeat with its `'close'`. */
+export interface Closable {
+  on(event: 'close', listener: () => void): unknown;
+  removeListener(event: 'close', listener: () => void): unknown;
 }
 
 /** One of the peers that a heartbeat asks. */
@@ -54,9 +60,9 @@ export interface Peer {
  *
  * TCP keepalive ends at the peer's kernel, which answers for a process that hangs, and proxies answer
  * for the peer. A ping of the application's own goes all the way. The first is sent after `every`; the
- * next only when the one before was answered, so that they never pile up. The timer does not keep the
- * process alive. Answers that arrived while this process itself was busy count: it looks once more
- * before it gives a peer up.
+ * next only when the one before was answered or has failed, so that they never pile up. One that fails is
+ * tried again before the peer is given up. The timer does not keep the process alive. Answers that
+ * arrived while this process itself was busy count: it looks once more before it gives a peer up.
  *
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  *
@@ -70,7 +76,11 @@ export interface Peer {
  * });
  * ```
  */
-export function heartbeat({ ping, onDead, ...rhythm }: HeartbeatOptions): Heartbeat {
+export function heartbeat(options: HeartbeatOptions): Heartbeat {
+  const { ping, onDead, ...rhythm } = readable('an object { ping, every, timeout, onDead }', () => {
+    const { ping, onDead, every, timeout, signal } = options;
+    return { ping, onDead, every, timeout, signal };
+  });
   checkFunction('ping', ping);
   checkFunction('onDead', onDead);
   const peer: Peer = {
@@ -84,11 +94,15 @@ export function heartbeat({ ping, onDead, ...rhythm }: HeartbeatOptions): Heartb
   return beating;
 }
 
-/** A ping that waits for its answer, or failed and waits for the next beat. */
+/** A ping that waits for its answer, or failed and waits to be tried again. */
 interface Waiting {
   readonly since: number;
+  /** When the peer is given up. */
+  deadline: number;
+  /** When a ping that failed is tried again; `Infinity` while one is out. */
+  retryAt: number;
+  tries: number;
   misses: number;
-  isOut: boolean;
   error: unknown;
 }
 
@@ -97,24 +111,34 @@ interface Waiting {
  *
  * @param peers - who is to be asked, at each beat. One that is waited for and is not among them any
  *   more is still waited for.
+ * @param target - what ends the heartbeat when it closes
  */
-export function beat(peers: () => Iterable<Peer>, { every, timeout, signal }: Rhythm): Heartbeat {
+export function beat(
+  peers: () => Iterable<Peer>,
+  { every, timeout, signal }: Rhythm,
+  target?: Closable,
+): Heartbeat {
   checkTime('every', every);
   checkTime('timeout', timeout);
-  // In the order of `since`, since a peer is added when it is first asked and goes when it answers.
+  if (signal !== undefined) checkMethods('`signal` to be an AbortSignal', signal, ['addEventListener']);
+  const pause = Math.min(every, timeout / 2);
   const waiting = new Map<Peer, Waiting>();
   let roundTrip: number | undefined;
   let nextBeat = performance.now() + every;
   let timer: NodeJS.Timeout | undefined;
+  let wakesAt = Number.POSITIVE_INFINITY;
   let isStopped = false;
 
   function ask(peer: Peer): void {
+    const now = performance.now();
     const known = waiting.get(peer);
     if (known !== undefined) known.misses += 1;
-    if (known?.isOut) return;
-    const now = performance.now();
-    const state = known ?? { since: now, misses: 0, isOut: true, error: undefined };
-    state.isOut = true;
+    if (isStopped || (known !== undefined && (isOut(known) || isOver(known, now)))) return;
+    const state = known ?? { ...unasked, since: now, deadline: now + timeout };
+    // This process was busy since the first try failed, and the second needs time of its own.
+    if (state.deadline <= now) state.deadline = now + pause;
+    state.tries += 1;
+    state.retryAt = Number.POSITIVE_INFINITY;
     waiting.set(peer, state);
     attempt(peer).then(
       () => {
@@ -123,17 +147,26 @@ export function beat(peers: () => Iterable<Peer>, { every, timeout, signal }: Rh
         roundTrip = performance.now() - now;
       },
       (error: unknown) => {
-        state.isOut = false;
+        if (waiting.get(peer) !== state) return;
         state.error = error;
+        state.retryAt = now + pause;
+        wakeBy(state.retryAt);
       },
     );
   }
 
+  function retryTheFailed(now: number): void {
+    for (const [peer, state] of waiting) {
+      if (state.retryAt <= now && !isOver(state, now)) ask(peer);
+    }
+  }
+
   function buryTheSilent(): void {
     const now = performance.now();
-    for (const [peer, { since, misses, error }] of waiting) {
-      if (now - since < timeout) break;
+    for (const [peer, state] of waiting) {
+      if (!isOver(state, now)) continue;
       waiting.delete(peer);
+      const { since, misses, error } = state;
       peer.onDead({ duration: now - since, misses, error });
     }
   }
@@ -145,6 +178,7 @@ export function beat(peers: () => Iterable<Peer>, { every, timeout, signal }: Rh
       nextBeat += every * Math.ceil((now - nextBeat + 1) / every);
       for (const peer of peers()) ask(peer);
     }
+    retryTheFailed(now);
     // What has arrived is read between the timers and the immediates of a turn.
     setImmediate(() => {
       if (isStopped) return;
@@ -157,10 +191,17 @@ export function beat(peers: () => Iterable<Peer>, { every, timeout, signal }: Rh
   }
 
   function schedule(): void {
-    if (isStopped) return;
-    const [first] = waiting.values();
-    const next = first === undefined ? nextBeat : Math.min(nextBeat, first.since + timeout);
-    timer = setTimeout(wake, Math.max(1, next - performance.now()));
+    wakesAt = Number.POSITIVE_INFINITY;
+    let next = nextBeat;
+    for (const { deadline, retryAt } of waiting.values()) next = Math.min(next, deadline, retryAt);
+    wakeBy(next);
+  }
+
+  function wakeBy(time: number): void {
+    if (isStopped || time >= wakesAt) return;
+    wakesAt = time;
+    clearTimeout(timer);
+    timer = setTimeout(wake, Math.max(1, time - performance.now()));
     timer.unref();
   }
 
@@ -168,14 +209,19 @@ export function beat(peers: () => Iterable<Peer>, { every, timeout, signal }: Rh
     isStopped = true;
     clearTimeout(timer);
     signal?.removeEventListener('abort', stop);
+    target?.removeListener('close', stop);
     const abandoned = [...waiting.keys()];
     waiting.clear();
     for (const peer of abandoned) peer.abandon?.();
   }
 
-  if (signal?.aborted) isStopped = true;
-  signal?.addEventListener('abort', stop);
-  schedule();
+  if (signal?.aborted) {
+    isStopped = true;
+  } else {
+    signal?.addEventListener('abort', stop);
+    target?.on('close', stop);
+    schedule();
+  }
   return {
     get roundTrip() {
       return roundTrip;
@@ -187,12 +233,37 @@ export function beat(peers: () => Iterable<Peer>, { every, timeout, signal }: Rh
   };
 }
 
+const unasked = { tries: 0, retryAt: 0, misses: 0, error: undefined };
+
+function isOut({ retryAt }: Waiting): boolean {
+  return retryAt === Number.POSITIVE_INFINITY;
+}
+
+/** Whether a peer is to be given up: not before a ping that failed has been tried again. */
+function isOver(state: Waiting, now: number): boolean {
+  return now >= state.deadline && (isOut(state) || state.tries > 1);
+}
+
 /** A ping that throws is one that rejects. */
 async function attempt(peer: Peer): Promise<void> {
   await peer.ping();
 }
 
-function checkFunction(name: string, value: unknown): void {
+/**
+ * Checks that there is what is used of something.
+ *
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`
+ */
+export function checkMethods(expected: string, value: unknown, names: readonly string[]): void {
+  readable(expected, () => {
+    const members = Object(value) as Record<string, unknown>;
+    const missing = names.find((name) => typeof members[name] !== 'function');
+    if (missing === undefined) return;
+    throw invalidOption(`Expected ${expected} with \`${missing}()\`, got ${shown(value)}`, TypeError);
+  });
+}
+
+export function checkFunction(name: string, value: unknown): void {
   if (typeof value === 'function') return;
   throw invalidOption(`Expected \`${name}\` to be a function, got ${shown(value)}`, TypeError);
 }

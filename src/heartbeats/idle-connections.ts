@@ -1,5 +1,5 @@
 import { beat, type Heartbeat, type Peer } from './heartbeat.ts';
-import { type ReadyHeartbeatOptions, rhythmOf } from './ready.ts';
+import { type Ready, type ReadyHeartbeatOptions, readReady } from './ready.ts';
 
 /** A pool, as far as pinging what lies idle in it is concerned. */
 export interface IdlePool<Connection> {
@@ -18,13 +18,11 @@ export function beatIdle<Connection>(
   pool: IdlePool<Connection>,
   options: ReadyHeartbeatOptions<Connection>,
 ): Heartbeat {
-  return beat(() => Array.from({ length: pool.idle() }, () => oneIdle(pool, options)), rhythmOf(options));
+  const ready = readReady(options);
+  return beat(() => Array.from({ length: pool.idle() }, () => oneIdle(pool, ready)), ready.rhythm);
 }
 
-function oneIdle<Connection>(
-  pool: IdlePool<Connection>,
-  { onDead }: ReadyHeartbeatOptions<Connection>,
-): Peer {
+function oneIdle<Connection>(pool: IdlePool<Connection>, { onDead }: Ready<Connection>): Peer {
   let taken: { connection: Connection } | undefined;
   const finish = (end: (connection: Connection) => void) => {
     const done = taken;

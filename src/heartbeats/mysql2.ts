@@ -1,4 +1,5 @@
-import type { Heartbeat } from './heartbeat.ts';
+import { readable } from '../errors.ts';
+import { checkMethods, type Heartbeat } from './heartbeat.ts';
 import { beatIdle } from './idle-connections.ts';
 import type { ReadyHeartbeatOptions } from './ready.ts';
 
@@ -38,7 +39,8 @@ export function heartbeatMysql2<Connection extends Mysql2Connection>(
   target: Mysql2Pool<Connection> | Mysql2PromisePool<Connection>,
   options: ReadyHeartbeatOptions<Connection> = {},
 ): Heartbeat {
-  const pool = 'pool' in target ? target.pool : target;
+  const pool = readable('a pool of mysql2', () => ('pool' in target ? target.pool : target));
+  checkMethods('a pool of mysql2', pool, ['getConnection']);
   return beatIdle(
     {
       idle: () => (pool as { _freeConnections?: { length: number } })._freeConnections?.length ?? 0,

@@ -1,4 +1,4 @@
-import type { Heartbeat } from './heartbeat.ts';
+import { checkMethods, type Heartbeat } from './heartbeat.ts';
 import { beatIdle } from './idle-connections.ts';
 import type { ReadyHeartbeatOptions } from './ready.ts';
 
@@ -34,6 +34,7 @@ export function heartbeatPg<Client extends PgClient>(
   pool: PgPool<Client>,
   options: ReadyHeartbeatOptions<Client> = {},
 ): Heartbeat {
+  checkMethods('a pool of pg', pool, ['connect']);
   const putBack = (client: Client, destroy: boolean) => {
     client.release(destroy);
     client.removeListener('error', ignore);

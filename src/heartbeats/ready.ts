@@ -1,4 +1,5 @@
-import type { Rhythm, Silence } from './heartbeat.ts';
+import { readable } from '../errors.ts';
+import { checkFunction, type Rhythm, type Silence } from './heartbeat.ts';
 
 /** Options of the heartbeats that know how to ask, and how to end what is dead. */
 export interface ReadyHeartbeatOptions<Target> {
@@ -20,7 +21,21 @@ export interface ReadyHeartbeatOptions<Target> {
   readonly onDead?: ((target: Target, silence: Silence) => void) | undefined;
 }
 
-/** The rhythm asked for, or the usual one. */
-export function rhythmOf({ every = 25_000, timeout = 10_000, signal }: ReadyHeartbeatOptions<never>): Rhythm {
-  return { every, timeout, signal };
+/** What was asked for, once it is checked. */
+export interface Ready<Target> {
+  readonly rhythm: Rhythm;
+  readonly onDead: ReadyHeartbeatOptions<Target>['onDead'];
+}
+
+/**
+ * The rhythm asked for, or the usual one, and who is to be told.
+ *
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`
+ */
+export function readReady<Target>(options: ReadyHeartbeatOptions<Target>): Ready<Target> {
+  return readable('an object such as { every, timeout }', () => {
+    const { every = 25_000, timeout = 10_000, signal, onDead } = options;
+    if (onDead !== undefined) checkFunction('onDead', onDead);
+    return { rhythm: { every, timeout, signal }, onDead };
+  });
 }

@@ -1,6 +1,6 @@
-import { invalidOption } from '../errors.ts';
-import { beat, type Heartbeat, type Peer } from './heartbeat.ts';
-import { type ReadyHeartbeatOptions, rhythmOf } from './ready.ts';
+import { invalidOption, readable } from '../errors.ts';
+import { beat, checkMethods, type Heartbeat, type Peer } from './heartbeat.ts';
+import { type Ready, type ReadyHeartbeatOptions, readReady } from './ready.ts';
 
 type Listener = (data: Buffer) => void;
 
@@ -19,6 +19,7 @@ export interface PingableSocket {
 export interface PingableServer<Socket extends PingableSocket> {
   readonly clients: ReadonlySet<Socket>;
   on(event: 'close', listener: () => void): unknown;
+  removeListener(event: 'close', listener: () => void): unknown;
 }
 
 const OPEN = 1;
@@ -41,60 +42,72 @@ export function heartbeatWs<Socket extends PingableSocket>(
   target: Socket | PingableServer<Socket>,
   options: ReadyHeartbeatOptions<Socket> = {},
 ): Heartbeat {
+  const sockets = readable(EXPECTED, () => socketsOf(target));
+  const ready = readReady(options);
   const peers = new WeakMap<Socket, Peer>();
   const peerOf = (socket: Socket): Peer => {
-    const peer = peers.get(socket) ?? newPeer(socket, options);
+    const peer = peers.get(socket) ?? newPeer(socket, ready);
     peers.set(socket, peer);
     return peer;
   };
-  const sockets = socketsOf(target);
-  const beating = beat(() => openOnes(sockets).map(peerOf), rhythmOf(options));
+  const beating = beat(() => openOnes(sockets).map(peerOf), ready.rhythm, target);
   if ((target as Partial<PingableSocket>).readyState === CLOSED) beating.stop();
-  else target.on('close', beating.stop);
   return beating;
 }
 
+const EXPECTED = 'a WebSocket, or a WebSocketServer that tracks its clients (clientTracking)';
+
 function socketsOf<Socket extends PingableSocket>(target: Socket | PingableServer<Socket>): Iterable<Socket> {
+  checkMethods(EXPECTED, target, ['on', 'removeListener']);
   const { clients, ping } = target as Partial<PingableServer<Socket> & PingableSocket>;
-  if (clients !== undefined) return clients;
+  if (typeof clients?.[Symbol.iterator] === 'function') return clients;
   if (typeof ping === 'function') return [target as Socket];
-  throw invalidOption(
-    'Expected a WebSocket, or a WebSocketServer that tracks its clients (clientTracking), got neither',
-    TypeError,
-  );
+  throw invalidOption(`Expected ${EXPECTED}, got neither`, TypeError);
 }
 
 function openOnes<Socket extends PingableSocket>(sockets: Iterable<Socket>): Socket[] {
   return [...sockets].filter(({ readyState }) => readyState === OPEN);
 }
 
-function newPeer<Socket extends PingableSocket>(
-  socket: Socket,
-  { onDead }: ReadyHeartbeatOptions<Socket>,
-): Peer {
+function newPeer<Socket extends PingableSocket>(socket: Socket, { onDead }: Ready<Socket>): Peer {
   let number = 0;
+  let settle: (() => void) | undefined;
   return {
-    ping: () => ping(socket, String(++number)),
+    ping() {
+      const sent = ping(socket, String(++number));
+      settle = sent.settle;
+      return sent.settled;
+    },
     onDead(silence) {
       socket.terminate();
       onDead?.(socket, silence);
     },
+    abandon: () => settle?.(),
   };
 }
 
-/** Resolves with the pong to this ping, and where the socket closes, since nobody is silent then. */
-function ping(socket: PingableSocket, payload: string): Promise<void> {
-  return new Promise((resolve) => {
-    const settle = () => {
-      socket.removeListener('pong', onPong);
-      socket.removeListener('close', settle);
-      resolve();
-    };
-    const onPong: Listener = (data) => {
-      if (data.toString() === payload) settle();
-    };
-    socket.on('pong', onPong);
-    socket.on('close', settle);
-    socket.ping(payload);
+interface Sent {
+  readonly settled: Promise<void>;
+  /** Ends the wait, and takes the listeners off. */
+  settle(): void;
+}
+
+/** Settled by the pong to this ping, and where the socket closes, since nobody is silent then. */
+function ping(socket: PingableSocket, payload: string): Sent {
+  let resolve: () => void;
+  const settled = new Promise<void>((done) => {
+    resolve = done;
   });
+  const settle = () => {
+    socket.removeListener('pong', onPong);
+    socket.removeListener('close', settle);
+    resolve();
+  };
+  const onPong: Listener = (data) => {
+    if (data.toString() === payload) settle();
+  };
+  socket.on('pong', onPong);
+  socket.on('close', settle);
+  socket.ping(payload);
+  return { settled, settle };
 }

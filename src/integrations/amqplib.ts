@@ -1,10 +1,9 @@
 import type net from 'node:net';
+import { driverRequest, expectTarget, isMethod, type Members } from '../driver-call.ts';
 import { keepAliveError } from '../errors.ts';
 import { holdSocket } from '../hold.ts';
-import { DRIVER } from '../hold-record.ts';
 import type { KeepAliveInput } from '../options.ts';
 import { type OnError, report } from '../report.ts';
-import { parseKeepAliveOptions } from '../validate.ts';
 
 /** A connection of amqplib, of either of its interfaces. */
 export interface AmqplibConnection {
@@ -46,17 +45,23 @@ interface Internals {
 export function keepAliveAmqplib<T extends AmqplibConnection | RecoveringAmqplibConnection>(
   target: T,
   options: KeepAliveInput,
-  { onError }: { onError?: OnError | undefined } = {},
+  behaviour: { onError?: OnError | undefined } = {},
 ): T {
-  const settings = parseKeepAliveOptions(options);
+  const request = driverRequest(options, behaviour);
+  expectTarget('a connection of amqplib', target, isConnection);
   const hold = ({ connection }: AmqplibConnection) => {
     const { stream } = connection as Internals;
-    if (stream === undefined) report(noStream(), onError);
-    else holdSocket(stream, { settings, rank: DRIVER, onError });
+    if (stream === undefined) report(noStream(), request.onError);
+    else holdSocket(stream, request);
   };
   if (isRecovering(target)) holdRecovering(target, hold);
   else hold(target);
   return target;
+}
+
+function isConnection(target: Members): boolean {
+  const { connection, on } = target;
+  return 'waitForConnect' in target ? isMethod(on) : typeof connection === 'object' && connection !== null;
 }
 
 function isRecovering(

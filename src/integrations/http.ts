@@ -1,10 +1,9 @@
 import type net from 'node:net';
+import { driverRequest, expectTarget, isMethod, type Members } from '../driver-call.ts';
 import { holdSocket } from '../hold.ts';
-import { DRIVER } from '../hold-record.ts';
 import type { KeepAliveInput } from '../options.ts';
 import type { OnError } from '../report.ts';
 import { keepAliveServer } from '../server.ts';
-import { parseKeepAliveOptions } from '../validate.ts';
 
 type SocketsByName = Readonly<Record<string, readonly net.Socket[] | undefined>>;
 
@@ -47,14 +46,19 @@ interface Connects {
 export function keepAliveHttp<T extends HttpAgent | net.Server>(
   target: T,
   options: KeepAliveInput,
-  { onError }: { onError?: OnError | undefined } = {},
+  behaviour: { onError?: OnError | undefined } = {},
 ): T {
-  if (isServer(target)) return keepAliveServer(target, options, { onError });
-  const settings = parseKeepAliveOptions(options);
-  const hold = (socket: net.Socket) => holdSocket(socket, { settings, rank: DRIVER, onError });
+  const request = driverRequest(options, behaviour);
+  expectTarget('an http.Agent, an https.Agent or a server', target, isAgentOrServer);
+  if (isServer(target)) return keepAliveServer(target, options, behaviour);
+  const hold = (socket: net.Socket) => holdSocket(socket, request);
   for (const open of openSockets(target)) hold(open);
   holdCreated(target as unknown as Connects, hold);
   return target;
+}
+
+function isAgentOrServer({ listen, sockets, freeSockets, createConnection }: Members): boolean {
+  return isMethod(listen) || (!!sockets && !!freeSockets && isMethod(createConnection));
 }
 
 function isServer(target: HttpAgent | net.Server): target is net.Server {

@@ -1,11 +1,10 @@
 import type net from 'node:net';
+import { driverRequest, expectTarget, isMethod, isObjectOrAbsent, type Members } from '../driver-call.ts';
 import { keepAliveError } from '../errors.ts';
 import { holdSocket } from '../hold.ts';
-import { DRIVER } from '../hold-record.ts';
 import type { KeepAliveInput } from '../options.ts';
 import { type OnError, report } from '../report.ts';
 import { keepAliveServer } from '../server.ts';
-import { parseKeepAliveOptions } from '../validate.ts';
 
 /** A session of `node:http2`, a client's or a server's. */
 export interface Http2Session {
@@ -35,13 +34,18 @@ export interface Http2Session {
 export function keepAliveHttp2<T extends Http2Session | net.Server>(
   target: T,
   options: KeepAliveInput,
-  { onError }: { onError?: OnError | undefined } = {},
+  behaviour: { onError?: OnError | undefined } = {},
 ): T {
-  if (isServer(target)) return keepAliveServer(target, options, { onError });
-  const settings = parseKeepAliveOptions(options);
-  if (target.socket === undefined) report(noSocket(), onError);
-  else holdSocket(target.socket, { settings, rank: DRIVER, onError });
+  const request = driverRequest(options, behaviour);
+  expectTarget('a session or server of node:http2', target, isSessionOrServer);
+  if (isServer(target)) return keepAliveServer(target, options, behaviour);
+  if (target.socket === undefined) report(noSocket(), request.onError);
+  else holdSocket(target.socket, request);
   return target;
+}
+
+function isSessionOrServer(target: Members): boolean {
+  return isMethod(target.listen) || ('socket' in target && isObjectOrAbsent(target.socket));
 }
 
 function isServer(target: Http2Session | net.Server): target is net.Server {
@@ -51,6 +55,6 @@ function isServer(target: Http2Session | net.Server): target is net.Server {
 function noSocket(): Error {
   return keepAliveError(
     'ERR_KEEPALIVE_DESTROYED',
-    'Expected a session of node:http2, got one that is destroyed, or another object',
+    'Expected a session of node:http2, got one that is destroyed',
   );
 }

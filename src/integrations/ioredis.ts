@@ -1,9 +1,9 @@
 import type net from 'node:net';
+import { driverRequest, expectTarget, isMethod, isObjectOrAbsent, type Members } from '../driver-call.ts';
 import { holdSocket } from '../hold.ts';
-import { DRIVER, type HoldRequest } from '../hold-record.ts';
+import type { HoldRequest } from '../hold-record.ts';
 import type { KeepAliveInput } from '../options.ts';
 import type { OnError } from '../report.ts';
-import { parseKeepAliveOptions } from '../validate.ts';
 
 /** A `Redis` of ioredis. */
 export interface IoredisClient {
@@ -42,12 +42,18 @@ export interface IoredisCluster {
 export function keepAliveIoredis<T extends IoredisClient | IoredisCluster>(
   target: T,
   options: KeepAliveInput,
-  { onError }: { onError?: OnError | undefined } = {},
+  behaviour: { onError?: OnError | undefined } = {},
 ): T {
-  const request: HoldRequest = { settings: parseKeepAliveOptions(options), rank: DRIVER, onError };
+  const request = driverRequest(options, behaviour);
+  expectTarget('a Redis or Cluster of ioredis', target, isClientOrCluster);
   if (isCluster(target)) holdCluster(target, request);
   else holdClient(target, request);
   return target;
+}
+
+function isClientOrCluster(target: Members): boolean {
+  const { on, nodes, stream } = target;
+  return isMethod(on) && ('nodes' in target ? isMethod(nodes) : isObjectOrAbsent(stream));
 }
 
 function isCluster(target: IoredisClient | IoredisCluster): target is IoredisCluster {

@@ -1,10 +1,9 @@
 import net from 'node:net';
 import tls from 'node:tls';
+import { copyOfConfig, driverRequest } from '../driver-call.ts';
 import { holdSocket } from '../hold.ts';
-import { DRIVER, type HoldRequest } from '../hold-record.ts';
 import type { KeepAliveInput } from '../options.ts';
 import type { OnError } from '../report.ts';
-import { parseKeepAliveOptions } from '../validate.ts';
 
 /** What kafkajs takes as `socketFactory`. */
 export type KafkaSocketFactory = (broker: {
@@ -37,12 +36,16 @@ export type KafkaSocketFactory = (broker: {
 export function keepAliveKafkajs<T extends object>(
   config: T,
   options: KeepAliveInput,
-  { onError }: { onError?: OnError | undefined } = {},
+  behaviour: { onError?: OnError | undefined } = {},
 ): T & { socketFactory: KafkaSocketFactory } {
-  const request: HoldRequest = { settings: parseKeepAliveOptions(options), rank: DRIVER, onError };
-  const connect = (config as { socketFactory?: KafkaSocketFactory }).socketFactory ?? connectToBroker;
+  const request = driverRequest(options, behaviour);
+  const own: { socketFactory?: KafkaSocketFactory } & T = copyOfConfig(
+    'the configuration of kafkajs',
+    config,
+  );
+  const connect = own.socketFactory ?? connectToBroker;
   return {
-    ...config,
+    ...own,
     socketFactory: (broker) => {
       const socket = connect(broker);
       holdSocket(socket, request);

@@ -1,10 +1,9 @@
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
+import { copyOfConfig, driverRequest } from '../driver-call.ts';
 import { holdSocket } from '../hold.ts';
-import { DRIVER, type HoldRequest } from '../hold-record.ts';
 import type { KeepAliveInput } from '../options.ts';
 import type { OnError } from '../report.ts';
-import { parseKeepAliveOptions } from '../validate.ts';
 
 /** What mariadb takes as `stream`: it hands its stream to the callback, or in fact may return it. */
 export type MariadbStream = (connected: (error?: Error, stream?: Duplex) => void) => unknown;
@@ -40,24 +39,24 @@ interface ConnectingOptions {
 export function keepAliveMariadb<T extends object>(
   config: T,
   options: KeepAliveInput,
-  { onError }: { onError?: OnError | undefined } = {},
+  behaviour: { onError?: OnError | undefined } = {},
 ): T & { stream: MariadbStream } {
-  const request: HoldRequest = { settings: parseKeepAliveOptions(options), rank: DRIVER, onError };
+  const request = driverRequest(options, behaviour);
+  const own = copyOfConfig<T & ConnectingOptions>('an object of options of mariadb', config);
   const held = (stream: unknown) => {
     // What it is in fact, holdSocket finds out: mariadb takes any stream.
     holdSocket(stream as net.Socket, request);
     return stream as Duplex;
   };
-  const { stream: own }: ConnectingOptions = config;
   const stream: MariadbStream = (connected) => {
-    if (own === undefined) return connected(undefined, held(connect(config)));
-    const returned = own((error, made) => {
+    if (own.stream === undefined) return connected(undefined, held(connect(own)));
+    const returned = own.stream((error, made) => {
       if (error) connected(error);
-      else connected(undefined, held(made ?? connect(config)));
+      else connected(undefined, held(made ?? connect(own)));
     });
     return returned ? held(returned) : undefined;
   };
-  return { ...config, stream };
+  return { ...own, stream };
 }
 
 /** As mariadb does it, with its defaults. */

@@ -1,9 +1,8 @@
 import type net from 'node:net';
+import { driverRequest, expectTarget, isMethod, isObjectOrAbsent } from '../driver-call.ts';
 import { holdSocket } from '../hold.ts';
-import { DRIVER, type HoldRequest } from '../hold-record.ts';
 import type { KeepAliveInput } from '../options.ts';
 import type { OnError } from '../report.ts';
-import { parseKeepAliveOptions } from '../validate.ts';
 
 /** An `MqttClient` of mqtt. */
 export interface MqttConnection {
@@ -35,9 +34,10 @@ export interface MqttConnection {
 export function keepAliveMqtt<T extends MqttConnection>(
   client: T,
   options: KeepAliveInput,
-  { onError }: { onError?: OnError | undefined } = {},
+  behaviour: { onError?: OnError | undefined } = {},
 ): T {
-  const request: HoldRequest = { settings: parseKeepAliveOptions(options), rank: DRIVER, onError };
+  const request = driverRequest(options, behaviour);
+  expectTarget('a client of mqtt', client, ({ on, stream }) => isMethod(on) && isObjectOrAbsent(stream));
   // mqtt destroys a stream that it gives up, and makes another.
   const hold = () => holdSocket(client.stream as net.Socket, request);
   if (client.stream) hold();

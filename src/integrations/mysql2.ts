@@ -1,10 +1,9 @@
 import type net from 'node:net';
+import { driverRequest, expectTarget, isMethod, isObjectOrAbsent, type Members } from '../driver-call.ts';
 import { keepAliveError } from '../errors.ts';
 import { holdSocket } from '../hold.ts';
-import { DRIVER } from '../hold-record.ts';
 import type { KeepAliveInput } from '../options.ts';
 import { type OnError, report } from '../report.ts';
-import { parseKeepAliveOptions } from '../validate.ts';
 
 /** A connection of mysql2 or mysql2/promise, of a pool or not. */
 export interface Mysql2Connection {
@@ -63,18 +62,27 @@ type Hold = (connection: Mysql2Connection) => void;
 export function keepAliveMysql2<T extends Mysql2Pool | Mysql2PoolCluster | Mysql2Connection>(
   target: T,
   options: KeepAliveInput,
-  { onError }: { onError?: OnError | undefined } = {},
+  behaviour: { onError?: OnError | undefined } = {},
 ): T {
-  const settings = parseKeepAliveOptions(options);
+  const request = driverRequest(options, behaviour);
+  const { onError } = request;
+  expectTarget('a pool, a pool cluster itself (not its of()) or a connection of mysql2', target, isTarget);
   const hold: Hold = (connection) => {
     const { stream } = coreOf(connection);
     if (stream === undefined) report(unreachable('connection', 'stream'), onError);
-    else holdSocket(stream, { settings, rank: DRIVER, onError });
+    else holdSocket(stream, request);
   };
   if (isCluster(target)) holdCluster(target, hold, onError);
   else if (isPool(target)) holdPool(target, hold);
   else hold(target);
   return target;
+}
+
+function isTarget(target: Members): boolean {
+  const { add, on, getConnection } = target;
+  if (isCluster(target)) return isMethod(add);
+  if (isPool(target)) return isMethod(getConnection) && isMethod(on);
+  return 'threadId' in target && isObjectOrAbsent(coreOf(target).stream);
 }
 
 function isCluster(target: object): target is Mysql2PoolCluster {
@@ -93,7 +101,8 @@ function coreOf(target: object): Internals {
 
 function holdPool(pool: Mysql2Pool, hold: Hold): void {
   const { _allConnections: open } = coreOf(pool);
-  for (let index = 0; open !== undefined && index < open.length; index++) hold(open.get(index));
+  // Private, so another version may have something else there.
+  if (isMethod(open?.get)) for (let index = 0; index < open.length; index++) hold(open.get(index));
   pool.on('connection', hold);
 }
 

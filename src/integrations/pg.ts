@@ -1,10 +1,10 @@
 import type net from 'node:net';
+import { driverRequest, expectTarget, isMethod, isObjectOrAbsent, type Members } from '../driver-call.ts';
 import { keepAliveError } from '../errors.ts';
 import { holdSocket } from '../hold.ts';
-import { DRIVER, type HoldRequest } from '../hold-record.ts';
+import type { HoldRequest } from '../hold-record.ts';
 import type { KeepAliveInput } from '../options.ts';
 import { type OnError, report, warnOnce } from '../report.ts';
-import { parseKeepAliveOptions } from '../validate.ts';
 
 /** A `pg.Client`, or a pool's. */
 export interface PgClient {
@@ -50,12 +50,19 @@ export interface PgPool {
 export function keepAlivePg<T extends PgPool | PgClient>(
   poolOrClient: T,
   options: KeepAliveInput,
-  { onError }: { onError?: OnError | undefined } = {},
+  behaviour: { onError?: OnError | undefined } = {},
 ): T {
-  const request: HoldRequest = { settings: parseKeepAliveOptions(options), rank: DRIVER, onError };
+  const request = driverRequest(options, behaviour);
+  expectTarget('a pool or client of pg', poolOrClient, isPoolOrClient);
   if (isPool(poolOrClient)) holdPool(poolOrClient, request);
-  else if (!holdClient(poolOrClient, request)) reportNoConnection(onError);
+  else if (!holdClient(poolOrClient, request)) reportNoConnection(request.onError);
   return poolOrClient;
+}
+
+function isPoolOrClient(target: Members): boolean {
+  const { connect, connection, on, listenerCount } = target;
+  if ('totalCount' in target) return isMethod(on) && isMethod(listenerCount);
+  return isMethod(connect) && isObjectOrAbsent(connection);
 }
 
 function isPool(target: PgPool | PgClient): target is PgPool {
@@ -69,7 +76,8 @@ function holdPool(pool: PgPool, request: HoldRequest): void {
     isReported = true;
     reportNoConnection(request.onError);
   };
-  const open = (pool as { _clients?: readonly PgClient[] })._clients ?? [];
+  const { _clients: clients } = pool as { _clients?: readonly PgClient[] };
+  const open = Array.isArray(clients) ? clients : [];
   open.forEach(hold);
   // A listener added on the line after this call is there in time.
   if (open.length > 0) process.nextTick(warnIfUnheard, pool);

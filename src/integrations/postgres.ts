@@ -1,9 +1,8 @@
 import net from 'node:net';
+import { copyOfConfig, driverRequest } from '../driver-call.ts';
 import { holdSocket } from '../hold.ts';
-import { DRIVER, type HoldRequest } from '../hold-record.ts';
 import type { KeepAliveInput } from '../options.ts';
 import type { OnError } from '../report.ts';
-import { parseKeepAliveOptions } from '../validate.ts';
 
 /** What postgres.js takes as `socket`. It calls it with its options, once it has worked them out. */
 export type PostgresSocket = (options: object) => net.Socket | Promise<net.Socket>;
@@ -22,7 +21,7 @@ interface PostgresAddress {
  * `{}` where all else is in the URL: `postgres(url, keepAlivePostgres({}, 'database'))`.
  *
  * Connecting is bounded by postgres.js's `connect_timeout`, 30 s by default. Several hosts are tried in
- * turn, the next one after a connection has failed or ended.
+ * turn, the next one after a connection to the one before has failed or ended.
  *
  * A vanished peer now raises an error on the query in flight, `ETIMEDOUT`. A connection that was idle is
  * replaced without a word.
@@ -40,12 +39,13 @@ interface PostgresAddress {
 export function keepAlivePostgres<T extends object>(
   config: T,
   options: KeepAliveInput,
-  { onError }: { onError?: OnError | undefined } = {},
+  behaviour: { onError?: OnError | undefined } = {},
 ): T & { socket: PostgresSocket } {
-  const request: HoldRequest = { settings: parseKeepAliveOptions(options), rank: DRIVER, onError };
-  const connect = (config as { socket?: PostgresSocket }).socket ?? connectInTurn();
+  const request = driverRequest(options, behaviour);
+  const own = copyOfConfig<T & { socket?: PostgresSocket }>('an object of options of postgres.js', config);
+  const connect = own.socket ?? connectInTurn();
   return {
-    ...config,
+    ...own,
     socket: async (parsed) => {
       const socket = await connect(parsed);
       holdSocket(socket, request);
@@ -54,16 +54,26 @@ export function keepAlivePostgres<T extends object>(
   };
 }
 
+/**
+ * postgres.js does not tell which of its connections asks, so that all share one turn. Going on with
+ * every call would spread them over the hosts, some of which take no writes; waiting for all of this turn
+ * would let one attempt that hangs hold the others back. Those of the turns before have no say.
+ */
 function connectInTurn(): PostgresSocket {
   let turn = 0;
-  let latest: net.Socket | undefined;
+  const ofThisTurn = new Set<net.Socket>();
   return (options) => {
     const { host: hosts, port: ports, path } = options as PostgresAddress;
     if (path) return net.connect(path);
-    if (latest?.destroyed) turn += 1;
+    // Asked, because postgres.js removes all listeners before TLS.
+    if ([...ofThisTurn].some(({ destroyed }) => destroyed)) {
+      turn += 1;
+      ofThisTurn.clear();
+    }
     const [host, port] = [hosts[turn % hosts.length], ports[turn % hosts.length]];
-    latest = net.connect({ host: String(host), port: Number(port) });
+    const socket = net.connect({ host: String(host), port: Number(port) });
+    ofThisTurn.add(socket);
     // postgres.js reads both from the socket: TLS verifies the host's name, and errors tell the address.
-    return Object.assign(latest, { host, port });
+    return Object.assign(socket, { host, port });
   };
 }

@@ -1,10 +1,9 @@
 import type net from 'node:net';
+import { driverRequest, expectTarget, isMethod, isObjectOrAbsent, type Members } from '../driver-call.ts';
 import { keepAliveError } from '../errors.ts';
 import { holdSocket } from '../hold.ts';
-import { DRIVER } from '../hold-record.ts';
 import type { KeepAliveInput } from '../options.ts';
 import { type OnError, report } from '../report.ts';
-import { parseKeepAliveOptions } from '../validate.ts';
 
 /** A `Client` of ssh2. */
 export interface Ssh2Client {
@@ -50,16 +49,21 @@ interface Internals {
 export function keepAliveSsh2<T extends Ssh2Client | Ssh2Server>(
   target: T,
   options: KeepAliveInput,
-  { onError }: { onError?: OnError | undefined } = {},
+  behaviour: { onError?: OnError | undefined } = {},
 ): T {
-  const settings = parseKeepAliveOptions(options);
+  const request = driverRequest(options, behaviour);
+  expectTarget('a client or server of ssh2', target, isClientOrServer);
   const hold = ({ _sock: socket }: Internals) => {
-    if (socket === undefined) report(noSocket(), onError);
-    else holdSocket(socket, { settings, rank: DRIVER, onError });
+    if (socket === undefined) report(noSocket(), request.onError);
+    else holdSocket(socket, request);
   };
   if (isServer(target)) target.on('connection', hold);
   else holdClient(target, hold);
   return target;
+}
+
+function isClientOrServer({ on, connect, listen, _sock }: Members): boolean {
+  return isMethod(on) && (isMethod(listen) || (isMethod(connect) && isObjectOrAbsent(_sock)));
 }
 
 function isServer(target: Ssh2Client | Ssh2Server): target is Ssh2Server {

@@ -1,10 +1,9 @@
 import { once } from 'node:events';
 import net from 'node:net';
+import { copyOfConfig, driverRequest } from '../driver-call.ts';
 import { holdSocket } from '../hold.ts';
-import { DRIVER, type HoldRequest } from '../hold-record.ts';
 import type { KeepAliveInput } from '../options.ts';
 import type { OnError } from '../report.ts';
-import { parseKeepAliveOptions } from '../validate.ts';
 
 /**
  * What tedious takes as `connector`. It says where to connect to, with a signal that ends the attempt;
@@ -60,17 +59,18 @@ interface ConnectingConfig {
 export function keepAliveTedious<T extends object>(
   config: T,
   options: KeepAliveInput,
-  { onError }: { onError?: OnError | undefined } = {},
+  behaviour: { onError?: OnError | undefined } = {},
 ): T & { options: { connector: TediousConnector } } {
-  const request: HoldRequest = { settings: parseKeepAliveOptions(options), rank: DRIVER, onError };
-  const { options: own }: ConnectingConfig = config;
-  const connect = own?.connector ?? connectorFor(config);
+  const request = driverRequest(options, behaviour);
+  const own = copyOfConfig<T & ConnectingConfig>('the configuration of tedious', config);
+  const ownOptions = copyOfConfig('`options` of tedious to be an object', own.options ?? {});
+  const connect = ownOptions.connector ?? connectorFor(own);
   const connector: TediousConnector = async (...asked) => {
     const socket = await connect(...asked);
     holdSocket(socket, request);
     return socket;
   };
-  return { ...config, options: { ...own, connector } };
+  return { ...own, options: { ...ownOptions, connector } };
 }
 
 /** As tedious does it; without its word, to what the configuration says. */

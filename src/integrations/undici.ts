@@ -1,10 +1,9 @@
 import type net from 'node:net';
 import { buildConnector } from 'undici';
+import { copyOfConfig, driverRequest } from '../driver-call.ts';
 import { holdSocket } from '../hold.ts';
-import { DRIVER, type HoldRequest } from '../hold-record.ts';
 import type { KeepAliveInput } from '../options.ts';
 import type { OnError } from '../report.ts';
-import { parseKeepAliveOptions } from '../validate.ts';
 
 /** What undici's `Agent`, `Pool` and `Client` take as `connect`, once it is a function. */
 export type UndiciConnector = (
@@ -48,12 +47,13 @@ interface ConnectingOptions {
 export function keepAliveUndici<T extends object>(
   config: T,
   options: KeepAliveInput,
-  { onError }: { onError?: OnError | undefined } = {},
+  behaviour: { onError?: OnError | undefined } = {},
 ): T & { connect: UndiciConnector } {
-  const request: HoldRequest = { settings: parseKeepAliveOptions(options), rank: DRIVER, onError };
-  const connect = connectorOf(config);
+  const request = driverRequest(options, behaviour);
+  const own = copyOfConfig('the options of a dispatcher of undici', config);
+  const connect = connectorOf(own);
   return {
-    ...config,
+    ...own,
     connect: (endpoint, connected) =>
       connect(endpoint, (...result) => {
         if (result[1]) holdSocket(result[1], request);

@@ -1,10 +1,10 @@
 import type net from 'node:net';
+import { driverRequest, expectTarget, isMethod, isObjectOrAbsent, type Members } from '../driver-call.ts';
 import { keepAliveError } from '../errors.ts';
 import { holdSocket } from '../hold.ts';
-import { DRIVER, type HoldRequest } from '../hold-record.ts';
+import type { HoldRequest } from '../hold-record.ts';
 import type { KeepAliveInput } from '../options.ts';
 import { type OnError, report } from '../report.ts';
-import { parseKeepAliveOptions } from '../validate.ts';
 
 interface HttpMessage {
   readonly socket: net.Socket;
@@ -55,12 +55,17 @@ const OPEN = 1;
 export function keepAliveWs<T extends WsSocket | WsServer>(
   target: T,
   options: KeepAliveInput,
-  { onError }: { onError?: OnError | undefined } = {},
+  behaviour: { onError?: OnError | undefined } = {},
 ): T {
-  const request: HoldRequest = { settings: parseKeepAliveOptions(options), rank: DRIVER, onError };
+  const request = driverRequest(options, behaviour);
+  expectTarget('a WebSocket or WebSocketServer of ws', target, isSocketOrServer);
   if (isSocket(target)) holdOne(target, request);
   else holdServer(target, request);
   return target;
+}
+
+function isSocketOrServer({ on, clients, _socket }: Members): boolean {
+  return isMethod(on) && isObjectOrAbsent(clients) && isObjectOrAbsent(_socket);
 }
 
 function isSocket(target: WsSocket | WsServer): target is WsSocket {

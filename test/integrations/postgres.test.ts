@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import net from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import postgres from 'postgres';
 import { keepAlivePostgres } from 'tcp-keepalive/postgres';
 import { expect, onTestFinished, test } from 'vitest';
@@ -60,6 +61,26 @@ describeWithServer('keepAlivePostgres', postgresServer, (server) => {
     expect(opened.to(port).map(kernelValues)).toEqual([quickInKernel, quickInKernel, quickInKernel]);
   });
 
+  test('several hosts: attempts that begin apart are passed on from one that hangs', async () => {
+    const { port } = server();
+    const hanging = net.createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1');
+    await once(hanging, 'listening');
+    onTestFinished(() => void hanging.close());
+    const { port: first } = hanging.address() as net.AddressInfo;
+    const several = { host: ['127.0.0.1', '127.0.0.1'], port: [first, port], max: 2, connect_timeout: 1 };
+    const sql = endedAfterTest(postgres(keepAlivePostgres(config(several as unknown as Config), quick)));
+    const query = async () => {
+      const error = await errorOf(sql`SELECT pg_sleep(0.1)`);
+      expect(error.code).toBe('CONNECT_TIMEOUT');
+      await sql`SELECT pg_sleep(0.1)`;
+    };
+    const early = query();
+    await sleep(500);
+    await Promise.all([early, query()]);
+    // None has gone on to the next turn, which would be the one that hangs.
+    await sql`SELECT 1`;
+  });
+
   test("the caller's own socket function is called, and its options are left as they were", async () => {
     const { port } = server();
     const sockets: net.Socket[] = [];
@@ -92,10 +113,12 @@ describeWithServer('keepAlivePostgres', postgresServer, (server) => {
   });
 });
 
-test('wrong options throw', () => {
-  expect(() => keepAlivePostgres({}, { count: 1.5 })).toThrow(
-    expect.objectContaining({ code: 'ERR_KEEPALIVE_INVALID_OPTION' }),
-  );
+test.each([
+  ['options', () => keepAlivePostgres({}, { count: 1.5 })],
+  ['configuration', () => keepAlivePostgres(null as never, quick)],
+  ['onError', () => keepAlivePostgres({}, quick, { onError: 7 as never })],
+])('wrong %s throw', (_what, call) => {
+  expect(call).toThrow(expect.objectContaining({ code: 'ERR_KEEPALIVE_INVALID_OPTION' }));
 });
 
 function endedAfterTest(sql: postgres.Sql): postgres.Sql {

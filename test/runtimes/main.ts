@@ -59,7 +59,7 @@ function rows(project: PackedProject, withSuite: boolean): Row[] {
         permission(node, false),
       ),
     ),
-    smoke('koffi left out (--omit=optional)', 'cjs.cjs', 'fallback', withoutKoffi),
+    smoke('--omit=optional --ignore-scripts', 'cjs.cjs', 'fallback', withoutKoffi),
   ];
 }
 

@@ -1,3 +1,4 @@
+import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /**
@@ -7,7 +8,9 @@ import { fileURLToPath } from 'node:url';
  * @param run - gets whether `--full` was given
  */
 export async function whenAlone(url: string, run: (full: boolean) => Promise<object>): Promise<void> {
-  if (process.argv[1] !== fileURLToPath(url)) return;
+  const [, started] = process.argv;
+  // Node gives the module's address with symbolic links resolved, and the argument as it was typed.
+  if (started === undefined || realpathSync(started) !== fileURLToPath(url)) return;
   const began = performance.now();
   const measured = await run(process.argv.includes('--full'));
   console.log({ ...measured, seconds: Number(((performance.now() - began) / 1_000).toFixed(1)) });

@@ -46,20 +46,28 @@ export async function faults(full: boolean): Promise<Record<string, string>> {
   const port = String((echo.address() as net.AddressInfo).port);
   const outcomes: Record<string, string> = {};
   try {
-    const injected = full ? errnos : ['ENOBUFS', 'EOPNOTSUPP'];
     for (const fault of [
-      ...(canTrace() ? injected.map((errno) => refusedBy(errno, service(withKoffi))) : []),
-      ...koffiFaults(withKoffi, without, full),
+      ...setsockoptFaults(withKoffi, full),
+      ...koffiFaults(withKoffi, without),
+      ...(full ? installationFaults(without) : []),
     ]) {
-      outcomes[fault.name] = check(fault, await run(fault.command, port));
+      const missing = missingFor(fault);
+      outcomes[fault.name] =
+        missing === undefined ? check(fault, await run(fault.command, port)) : `not run: ${missing}`;
     }
-    if (!canTrace()) outcomes['setsockopt refused'] = 'not run: strace is not installed, or not allowed';
   } finally {
     echo.close();
     withKoffi.remove();
     without.remove();
   }
   return outcomes;
+}
+
+/** Why a fault cannot be made on this machine. */
+function missingFor({ command: [program = ''] }: Fault): string | undefined {
+  const trial = trials[program];
+  if (trial === undefined || spawnSync(program, trial).status === 0) return undefined;
+  return `${program} is not installed, or not allowed`;
 }
 
 function check({ name, code, says }: Fault, told: Told): string {
@@ -80,6 +88,20 @@ async function run(command: readonly string[], port: string): Promise<Told> {
   return JSON.parse(stdout) as Told;
 }
 
+const strace = ['strace', '-f', '-qq', '-o', '/dev/null'];
+const unshare = ['unshare', '-Urm'];
+
+/** What a program that makes faults has to be able to do, with nothing to do it to. */
+const trials: Record<string, readonly string[]> = {
+  strace: [...strace.slice(1), 'true'],
+  unshare: [...unshare.slice(1), 'true'],
+};
+
+function setsockoptFaults(withKoffi: Bundle, full: boolean): Fault[] {
+  const injected = full ? errnos : ['ENOBUFS', 'EOPNOTSUPP'];
+  return injected.map((errno) => refusedBy(errno, service(withKoffi)));
+}
+
 function refusedBy(errno: string, service: string): Fault {
   const inject = `inject=setsockopt:error=${errno}`;
   return {
@@ -90,40 +112,36 @@ function refusedBy(errno: string, service: string): Fault {
   };
 }
 
-const strace = ['strace', '-f', '-qq', '-o', '/dev/null'];
+const unsupported = { code: 'ERR_KEEPALIVE_UNSUPPORTED', says: /no bound on unacknowledged data/ };
 
-function canTrace(): boolean {
-  return spawnSync('strace', [...strace.slice(1), 'true']).status === 0;
-}
-
-function koffiFaults(withKoffi: Bundle, without: Bundle, full: boolean): Fault[] {
+function koffiFaults(withKoffi: Bundle, without: Bundle): Fault[] {
   const node = process.execPath;
-  const unsupported = { code: 'ERR_KEEPALIVE_UNSUPPORTED', says: /no bound on unacknowledged data/ };
   const refusing = service(without, 'refusing');
   installRefusingKoffi(path.dirname(refusing));
-  const faults: Fault[] = [
+  return [
     { name: 'koffi is missing', command: [node, service(without)], ...unsupported },
     { name: 'koffi throws when it is loaded', command: [node, refusing], ...unsupported },
+    {
+      name: 'addons are not permitted',
+      command: [node, ...permissionFlags(), service(withKoffi)],
+      ...unsupported,
+    },
   ];
-  if (!full) return faults;
-  faults.push({
-    name: 'addons are not permitted',
-    command: [node, ...permissionFlags(), service(withKoffi)],
-    ...unsupported,
-  });
-  if (spawnSync('unshare', ['-Urm', 'true']).status !== 0) return faults;
-  const installed = service(without, 'installed');
-  installKoffi(path.dirname(installed));
+}
+
+/** Where a whole installation lies on a file system of its own. */
+function installationFaults(without: Bundle): Fault[] {
+  const installed = path.dirname(service(without, 'installed'));
+  installKoffi(installed);
   return [
-    ...faults,
     {
       name: 'koffi is where nothing can be executed',
-      command: mountedCopy(path.dirname(installed), 'noexec'),
+      command: mountedCopy(installed, 'noexec'),
       ...unsupported,
     },
     {
       name: 'everything is on a read-only file system',
-      command: mountedCopy(path.dirname(installed), 'ro'),
+      command: mountedCopy(installed, 'ro'),
       code: undefined,
     },
   ];
@@ -144,7 +162,7 @@ function mountedCopy(directory: string, option: 'noexec' | 'ro'): string[] {
     mount -o remount,${option} "$0-${option}"
     cd "$0-${option}"
     exec "$1" service.mjs "$2"`;
-  return ['unshare', '-Urm', 'sh', '-c', script, directory, process.execPath];
+  return [...unshare, 'sh', '-c', script, directory, process.execPath];
 }
 
 function installRefusingKoffi(directory: string): void {

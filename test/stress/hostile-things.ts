@@ -1,4 +1,3 @@
-import type net from 'node:net';
 import fc from 'fast-check';
 import { type Pool, SERVERS, SOCKETS } from './socket-pool.ts';
 
@@ -183,35 +182,28 @@ const holds = fc.oneof(
   { weight: 1, arbitrary: plain(fc.constant(false)) },
 );
 
-const behaviours = disguised(
-  fc.oneof(
-    plain(fields({ strict: fc.boolean() })),
-    plain(fc.constant(undefined)),
-    fc.constant(
-      thing('{ onError }', (_pool, reported) => ({ onError: (error: Error) => reported.push(error) })),
-    ),
-    keyOf(thrown).map((what) => thing(`{ onError throws ${what} }`, () => ({ onError: thrower(what) }))),
-    plain(odd.map((onError) => ({ onError }))),
+const callbacks: fc.Arbitrary<Thing> = fc.oneof(
+  plain(fields({ strict: fc.boolean() })),
+  plain(fc.constant(undefined)),
+  fc.constant(
+    thing('{ onError }', (_pool, reported) => ({ onError: (error: Error) => reported.push(error) })),
   ),
+  keyOf(thrown).map((what) => thing(`{ onError throws ${what} }`, () => ({ onError: thrower(what) }))),
+  plain(odd.map((onError) => ({ onError }))),
 );
+const behaviours = disguised(callbacks);
 
+const realSockets: fc.Arbitrary<Thing> = fc
+  .nat(SOCKETS - 1)
+  .map((at) => thing(`socket ${at}`, ({ sockets }) => sockets[at]));
+const realServers: fc.Arbitrary<Thing> = fc
+  .nat(SERVERS - 1)
+  .map((at) => thing(`server ${at}`, ({ servers }) => servers[at]));
 const sockets = disguised(
-  fc.oneof(
-    {
-      weight: 4,
-      arbitrary: fc.nat(SOCKETS - 1).map((at) => thing(`socket ${at}`, ({ sockets }) => sockets[at])),
-    },
-    { weight: 2, arbitrary: lookAlikes() },
-  ),
+  fc.oneof({ weight: 4, arbitrary: realSockets }, { weight: 2, arbitrary: lookAlikes() }),
 );
 const servers = disguised(
-  fc.oneof(
-    {
-      weight: 4,
-      arbitrary: fc.nat(SERVERS - 1).map((at) => thing(`server ${at}`, ({ servers }) => servers[at])),
-    },
-    { weight: 2, arbitrary: lookAlikes() },
-  ),
+  fc.oneof({ weight: 4, arbitrary: realServers }, { weight: 2, arbitrary: lookAlikes() }),
 );
 
 /** Objects that have what a socket or a server has, some of it wrong. */
@@ -266,12 +258,93 @@ function lookAlikes(): fc.Arbitrary<Thing> {
 function listener(kind: string, throws: () => never): unknown {
   if (kind === 'throws') return throws;
   if (kind === 'no function') return 5;
-  return function (this: net.Socket, _event: string, listen: (this: net.Socket, socket: net.Socket) => void) {
-    if (kind === 'at once') listen.call(this, this);
-    if (kind === 'soon') setImmediate(() => listen.call(this, this));
+  return function (this: object, ...args: unknown[]) {
+    const listen = args.at(-1);
+    // Drivers tell a listener of a connection first, and some then of more.
+    const tell = () => typeof listen === 'function' && Reflect.apply(listen, this, [this, this]);
+    if (kind === 'at once') tell();
+    if (kind === 'soon') setImmediate(tell);
     return this;
   };
 }
+
+// What the driver modules and the heartbeats look for in a pool, a client, an agent or a configuration.
+const holders = [
+  ...[
+    'connection',
+    'stream',
+    'socket',
+    '_sock',
+    '_socket',
+    '_core',
+    '_model',
+    'pool',
+    'poolCluster',
+    'options',
+  ],
+  ...['_nodes', 'sockets', 'freeSockets', '_freeConnections'],
+];
+const methods = [
+  ...['on', 'once', 'listenerCount', 'add', 'connect', 'createConnection', 'query'],
+  ...['socketFactory', 'connector', 'ping', 'destroy', 'terminate', 'release', 'getConnection', 'upgrade'],
+];
+const marks = {
+  totalCount: 3,
+  idleCount: 3,
+  threadId: 7,
+  readyState: 1,
+  host: 'db',
+  port: 5432,
+  isCluster: true,
+};
+
+/** Objects that have what drivers' objects have, some of it wrong. */
+const driverObjects: fc.Arbitrary<Thing> = fc
+  .record({
+    held: fc.dictionary(
+      fc.constantFrom(...holders),
+      fc.constantFrom('socket', 'itself', 'list', 'names', 'odd'),
+    ),
+    calls: fc.dictionary(fc.constantFrom(...methods), fc.constantFrom('at once', 'soon', 'no function')),
+    on: fc.constantFrom('never', 'at once', 'soon', 'no function'),
+    marked: fc.subarray(Object.keys(marks)),
+    at: fc.nat(SOCKETS - 1),
+    oddity: odd,
+  })
+  .map((words) =>
+    thing(`driver's object ${fc.stringify(words)}`, ({ sockets }) => {
+      const { held, calls, on, marked, at, oddity } = words;
+      const object: Record<string, unknown> = { on: listener(on, thrower('an error')) };
+      const socket = sockets[at];
+      const kinds: Record<string, unknown> = {
+        socket,
+        itself: object,
+        list: [object, { connection: { stream: socket }, stream: socket, on: () => {} }],
+        names: { some: [socket, oddity] },
+        odd: oddity,
+      };
+      // What drivers keep in lists of their own, these see to.
+      Object.assign(object, { _clients: kinds.list, clients: kinds.list, nodes: () => kinds.list });
+      object.removeListener = () => object;
+      for (const mark of marked) object[mark] = marks[mark as keyof typeof marks];
+      for (const [name, kind] of Object.entries(held)) object[name] = kinds[kind];
+      for (const [name, kind] of Object.entries(calls)) object[name] = listener(kind, thrower('an error'));
+      return object;
+    }),
+  );
+
+// Without disguises: what an object throws of its own accord when a driver would use it, is the user's.
+const drivers = fc.oneof(
+  { weight: 6, arbitrary: driverObjects },
+  ...[realSockets, realServers, anything].map((arbitrary) => ({ weight: 1, arbitrary })),
+);
+
+const rhythm = fields({ every: time, timeout: time });
+const heartbeats = disguised(
+  rhythm.map((fields) =>
+    thing(fc.stringify(fields), () => ({ ping: () => {}, onDead: () => {}, ...fields })),
+  ),
+);
 
 const paths = fc.oneof(fc.constantFrom('aws-nlb', 'azure-lb', 'conntrack', 'nginx', 'toString'), time);
 const goals = disguised(
@@ -338,8 +411,11 @@ const rules = disguised(
 type ThingName =
   | 'anything'
   | 'behaviours'
+  | 'drivers'
   | 'goals'
+  | 'heartbeats'
   | 'holds'
+  | 'callbacks'
   | 'options'
   | 'rules'
   | 'servers'
@@ -351,8 +427,11 @@ type ThingName =
 export const thingRecipes: Record<ThingName, fc.Arbitrary<Thing>> = {
   anything,
   behaviours,
+  drivers,
   goals,
+  heartbeats,
   holds,
+  callbacks,
   options,
   rules,
   servers,

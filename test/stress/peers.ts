@@ -2,12 +2,13 @@ import net from 'node:net';
 import { goDark } from '../helpers/go-dark.ts';
 
 // The other ends of many connections, as a process of its own. Tells the port it listens on, and how
-// many it has accepted whenever it is asked; told 'vanish', it does.
+// many connections it has whenever it is asked; told 'vanish', it does.
 
-const accepted: net.Socket[] = [];
+const accepted = new Set<net.Socket>();
 const listener = net.createServer((socket) => {
   socket.on('error', () => {});
-  accepted.push(socket);
+  accepted.add(socket);
+  socket.on('close', () => accepted.delete(socket));
 });
 listener.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 }, () => {
   process.send?.((listener.address() as net.AddressInfo).port);
@@ -15,6 +16,6 @@ listener.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 }, () => {
 
 process.on('message', (message) => {
   if (message === 'vanish') goDark(listener, ...accepted);
-  process.send?.(accepted.length);
+  process.send?.(accepted.size);
 });
 process.on('disconnect', () => process.exit());

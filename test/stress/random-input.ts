@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import * as index from 'tcp-keepalive';
+import * as heartbeat from 'tcp-keepalive/heartbeat';
 import * as pure from 'tcp-keepalive/predict';
 import { whenAlone } from './alone.ts';
 import { FORGED, type Thing, thingRecipes } from './hostile-things.ts';
@@ -15,14 +17,41 @@ import { watchSystemCalls } from './watched-calls.ts';
 
 type Callable = (...args: never[]) => unknown;
 
-/** What the package's own entry point exports, and the one for browsers. */
-const exported: Record<string, unknown> = { ...pure, ...index };
+const drivers = await Promise.all(
+  readdirSync(new URL('../../src/integrations', import.meta.url)).map((file) => {
+    const entry = `tcp-keepalive/${file.replace('.ts', '')}`;
+    return import(entry) as Promise<Record<string, unknown>>;
+  }),
+);
 
-const { anything, behaviours, goals, holds, options, rules, servers, sockets, surroundings, systems } =
-  thingRecipes;
+/** What all entries of the package export. */
+const exported: Record<string, unknown> = Object.assign({ ...pure, ...heartbeat, ...index }, ...drivers);
+
+const {
+  anything,
+  behaviours,
+  drivers: driverObjects,
+  goals,
+  heartbeats,
+  callbacks,
+  holds,
+  options,
+  rules,
+  servers,
+  sockets,
+  surroundings,
+  systems,
+} = thingRecipes;
 
 /** What each function is called with. One that is exported and is not here fails the run. */
 const inputs: Record<string, readonly fc.Arbitrary<Thing>[]> = {
+  ...Object.fromEntries(
+    drivers
+      .flatMap((driver) => Object.keys(driver))
+      .map((name) => [name, [driverObjects, options, callbacks]]),
+  ),
+  ...Object.fromEntries(Object.keys(heartbeat).map((name) => [name, [driverObjects, heartbeats]])),
+  heartbeat: [heartbeats],
   setKeepAlive: [sockets, options, behaviours],
   getKeepAlive: [sockets],
   keepAlive: [sockets, holds, behaviours],
@@ -114,7 +143,7 @@ function codeOfCall(
   const args = things.map((thing) => thing.make(pool, reported));
   try {
     const result = Reflect.apply(exported[name] as Callable, undefined, args);
-    if (name === 'installKeepAlive') (result as () => void)();
+    end(name, result);
     return undefined;
   } catch (error) {
     const code = codeOf(error);
@@ -123,6 +152,12 @@ function codeOfCall(
   } finally {
     for (const error of reported.splice(0)) codeOf(error);
   }
+}
+
+/** Ends what would go on: rules, by the function that was returned, and a heartbeat. */
+function end(name: string, result: unknown): void {
+  if (name === 'installKeepAlive') (result as () => void)();
+  if (name in heartbeat) (result as heartbeat.Heartbeat).stop();
 }
 
 function codeOf(error: unknown): string {
@@ -135,6 +170,8 @@ function codeOf(error: unknown): string {
 function recordWarnings(reported: unknown[]): () => void {
   const { emitWarning } = process;
   process.emitWarning = (warning: string | Error, options?: unknown) => {
+    // Node's own, since a module adds its listeners again each time that it gets the same object.
+    if (warning instanceof Error && warning.name === 'MaxListenersExceededWarning') return;
     reported.push(Object.assign(new Error(String(warning)), options));
   };
   return () => {

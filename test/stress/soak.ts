@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHook } from 'node:async_hooks';
 import { readdirSync } from 'node:fs';
 import type net from 'node:net';
 import { setImmediate, setTimeout } from 'node:timers/promises';
@@ -26,6 +27,20 @@ const POOL = 8;
 /** What caches and compiled code may still add after the first round. */
 const SETTLING = 3e6;
 
+/**
+ * The timers that are set, by their number: also those that do not keep the process alive, as this
+ * library's are, which `process.getActiveResourcesInfo()` leaves out.
+ */
+const timers = new Set<number>();
+const timerHook = createHook({
+  init(id, kind) {
+    if (kind === 'Timeout') timers.add(id);
+  },
+  destroy(id) {
+    timers.delete(id);
+  },
+});
+
 interface Held {
   heap: number;
   descriptors: number;
@@ -34,6 +49,7 @@ interface Held {
 }
 
 export async function soak(milliseconds: number): Promise<object> {
+  timerHook.enable();
   const server = await startPostgres();
   const proxy = await deafProxy(server);
   const pool = new pg.Pool({
@@ -62,6 +78,7 @@ export async function soak(milliseconds: number): Promise<object> {
     expectNoGrowth(first, last);
     return { ...totals, first, last };
   } finally {
+    timerHook.disable();
     await pool.end();
     await proxy.close();
     await server.stop();
@@ -127,7 +144,7 @@ async function held(pool: pg.Pool): Promise<Held> {
   return {
     heap: await heapInUse(),
     descriptors: readdirSync('/proc/self/fd').length,
-    timers: process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length,
+    timers: timers.size,
     listeners: listeners.reduce((sum, count) => sum + count, 0) + process.listenerCount('warning'),
   };
 }
