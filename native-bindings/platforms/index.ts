@@ -8,7 +8,7 @@ import type { OptionTable } from './table.ts';
 import { win32 } from './win32.ts';
 
 /** Every table, by the name that `process.platform` gives its system. */
-export const platforms: Readonly<Partial<Record<NodeJS.Platform, OptionTable>>> = Object.freeze({
+export const platforms: Readonly<Partial<Record<NodeJS.Platform, OptionTable>>> = {
   android: linux,
   darwin,
   freebsd,
@@ -17,13 +17,20 @@ export const platforms: Readonly<Partial<Record<NodeJS.Platform, OptionTable>>> 
   openbsd,
   sunos,
   win32,
-});
+};
 
-/** The table of a system, or `undefined` where nobody has written one: never another system's. */
+/** The table of a system, frozen, or `undefined` where nobody has written one: never another system's. */
 export function platformTable(
   platform: NodeJS.Platform = process.platform,
   arch: string = process.arch,
 ): OptionTable | undefined {
-  if (platform === 'linux' && /^(mips|sparc)/.test(arch)) return linuxMips;
-  return platforms[platform];
+  if (platform === 'linux' && /^(mips|sparc)/.test(arch)) return frozen(linuxMips);
+  const table = platforms[platform];
+  return table && frozen(table);
+}
+
+/** Its numbers go to the kernel unchecked. Only the one in use, since all would delay every import. */
+function frozen(table: OptionTable): OptionTable {
+  for (const entry of Object.values(table)) Object.freeze(entry);
+  return Object.freeze(table);
 }

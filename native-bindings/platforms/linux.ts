@@ -1,4 +1,4 @@
-import { BSD_SO_KEEPALIVE, frozenTable, IPPROTO_TCP, type OptionTable } from './table.ts';
+import { BSD_SO_KEEPALIVE, IPPROTO_TCP, type OptionTable } from './table.ts';
 
 /**
  * Linux and Android, with any C library.
@@ -6,17 +6,17 @@ import { BSD_SO_KEEPALIVE, frozenTable, IPPROTO_TCP, type OptionTable } from './
  * @see https://man7.org/linux/man-pages/man7/tcp.7.html
  * @see https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/linux/tcp.h
  */
-export const linux: OptionTable = frozenTable({
+export const linux: OptionTable = {
   userTimeout: { level: IPPROTO_TCP, name: 18, unit: 'millisecond', constant: 'TCP_USER_TIMEOUT' },
   initialDelay: { level: IPPROTO_TCP, name: 4, unit: 'second', constant: 'TCP_KEEPIDLE' },
   interval: { level: IPPROTO_TCP, name: 5, unit: 'second', constant: 'TCP_KEEPINTVL' },
   count: { level: IPPROTO_TCP, name: 6, unit: 'none', constant: 'TCP_KEEPCNT' },
   enable: { level: 1, name: 9, unit: 'none', constant: 'SO_KEEPALIVE' },
-});
+};
 
 /**
  * Linux on MIPS and SPARC, which took the socket level's numbers from the Unix systems of those machines.
  *
  * @see https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/arch/mips/include/uapi/asm/socket.h
  */
-export const linuxMips: OptionTable = frozenTable({ ...linux, enable: BSD_SO_KEEPALIVE });
+export const linuxMips: OptionTable = { ...linux, enable: BSD_SO_KEEPALIVE };

@@ -1,4 +1,4 @@
-import { BSD_SO_KEEPALIVE, frozenTable, type OptionTable } from './table.ts';
+import { BSD_SO_KEEPALIVE, type OptionTable } from './table.ts';
 
 /**
  * OpenBSD. The timers exist only for the whole machine (`sysctl net.inet.tcp.keepidle`), and
@@ -6,6 +6,6 @@ import { BSD_SO_KEEPALIVE, frozenTable, type OptionTable } from './table.ts';
  *
  * @see https://man.openbsd.org/tcp.4
  */
-export const openbsd: OptionTable = frozenTable({
+export const openbsd: OptionTable = {
   enable: BSD_SO_KEEPALIVE,
-});
+};

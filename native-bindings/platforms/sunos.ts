@@ -1,4 +1,4 @@
-import { BSD_SO_KEEPALIVE, frozenTable, IPPROTO_TCP, type OptionTable } from './table.ts';
+import { BSD_SO_KEEPALIVE, IPPROTO_TCP, type OptionTable } from './table.ts';
 
 /**
  * illumos, which Node calls `sunos`. Mind that interval and count are the other way round than
@@ -8,9 +8,9 @@ import { BSD_SO_KEEPALIVE, frozenTable, IPPROTO_TCP, type OptionTable } from './
  *
  * @see https://github.com/illumos/illumos-gate/blob/master/usr/src/uts/common/netinet/tcp.h
  */
-export const sunos: OptionTable = frozenTable({
+export const sunos: OptionTable = {
   initialDelay: { level: IPPROTO_TCP, name: 34, unit: 'second', constant: 'TCP_KEEPIDLE' },
   interval: { level: IPPROTO_TCP, name: 36, unit: 'second', constant: 'TCP_KEEPINTVL' },
   count: { level: IPPROTO_TCP, name: 35, unit: 'none', constant: 'TCP_KEEPCNT' },
   enable: BSD_SO_KEEPALIVE,
-});
+};

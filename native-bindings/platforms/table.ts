@@ -19,12 +19,6 @@ export type OptionTable = Readonly<Partial<Record<OptionName, OptionEntry>>>;
 /** `IPPROTO_TCP` is assigned by IANA and is the same on every system. */
 export const IPPROTO_TCP = 6;
 
-/** Makes a table that nobody can change: its numbers go to the kernel unchecked. */
-export function frozenTable(table: OptionTable): OptionTable {
-  for (const entry of Object.values(table)) Object.freeze(entry);
-  return Object.freeze(table);
-}
-
 /** Berkeley's `SOL_SOCKET` and `SO_KEEPALIVE`, which every system but Linux kept. */
 export const BSD_SO_KEEPALIVE: OptionEntry = {
   level: 0xffff,
