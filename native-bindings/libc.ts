@@ -20,6 +20,8 @@ export interface Libc {
   getsockopt(fd: number, level: number, name: number): number;
   /** The `errno` of the last call. */
   errno(): number;
+  /** This system's error numbers, by name. */
+  readonly errorNumbers: Readonly<Record<string, number>>;
 }
 
 /** Room for one result: more than the 280 bytes of `struct tcp_info` in Linux 6.18. */
@@ -69,5 +71,6 @@ function bind(koffi: typeof Koffi): Libc {
     setsockopt: (fd, level, name) => set(fd, level, name, address, 4),
     getsockopt: (fd, level, name) => get(fd, level, name, address, lengthAddress),
     errno: () => koffi.errno(),
+    errorNumbers: koffi.os.errno,
   };
 }

@@ -23,7 +23,7 @@ export function setOption(fd: number, entry: OptionEntry, kernelValue: number): 
   const libc = loadLibc();
   libc.memory[0] = kernelValue;
   if (libc.setsockopt(fd, entry.level, entry.name) !== 0) {
-    throw systemCallError('setsockopt', libc.errno(), entry.constant);
+    throw systemCallError(libc, 'setsockopt', entry.constant);
   }
 }
 
@@ -37,7 +37,7 @@ export function getOption(fd: number, entry: OptionEntry): number {
   libc.memory[0] = 0;
   libc.memory[libc.lengthIndex] = 4;
   if (libc.getsockopt(fd, entry.level, entry.name) !== 0) {
-    throw systemCallError('getsockopt', libc.errno(), entry.constant);
+    throw systemCallError(libc, 'getsockopt', entry.constant);
   }
   return libc.memory[0];
 }
@@ -59,7 +59,7 @@ export function getStructure(fd: number, entry: Omit<OptionEntry, 'unit'>): Stru
   const libc = loadLibc();
   libc.memory[libc.lengthIndex] = CAPACITY;
   if (libc.getsockopt(fd, entry.level, entry.name) !== 0) {
-    throw systemCallError('getsockopt', libc.errno(), entry.constant);
+    throw systemCallError(libc, 'getsockopt', entry.constant);
   }
   return { words: libc.memory, bytes: libc.bytes, length: libc.memory[libc.lengthIndex] ?? 0 };
 }

@@ -1,4 +1,4 @@
-import { constants } from 'node:os';
+import type { Libc } from './libc.ts';
 
 /** A socket option's system call that failed, told as Node tells its own. */
 export interface SystemCallError extends Error {
@@ -16,12 +16,14 @@ export function isSystemCallError(error: unknown): error is SystemCallError {
   return error instanceof Error && 'syscall' in error && 'option' in error;
 }
 
+/** The error of the call that the C library has just failed. */
 export function systemCallError(
-  syscall: 'setsockopt' | 'getsockopt',
-  errno: number,
+  libc: Libc,
+  syscall: SystemCallError['syscall'],
   option: string,
 ): SystemCallError {
-  const code = nameOf(errno);
+  const errno = libc.errno();
+  const code = nameOf(errno, libc.errorNumbers);
   return Object.assign(new Error(`${syscall} ${option} failed: ${code}`), {
     code,
     errno: -errno,
@@ -30,7 +32,7 @@ export function systemCallError(
   });
 }
 
-/** Where two names have one number, the first is the one that libuv gives it, and so Node. */
-function nameOf(errno: number): string {
-  return Object.entries(constants.errno).find(([, number]) => number === errno)?.[0] ?? 'UNKNOWN';
+/** Where two names have one number, koffi begins with the one that libuv gives it, and so Node. */
+function nameOf(errno: number, numbers: Libc['errorNumbers']): string {
+  return Object.entries(numbers).find(([, number]) => number === errno)?.[0] ?? 'UNKNOWN';
 }

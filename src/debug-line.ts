@@ -1,6 +1,6 @@
 import type net from 'node:net';
-import { getKeepAlive } from './keepalive.ts';
-import { type CompiledRule, type Connection, ruleText } from './rules.ts';
+import { getKeepAlive, ruleText } from './internal.ts';
+import type { CompiledRule, Connection } from './rules.ts';
 
 /**
  * One line for a connection: its peer, its rule, and what the kernel has.

@@ -1,4 +1,3 @@
-import { constants } from 'node:os';
 import { IPPROTO_TCP, type OptionEntry } from '../native-bindings/platforms/table.ts';
 import { fromKernel, getOption, setOption, toKernel } from '../native-bindings/sockopt.ts';
 import { isSystemCallError, type SystemCallError } from '../native-bindings/system-error.ts';
@@ -9,10 +8,9 @@ import { type AppliedKeepAlive, lacking, planWrites, table, type Write, withSkip
 // Every TCP has this option, so that reading it proves a descriptor to be TCP.
 const TCP_NODELAY: OptionEntry = { level: IPPROTO_TCP, name: 1, unit: 'none', constant: 'TCP_NODELAY' };
 
-// What kernels answer to a TCP option on a Unix socket, a file or pipe, and another protocol. By
-// number, because libuv's name for Linux's EOPNOTSUPP is ENOTSUP, and for macOS's it has none.
-const { EOPNOTSUPP, ENOTSUP, ENOTSOCK, ENOPROTOOPT } = constants.errno;
-const REFUSALS: readonly number[] = [EOPNOTSUPP, ENOTSUP, ENOTSOCK, ENOPROTOOPT];
+// What kernels answer to a TCP option on a Unix socket, a file or pipe, and another protocol. Linux
+// has one number for the first two names.
+const REFUSALS: readonly string[] = ['EOPNOTSUPP', 'ENOTSUP', 'ENOTSOCK', 'ENOPROTOOPT'];
 
 /**
  * Writes settings to a descriptor: one `setsockopt` for each.
@@ -137,7 +135,7 @@ function isUserTimeoutLacking(error: unknown, option: OptionName): boolean {
 
 /** Whether a descriptor has no such option, or is no socket at all. */
 function isRefusal(error: unknown): error is SystemCallError {
-  return isSystemCallError(error) && REFUSALS.includes(-error.errno);
+  return isSystemCallError(error) && REFUSALS.includes(error.code);
 }
 
 /** Tells what a failed call means: not TCP, no koffi, or just what the kernel said. */

@@ -1,8 +1,7 @@
-import { invalidOption, readable, shown } from './errors.ts';
-import { DRIVER, type HoldRequest } from './hold-record.ts';
+import type { HoldRequest } from './hold-record.ts';
+import { DRIVER, invalidOption, onErrorOf, parseKeepAliveOptions, readable, shown } from './internal.ts';
 import type { KeepAliveInput, KeepAliveSettings } from './options.ts';
-import { type OnError, onErrorOf } from './report.ts';
-import { parseKeepAliveOptions } from './validate.ts';
+import type { OnError } from './report.ts';
 
 /** What a driver module asks of each connection. */
 export interface DriverRequest extends HoldRequest {

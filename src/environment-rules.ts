@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { invalidOption, shown } from './errors.ts';
+import { compileRules, inContext, invalidOption, shown } from './internal.ts';
 import { parseRuleText } from './rule-text.ts';
-import { type CompiledRule, compileRules, inContext } from './rules.ts';
+import type { CompiledRule } from './rules.ts';
 
 /** The variables in which a program's surroundings say what its connections are to get. */
 export interface RuleEnvironment {

@@ -6,7 +6,7 @@
 import { writeSync } from 'node:fs';
 import { debugLine } from './debug-line.ts';
 import { rulesOfEnvironment } from './environment-rules.ts';
-import { installRules } from './install.ts';
+import { installRules } from './internal.ts';
 
 // Written past process.stderr, whose errors would end the process, and which may be piped away.
 function print(line: string): void {

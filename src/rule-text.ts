@@ -1,6 +1,6 @@
-import { invalidOption, shown } from './errors.ts';
+import { checkHost, checkPorts, checkUse, inContext, invalidOption, shown } from './internal.ts';
 import type { PresetName } from './presets.ts';
-import { checkHost, checkPorts, checkUse, inContext, type KeepAliveRule } from './rules.ts';
+import type { KeepAliveRule } from './rules.ts';
 
 /** A piece of the text, and where it begins, counted from 1. */
 interface Piece {

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { constants } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { loadLibc } from '../native-bindings/libc.ts';
@@ -9,6 +10,15 @@ import { kernelValues } from './helpers/raw-options.ts';
 
 test('what was loaded is kept', () => {
   expect(loadLibc()).toBe(loadLibc());
+});
+
+test('names each error number as Node does', () => {
+  const { errorNumbers } = loadLibc();
+  const firstName = (numbers: Readonly<Record<string, number>>, number: number) =>
+    Object.keys(numbers).find((name) => numbers[name] === number);
+  for (const number of Object.values(constants.errno)) {
+    expect(firstName(errorNumbers, number)).toBe(firstName(constants.errno, number));
+  }
 });
 
 describe.runIf(process.platform === 'linux')('the package in a process of its own', () => {

@@ -24,9 +24,14 @@ export function platformTable(
   platform: NodeJS.Platform = process.platform,
   arch: string = process.arch,
 ): OptionTable | undefined {
-  if (platform === 'linux' && /^(mips|sparc)/.test(arch)) return frozen(linuxMips);
+  if (platform === 'linux' && isOfBerkeley(arch)) return frozen(linuxMips);
   const table = platforms[platform];
   return table && frozen(table);
+}
+
+/** Linux took these architectures' numbers from the systems that were there before it. */
+function isOfBerkeley(arch: string): boolean {
+  return arch.startsWith('mips') || arch.startsWith('sparc');
 }
 
 /** Its numbers go to the kernel unchecked. Only the one in use, since all would delay every import. */

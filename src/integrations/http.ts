@@ -1,9 +1,8 @@
 import type net from 'node:net';
 import { driverRequest, expectTarget, isMethod, type Members } from '../driver-call.ts';
-import { holdSocket } from '../hold.ts';
+import { holdSocket, keepAliveServer } from '../internal.ts';
 import type { KeepAliveInput } from '../options.ts';
 import type { OnError } from '../report.ts';
-import { keepAliveServer } from '../server.ts';
 
 type SocketsByName = Readonly<Record<string, readonly net.Socket[] | undefined>>;
 

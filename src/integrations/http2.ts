@@ -1,10 +1,8 @@
 import type net from 'node:net';
 import { driverRequest, expectTarget, isMethod, isObjectOrAbsent, type Members } from '../driver-call.ts';
-import { keepAliveError } from '../errors.ts';
-import { holdSocket } from '../hold.ts';
+import { holdSocket, keepAliveError, keepAliveServer, report } from '../internal.ts';
 import type { KeepAliveInput } from '../options.ts';
-import { type OnError, report } from '../report.ts';
-import { keepAliveServer } from '../server.ts';
+import type { OnError } from '../report.ts';
 
 /** A session of `node:http2`, a client's or a server's. */
 export interface Http2Session {

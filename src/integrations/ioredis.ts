@@ -1,7 +1,7 @@
 import type net from 'node:net';
 import { driverRequest, expectTarget, isMethod, isObjectOrAbsent, type Members } from '../driver-call.ts';
-import { holdSocket } from '../hold.ts';
 import type { HoldRequest } from '../hold-record.ts';
+import { holdSocket } from '../internal.ts';
 import type { KeepAliveInput } from '../options.ts';
 import type { OnError } from '../report.ts';
 

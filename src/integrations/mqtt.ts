@@ -1,6 +1,6 @@
 import type net from 'node:net';
 import { driverRequest, expectTarget, isMethod, isObjectOrAbsent } from '../driver-call.ts';
-import { holdSocket } from '../hold.ts';
+import { holdSocket } from '../internal.ts';
 import type { KeepAliveInput } from '../options.ts';
 import type { OnError } from '../report.ts';
 

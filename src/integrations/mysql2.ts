@@ -1,9 +1,8 @@
 import type net from 'node:net';
 import { driverRequest, expectTarget, isMethod, isObjectOrAbsent, type Members } from '../driver-call.ts';
-import { keepAliveError } from '../errors.ts';
-import { holdSocket } from '../hold.ts';
+import { holdSocket, keepAliveError, report } from '../internal.ts';
 import type { KeepAliveInput } from '../options.ts';
-import { type OnError, report } from '../report.ts';
+import type { OnError } from '../report.ts';
 
 /** A connection of mysql2 or mysql2/promise, of a pool or not. */
 export interface Mysql2Connection {

@@ -1,7 +1,7 @@
 import type net from 'node:net';
 import { buildConnector } from 'undici';
 import { copyOfConfig, driverRequest } from '../driver-call.ts';
-import { holdSocket } from '../hold.ts';
+import { holdSocket } from '../internal.ts';
 import type { KeepAliveInput } from '../options.ts';
 import type { OnError } from '../report.ts';
 

@@ -1,10 +1,9 @@
 import type net from 'node:net';
 import { driverRequest, expectTarget, isMethod, isObjectOrAbsent, type Members } from '../driver-call.ts';
-import { keepAliveError } from '../errors.ts';
-import { holdSocket } from '../hold.ts';
 import type { HoldRequest } from '../hold-record.ts';
+import { holdSocket, keepAliveError, report } from '../internal.ts';
 import type { KeepAliveInput } from '../options.ts';
-import { type OnError, report } from '../report.ts';
+import type { OnError } from '../report.ts';
 
 interface HttpMessage {
   readonly socket: net.Socket;

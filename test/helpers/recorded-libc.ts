@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { onTestFinished, vi } from 'vitest';
 import type { Libc } from '../../native-bindings/libc.ts';
 
@@ -41,6 +42,7 @@ export function recordedLibc(): RecordedLibc {
       return outcome(name);
     },
     errno: () => errno,
+    errorNumbers: constants.errno,
   };
   vi.doMock('../../native-bindings/libc.ts', () => ({ CAPACITY: 4, loadLibc: () => libc }));
   onTestFinished(() => {

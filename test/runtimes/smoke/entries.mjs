@@ -1,7 +1,9 @@
-// Every entry of the package loads, by import and by require, and the two are the same set of names.
+// Every entry of the package loads, by import and by require, the two are the same set of names, and
+// what touches the kernel is in the main entry alone: elsewhere it would be loaded a second time.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
 
 const require = createRequire(import.meta.url);
 const manifest = require.resolve('tcp-keepalive/package.json');
@@ -15,6 +17,10 @@ for (const [entry, { import: module }] of Object.entries(exports)) {
   if (module === undefined || withoutTheirDriver.includes(entry)) continue;
   const name = entry.replace('.', 'tcp-keepalive');
   assert.deepEqual(Object.keys(await import(name)).sort(), Object.keys(require(name)).sort(), name);
+  for (const file of [module.default, require.resolve(name)]) {
+    const text = readFileSync(new URL(file, pathToFileURL(manifest)), 'utf8');
+    assert.equal(text.includes('setsockopt'), entry === '.', `${file} calls setsockopt`);
+  }
   loaded++;
 }
 console.log(`${loaded} entries loaded twice`);
