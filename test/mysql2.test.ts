@@ -252,6 +252,13 @@ test.each([
   );
 });
 
+test('a cluster whose private nodes have another shape works on', () => {
+  const added = vi.fn();
+  const cluster = { add: added, of() {}, _nodes: { first: undefined, second: {} } };
+  keepAliveMysql2(cluster, 'database').add();
+  expect(added).toHaveBeenCalledOnce();
+});
+
 test('it takes the types of mysql2 and mysql2/promise and gives them back', () => {
   expectTypeOf(keepAliveMysql2<mysql.Pool>).returns.toEqualTypeOf<mysql.Pool>();
   expectTypeOf(keepAliveMysql2<mysql.PoolCluster>).returns.toEqualTypeOf<mysql.PoolCluster>();

@@ -218,7 +218,9 @@ test('pg-native, here a fake of its pool and clients, is reported once and named
   keepAlivePg(pool, 'database', { onError });
   expect(onError).not.toHaveBeenCalled();
 
-  for (let client = 0; client < 3; client++) pool.emit('connect', { native: {}, connect() {} });
+  for (const connection of [undefined, undefined, null]) {
+    pool.emit('connect', { native: {}, connect() {}, connection });
+  }
   expect(onError).toHaveBeenCalledTimes(1);
   const error = onError.mock.calls[0]?.[0];
   expect(error).toMatchObject({ code: 'ERR_KEEPALIVE_NO_DESCRIPTOR' });

@@ -28,7 +28,7 @@ interface Internals {
   readonly poolCluster?: Mysql2PoolCluster;
   readonly stream?: net.Socket;
   readonly _allConnections?: { readonly length: number; get(index: number): Mysql2Connection };
-  readonly _nodes?: Readonly<Record<string, { readonly pool: Mysql2Pool }>>;
+  readonly _nodes?: Readonly<Record<string, { readonly pool?: Mysql2Pool } | undefined>>;
 }
 
 type Hold = (connection: Mysql2Connection) => void;
@@ -114,8 +114,9 @@ function holdCluster(cluster: Mysql2PoolCluster, hold: Hold, onError: OnError | 
   }
   const held = new WeakSet<Mysql2Pool>();
   const holdNodes = () => {
-    for (const { pool } of Object.values(nodes)) {
-      if (held.has(pool)) continue;
+    for (const node of Object.values(nodes)) {
+      const pool = node?.pool;
+      if (pool === undefined || held.has(pool)) continue;
       held.add(pool);
       holdPool(pool, hold);
     }

@@ -88,7 +88,7 @@ function holdPool(pool: PgPool, request: HoldRequest): void {
 
 /** @returns whether it has a connection of Node's. */
 function holdClient({ connection }: PgClient, request: HoldRequest): boolean {
-  if (connection === undefined) return false;
+  if (!connection) return false;
   // What it is in fact, holdSocket finds out: pg takes any stream.
   holdSocket(connection.stream as net.Socket, request);
   return true;

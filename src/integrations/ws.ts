@@ -64,7 +64,11 @@ export function keepAliveWs<T extends WsSocket | WsServer>(
 }
 
 function isSocketOrServer({ on, clients, _socket }: Members): boolean {
-  return isMethod(on) && isObjectOrAbsent(clients) && isObjectOrAbsent(_socket);
+  return isMethod(on) && (clients === undefined || isIterable(clients)) && isObjectOrAbsent(_socket);
+}
+
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.iterator in value;
 }
 
 function isSocket(target: WsSocket | WsServer): target is WsSocket {

@@ -114,6 +114,13 @@ async function echoServer(server: WebSocketServer): Promise<number> {
   return (server.address() as net.AddressInfo).port;
 }
 
+test('a server whose clients are no list is refused', () => {
+  const server = { clients: { length: 0 }, on() {} } as unknown as WebSocketServer;
+  expect(() => keepAliveWs(server, 'websocket')).toThrow(
+    expect.objectContaining({ code: 'ERR_KEEPALIVE_INVALID_OPTION' }),
+  );
+});
+
 async function silentHttpServer(): Promise<number> {
   const server = http.createServer();
   const upgrading: Duplex[] = [];
