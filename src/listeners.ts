@@ -5,7 +5,8 @@ import { isNotTcp, isUnsupported } from './errors.ts';
 import { SERVER } from './hold-record.ts';
 import type { KeepAliveSettings } from './options.ts';
 import { report } from './report.ts';
-import { listenerDescriptor, NO_DESCRIPTOR } from './socket-handle.ts';
+import { serverSettings } from './server.ts';
+import { isSharedListener, listenerDescriptor, listenerHandle, NO_DESCRIPTOR } from './socket-handle.ts';
 import { acceptQueueLength, hasTcpInfo } from './tcp-info.ts';
 
 /** What a listener's connections get: the same for all, one by one, or nothing. */
@@ -20,6 +21,7 @@ export interface ListenerRules {
 
 interface Listener {
   readonly port: number;
+  readonly handle: object | undefined;
   /** How many of the next connections do not inherit. */
   oneByOne: number;
   /** What the listening socket had before, and what we made of it. */
@@ -71,11 +73,13 @@ export function watchListeners(rules: ListenerRules): ListenerWatch {
     const { server } = socket as { server?: net.Server };
     if (server === undefined || SERVER in server) return;
     const known = listeners.get(server);
-    const listener = known ?? adopt(server);
+    // It may have been closed and listen again.
+    const isKnown = known !== undefined && known.handle === listenerHandle(server);
+    const listener = isKnown ? known : adopt(server);
     if (listener === undefined) return;
-    const inherits = known !== undefined && listener.oneByOne === 0;
+    const inherits = isKnown && listener.oneByOne === 0;
     // The one by which a listener was found had left its queue.
-    if (known !== undefined && !inherits) listener.oneByOne -= 1;
+    if (isKnown && !inherits) listener.oneByOne -= 1;
     rules.onAccepted(socket, listener.port, inherits);
   }
 
@@ -133,32 +137,46 @@ function listeningPort(server: net.Server): number | undefined {
 }
 
 function prepare(server: net.Server, port: number, decision: ListenerDecision): Listener {
-  if (decision === undefined) return { port, oneByOne: 0 };
+  const listener = { port, handle: listenerHandle(server) };
+  if (decision === undefined) return { ...listener, oneByOne: 0 };
   const fd = listenerDescriptor(server);
-  // The server's own option would be written after what was inherited, and a cluster worker's
-  // listening socket is in the primary.
-  const isOverwritten = (server as { keepAlive?: unknown }).keepAlive === true;
-  if (decision === 'by peer' || isOverwritten || fd === NO_DESCRIPTOR || !hasTcpInfo) {
-    return { port, oneByOne: Number.POSITIVE_INFINITY };
+  if (decision === 'by peer' || !passesOn(server, fd)) {
+    return { ...listener, oneByOne: Number.POSITIVE_INFINITY };
   }
   try {
     const before = readSettings(fd);
     writeDifferences(fd, decision);
     // Connections that wait to be accepted do not inherit any more.
-    return { port, oneByOne: acceptQueueLength(fd), changed: { before, after: readSettings(fd) } };
+    const oneByOne = acceptQueueLength(fd);
+    return { ...listener, oneByOne, changed: { before, after: readSettings(fd) } };
   } catch (error) {
-    if (isUnsupported(error)) return { port, oneByOne: Number.POSITIVE_INFINITY };
+    if (isUnsupported(error)) return { ...listener, oneByOne: Number.POSITIVE_INFINITY };
     if (!isNotTcp(error)) report(error, undefined);
-    return { port, oneByOne: 0 };
+    return { ...listener, oneByOne: 0 };
   }
 }
 
-/** Undoes what was written to a listening socket, unless somebody else has written since. */
-function putBack(server: net.Server, { changed }: Listener): void {
+/**
+ * Whether what is set on a listening socket reaches its connections, and those of this thread alone. A
+ * cluster worker's is in the primary, or is shared with the other workers, and their rules.
+ */
+function passesOn(server: net.Server, fd: number): boolean {
+  // The server's own option would be written after what was inherited.
+  const isOverwritten = (server as { keepAlive?: unknown }).keepAlive === true;
+  return hasTcpInfo && !isOverwritten && fd !== NO_DESCRIPTOR && !isSharedListener(server);
+}
+
+/**
+ * Undoes what was written to a listening socket, unless somebody else has written since. What
+ * `keepAliveServer` has set there stays.
+ */
+function putBack(server: net.Server, { handle, changed }: Listener): void {
   const fd = listenerDescriptor(server);
-  if (changed === undefined || fd === NO_DESCRIPTOR) return;
+  if (changed === undefined || fd === NO_DESCRIPTOR || handle !== listenerHandle(server)) return;
   try {
-    if (same(readSettings(fd), changed.after)) writeDifferences(fd, changed.before);
+    const theirs = serverSettings(server);
+    if (theirs !== undefined) writeDifferences(fd, { ...changed.before, ...theirs });
+    else if (same(readSettings(fd), changed.after)) writeDifferences(fd, changed.before);
   } catch (error) {
     report(error, undefined);
   }

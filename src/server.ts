@@ -60,6 +60,11 @@ export function keepAliveServer<S extends net.Server>(
   return server;
 }
 
+/** What `keepAliveServer` was asked for last, if it was. */
+export function serverSettings(server: net.Server): KeepAliveSettings | undefined {
+  return (server as MarkedServer)[SERVER]?.settings;
+}
+
 /** What is no real server must neither end the call nor the process, from inside one of its events. */
 function attempt(onError: OnError | undefined, work: () => void): void {
   try {

@@ -20,6 +20,8 @@ interface SocketInternals {
   /** A server's. */
   readonly listen?: unknown;
   readonly remoteAddress?: string | undefined;
+  /** The socket that TLS was started on. */
+  readonly _parent?: { readonly destroyed?: boolean | undefined } | null | undefined;
 }
 
 /** A connection for which the runtime gives no descriptor: Windows, Deno, some of Bun's sockets. */
@@ -92,6 +94,24 @@ export function listenerDescriptor(server: net.Server): number {
   return handle ? handleDescriptor(handle) : NO_DESCRIPTOR;
 }
 
+/**
+ * Node's object round a listening socket: another one each time that a server listens.
+ *
+ * @returns `undefined` where the server does not listen
+ */
+export function listenerHandle(server: net.Server): object | undefined {
+  return (server as unknown as SocketInternals)._handle ?? undefined;
+}
+
+/**
+ * Whether a listening socket is that of a cluster, whose workers accept from it in turn
+ * (`cluster.SCHED_NONE`): its `close` tells the primary, and so is not the class's.
+ */
+export function isSharedListener(server: net.Server): boolean {
+  const handle = listenerHandle(server);
+  return handle !== undefined && Object.hasOwn(handle, 'close');
+}
+
 function innermost(handle: TcpHandle): TcpHandle {
   let inner = handle;
   for (let depth = 0; inner._parent && depth < MAX_DEPTH; depth++) inner = inner._parent;
@@ -103,7 +123,8 @@ function isDescriptor(fd: unknown): fd is number {
 }
 
 function explainMissingDescriptor(socket: SocketInternals): typeof NO_DESCRIPTOR {
-  if (socket.destroyed === true) {
+  // TLS hears of the end of what it runs on a little later.
+  if (socket.destroyed === true || socket._parent?.destroyed === true) {
     throw keepAliveError(
       'ERR_KEEPALIVE_DESTROYED',
       'Expected a connected socket, got one that is destroyed; set the options on its replacement',

@@ -12,6 +12,10 @@ describe.runIf(process.platform === 'linux').each(['SCHED_RR', 'SCHED_NONE'])(
       expect(await runFixture('cluster-service.ts', policy, host)).toEqual([databaseInKernel]);
     });
 
+    test("keep their own rules when another worker's end", async () => {
+      expect(await runFixture('cluster-rules.ts', policy, '127.0.0.1')).toEqual([databaseInKernel]);
+    });
+
     test('leave a Unix listener alone', async () => {
       const directory = mkdtempSync(path.join(tmpdir(), 'keepalive-'));
       onTestFinished(() => rmSync(directory, { recursive: true }));

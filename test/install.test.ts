@@ -265,6 +265,50 @@ describe('connections that this process accepts', () => {
     }
   });
 
+  it.each([
+    { given: 'database', want: '1:10/5/3 24500' },
+    { given: 'websocket', want: WEBSOCKET },
+    { given: { initialDelay: 20_000 }, want: '1:20/75/9 0' },
+  ] as const)(
+    'keep what keepAliveServer gave them, $given, when rules come and go',
+    async ({ given, want }) => {
+      const uninstall = install({ side: 'server', use: 'websocket' });
+      const server = net.createServer();
+      const port = await listen(server);
+      keepAliveServer(server, given);
+      const accepted = async () => {
+        const [, socket] = await Promise.all([connect({ port, host: '127.0.0.1' }), nextAccepted(server)]);
+        return kernelValues(socket);
+      };
+      install({ side: 'client', host: 'elsewhere.example', use: 'tunnel' });
+      expect(await accepted()).toBe(want);
+      uninstall();
+      expect(await accepted()).toBe(want);
+    },
+  );
+
+  it('are set again after close() and listen() where Node announces no listener, as 20.0', async () => {
+    const { subscribe } = diagnostics;
+    const silenced = vi.spyOn(diagnostics, 'subscribe').mockImplementation((name, subscriber) => {
+      if (name !== 'tracing:net.server.listen:asyncEnd') subscribe(name, subscriber);
+    });
+    install({ side: 'server', use: 'websocket' });
+    silenced.mockRestore();
+    const server = net.createServer();
+    let port = await listen(server);
+    const accepted = async () => {
+      const [, socket] = await Promise.all([connect({ port, host: '127.0.0.1' }), nextAccepted(server)]);
+      return kernelValues(socket);
+    };
+    expect([await accepted(), await accepted()]).toEqual([WEBSOCKET, WEBSOCKET]);
+    // The connections last, and so there is no 'close'.
+    server.close();
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    ({ port } = server.address() as net.AddressInfo);
+    expect([await accepted(), await accepted()]).toEqual([WEBSOCKET, WEBSOCKET]);
+  });
+
   it('are set again after close() and listen()', async () => {
     install({ side: 'server', use: 'websocket' });
     const server = net.createServer();
@@ -405,6 +449,25 @@ it('a thousand short connections leave nothing behind', async () => {
   await vi.waitFor(() => expect(descriptors()).toBeLessThanOrEqual(before + 2), { timeout: 5_000 });
   expect(server.listenerCount('close')).toBeLessThanOrEqual(1);
 }, 60_000);
+
+test('a tool that turns what connect throws into an error of the socket does not end the process', async () => {
+  const port = await listen();
+  const original = net.Socket.prototype.connect;
+  net.Socket.prototype.connect = function (this: net.Socket, ...args: []) {
+    try {
+      return Reflect.apply(original, this, args);
+    } catch (error) {
+      return this.destroy(error as Error);
+    }
+  } as typeof original;
+  try {
+    const uninstall = install({ use: 'database' });
+    expect(kernelValues(await connect({ port, host: '127.0.0.1' }))).toBe(DATABASE);
+    uninstall();
+  } finally {
+    net.Socket.prototype.connect = original;
+  }
+});
 
 describe('uninstalling', () => {
   it('ends the holds, and later connections are left alone', async () => {

@@ -261,6 +261,21 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
         );
       });
 
+      test('TLS over a socket that is destroyed, before it hears of that', async () => {
+        const sockets: net.Socket[] = [];
+        const { client, close } = await tlsPair('127.0.0.1', (port) => {
+          const raw = net.connect(port, '127.0.0.1');
+          sockets.push(raw);
+          return raw;
+        });
+        onTestFinished(close);
+        // What Node keeps then.
+        expect(client.remoteAddress).toBe('127.0.0.1');
+        for (const raw of sockets) raw.destroy();
+        expect(client.destroyed).toBe(false);
+        expect(() => on(client)).toThrow(expect.objectContaining({ code: 'ERR_KEEPALIVE_DESTROYED' }));
+      });
+
       test("a destroyed http2 session's socket", async () => {
         const session = socketKinds.find(({ kind }) => kind === "an http2 session's socket");
         const { socket, close } = (await session?.open()) ?? expect.fail('no http2');

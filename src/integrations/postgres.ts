@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import net from 'node:net';
 import { copyOfConfig, driverRequest } from '../driver-call.ts';
 import { holdSocket } from '../internal.ts';
@@ -7,11 +8,15 @@ import type { OnError } from '../report.ts';
 /** What postgres.js takes as `socket`. It calls it with its options, once it has worked them out. */
 export type PostgresSocket = (options: object) => net.Socket | Promise<net.Socket>;
 
-/** Where those options say that the server is: several hosts for a failover, or the path of a Unix socket. */
-interface PostgresAddress {
+/** What those options say of the server: several hosts for a failover, or the path of a Unix socket. */
+interface ParsedOptions {
   readonly host: readonly string[];
   readonly port: readonly number[];
   readonly path?: string | false | null | undefined;
+  readonly ssl?: unknown;
+  readonly sslnegotiation?: string | null | undefined;
+  /** In seconds. */
+  readonly connect_timeout?: number | undefined;
 }
 
 /**
@@ -47,7 +52,11 @@ export function keepAlivePostgres<T extends object>(
   return {
     ...own,
     socket: async (parsed) => {
-      const socket = await connect(parsed);
+      // postgres.js listens some promises later, and connect(2) may fail at once: in a turn of promises,
+      // Node tells of it after all of them.
+      await undefined;
+      const connecting = await connect(parsed);
+      const socket = startsWithTls(parsed) ? await connected(connecting, parsed) : connecting;
       holdSocket(socket, request);
       return socket;
     },
@@ -63,7 +72,7 @@ function connectInTurn(): PostgresSocket {
   let turn = 0;
   const ofThisTurn = new Set<net.Socket>();
   return (options) => {
-    const { host: hosts, port: ports, path } = options as PostgresAddress;
+    const { host: hosts, port: ports, path } = options as ParsedOptions;
     if (path) return net.connect(path);
     // Asked, because postgres.js removes all listeners before TLS.
     if ([...ofThisTurn].some(({ destroyed }) => destroyed)) {
@@ -76,4 +85,34 @@ function connectInTurn(): PostgresSocket {
     // postgres.js reads both from the socket: TLS verifies the host's name, and errors tell the address.
     return Object.assign(socket, { host, port });
   };
+}
+
+function startsWithTls(options: object): boolean {
+  const { ssl, sslnegotiation } = options as ParsedOptions;
+  return Boolean(ssl) && sslnegotiation === 'direct';
+}
+
+/**
+ * Waits for a connection that TLS is put on at once: postgres.js takes all listeners off it, and Node
+ * crashes where it then goes on to another address. In place of one that fails comes another, which fails
+ * once postgres.js listens.
+ */
+async function connected(socket: net.Socket, options: object): Promise<net.Socket> {
+  const { connect_timeout: seconds } = options as ParsedOptions;
+  if (!socket.connecting) return socket;
+  try {
+    await once(socket, 'connect', seconds ? { signal: AbortSignal.timeout(seconds * 1_000) } : {});
+    return socket;
+  } catch (error) {
+    socket.destroy();
+    const failing = new net.Socket();
+    setImmediate(() => failing.destroy(asOfPostgres(error as Error)));
+    return failing;
+  }
+}
+
+/** postgres.js's own timer starts when it has the socket. */
+function asOfPostgres(error: Error): Error {
+  if (error.name !== 'AbortError') return error;
+  return Object.assign(new Error('write CONNECT_TIMEOUT'), { code: 'CONNECT_TIMEOUT' });
 }

@@ -14,6 +14,8 @@ export type UndiciConnector = (
 /** The options of `Agent`, `Pool` and `Client` from which undici builds its own connector. */
 interface ConnectingOptions {
   readonly connect?: object | null | undefined;
+  /** Not in undici's types any more, but still taken. */
+  readonly tls?: object | null | undefined;
   readonly connectTimeout?: number | undefined;
   readonly maxCachedSessions?: number | null | undefined;
   readonly socketPath?: string | null | undefined;
@@ -65,9 +67,10 @@ export function keepAliveUndici<T extends object>(
 /** The caller's own, or the one that undici would build from these options. */
 function connectorOf(config: ConnectingOptions): UndiciConnector {
   if (typeof config.connect === 'function') return config.connect as UndiciConnector;
-  const { connect, connectTimeout, maxCachedSessions, socketPath, allowH2, useH2c, ...rest } = config;
+  const { connect, tls, connectTimeout, maxCachedSessions, socketPath, allowH2, useH2c, ...rest } = config;
   const { autoSelectFamily, autoSelectFamilyAttemptTimeout } = rest;
   const built = {
+    ...tls,
     maxCachedSessions,
     socketPath,
     allowH2,

@@ -19,7 +19,7 @@ export interface WsSocket {
 export interface WsServer {
   /** Absent with `clientTracking: false`. */
   readonly clients?: Iterable<WsSocket>;
-  on(event: 'connection', listener: (socket: WsSocket, request: HttpMessage) => void): unknown;
+  on(event: 'headers', listener: (headers: string[], request: HttpMessage) => void): unknown;
 }
 
 /** ws names no socket in its types. One that is connecting has null. */
@@ -32,7 +32,8 @@ const OPEN = 1;
 
 /**
  * Holds keepalive timers on the connection of a `ws` WebSocket, or on every connection of its server: on
- * those that are open, and on each later one when the WebSocket handshake is done. With TLS too.
+ * those that are open, and on each later one: a client's when the WebSocket handshake is done, a server's
+ * when it answers it. With TLS too.
  *
  * What comes before is bounded by ws's `handshakeTimeout` only, which is off by default for clients: set
  * it too, or give the client an agent: `new WebSocket(url, { agent: keepAliveHttp(new http.Agent(), ...) })`.
@@ -82,7 +83,8 @@ function holdOne(webSocket: WsSocket, request: HoldRequest): void {
 
 function holdServer(server: WsServer, request: HoldRequest): void {
   for (const webSocket of server.clients ?? []) holdOpen(webSocket, request);
-  server.on('connection', (_, { socket }) => holdSocket(socket, request));
+  // Not 'connection', which with noServer is the caller's to emit.
+  server.on('headers', (_, { socket }) => holdSocket(socket, request));
 }
 
 function holdOpen(webSocket: WsSocket, request: HoldRequest): void {

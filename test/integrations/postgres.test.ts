@@ -26,6 +26,11 @@ describeWithServer('keepAlivePostgres', postgresServer, (server) => {
     return { host, port, user, password, database, max: 1, backoff: false, ...more };
   };
 
+  const direct = () => {
+    const ssl = { ca: server().tlsCa ?? '' };
+    return { ...config({ host: '127.0.0.1', ssl }), sslnegotiation: 'direct' };
+  };
+
   test.for([
     { name: 'plain', state: 'idle' },
     { name: 'plain', state: 'unacknowledged' },
@@ -48,6 +53,49 @@ describeWithServer('keepAlivePostgres', postgresServer, (server) => {
     proxy.vanish();
     const error = await expectInTime(state, socket, () => waiting ?? errorOf(sql`SELECT 1`));
     expect(error.code).toBe('ETIMEDOUT');
+  });
+
+  // TLS is put on the socket at once, before it is connected.
+  test.for([
+    { name: 'a host', own: undefined },
+    {
+      name: 'a name of two addresses, the first of which is down',
+      own: () => net.connect({ port: server().port, host: 'localhost', lookup: lookupTwo }),
+    },
+  ])('direct TLS: held, $name', async ({ own }) => {
+    const opened = connectedSockets();
+    const sql = endedAfterTest(
+      postgres(keepAlivePostgres({ ...direct(), ...(own && { socket: own }) }, quick)),
+    );
+    expect(await sql`SELECT 1 AS one`).toEqual([{ one: 1 }]);
+    await idleAMoment();
+    expect(kernelValues(opened.to(server().port)[0] as net.Socket)).toBe(quickInKernel);
+  });
+
+  test('direct TLS: a connection that cannot be made fails as without, again and again', async () => {
+    const port = await closedPort();
+    const sql = endedAfterTest(postgres(keepAlivePostgres({ ...direct(), port }, quick)));
+    for (let round = 0; round < 2; round++) expect((await errorOf(sql`SELECT 1`)).code).toBe('ECONNREFUSED');
+  });
+
+  test("direct TLS: connecting is bounded by postgres.js's connect_timeout", async () => {
+    const sockets: net.Socket[] = [];
+    const socket = () => {
+      // It waits for its address for ever.
+      const waiting = net.connect({ port: 1, host: 'nowhere.example', lookup: () => {} });
+      sockets.push(waiting);
+      return waiting;
+    };
+    const config = { ...direct(), connect_timeout: 1, socket };
+    const sql = endedAfterTest(postgres(keepAlivePostgres(config, quick)));
+    expect((await errorOf(sql`SELECT 1`)).code).toBe('CONNECT_TIMEOUT');
+    expect(only(sockets).destroyed).toBe(true);
+  });
+
+  test('a connection that fails at once rejects the query, and ends nothing', async () => {
+    const socket = () => net.connect({ port: 1, host: '127.0.0.1', localAddress: '192.0.2.1' });
+    const sql = endedAfterTest(postgres(keepAlivePostgres({ ...config(), socket }, quick)));
+    for (let round = 0; round < 2; round++) expect((await errorOf(sql`SELECT 1`)).code).toBe('EADDRNOTAVAIL');
   });
 
   test('several hosts, with the rest in a URL: the one that is down is passed over', async () => {
@@ -125,6 +173,13 @@ function endedAfterTest(sql: postgres.Sql): postgres.Sql {
   onTestFinished(() => sql.end({ timeout: 0 }));
   return sql;
 }
+
+const lookupTwo: net.LookupFunction = (_host, _options, found) => {
+  found(null, [
+    { address: '127.0.0.3', family: 4 },
+    { address: '127.0.0.1', family: 4 },
+  ]);
+};
 
 async function closedPort(): Promise<number> {
   const listener = net.createServer().listen(0, '127.0.0.1');

@@ -97,6 +97,15 @@ test("the caller's own connect function is called, and its options are left as t
   expect(kernelValues(only(opened.to(port)))).toBe(quickInKernel);
 });
 
+test("the `tls` that undici's types no longer have is taken all the same", async () => {
+  const port = await listening(https.createServer(pem, answer));
+  const opened = connectedSockets();
+  const dispatcher = closedAfterTest(new Agent(keepAliveUndici({ tls: connect } as Agent.Options, quick)));
+  const { body } = await request(`https://127.0.0.1:${port}`, { dispatcher });
+  expect(await body.text()).toBe('here');
+  expect(kernelValues(only(opened.to(port)))).toBe(quickInKernel);
+});
+
 test('a connection that cannot be made fails as without', async () => {
   const dispatcher = closedAfterTest(new Agent(keepAliveUndici({}, quick)));
   const closed = net.createServer().listen(0, '127.0.0.1');

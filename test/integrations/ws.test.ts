@@ -77,6 +77,23 @@ test('a server: open and later connections are held, and a vanished client is no
   expect(server.clients.size).toBe(1);
 });
 
+test("a server without a port of its own, whose caller emits no 'connection'", async () => {
+  const server = keepAliveWs(new WebSocketServer({ noServer: true }), quick);
+  const accepted: net.Socket[] = [];
+  const httpServer = http.createServer().listen(0, '127.0.0.1');
+  await once(httpServer, 'listening');
+  onTestFinished(() => void httpServer.close());
+  httpServer.on('upgrade', (request, socket, head) => {
+    server.handleUpgrade(request, socket, head, (webSocket) => {
+      accepted.push(request.socket);
+      webSocket.send('welcome');
+    });
+  });
+  await once(newClient((httpServer.address() as net.AddressInfo).port), 'message');
+  expect(kernelValues(only(accepted))).toBe(quickInKernel);
+  for (const socket of server.clients) socket.terminate();
+});
+
 test('the handshake, through an agent', async () => {
   const proxy = await proxyTo({ port: await silentHttpServer() });
   const opened = connectedSockets();
@@ -93,7 +110,7 @@ test('wrong options leave the server as it was', () => {
   expect(() => keepAliveWs(server, { interval: 5 })).toThrow(
     expect.objectContaining({ code: 'ERR_KEEPALIVE_INVALID_OPTION' }),
   );
-  expect(server.listenerCount('connection')).toBe(0);
+  expect(server.listenerCount('headers')).toBe(0);
 });
 
 function newServer(): WebSocketServer {
