@@ -26,9 +26,9 @@ const internalOfMain: EsbuildPlugin = {
   name: 'internal-of-main',
   setup(build) {
     const file = build.initialOptions.format === 'cjs' ? './index.cjs' : './index.js';
-    build.onResolve({ filter: /^main$/ }, () => ({ path: file, external: true }));
-    build.onLoad({ filter: /src\/internal\.ts$/ }, () => ({
-      contents: `import { _internal } from 'main';
+    build.onResolve({ filter: /^main-entry$/ }, () => ({ path: file, external: true }));
+    build.onLoad({ filter: /src[\\/]internal\.ts$/ }, () => ({
+      contents: `import { _internal } from 'main-entry';
         export const { ${Object.keys(internal).join(', ')} } = _internal;`,
     }));
   },
@@ -68,7 +68,6 @@ const whole: Options = {
     entry: { index: 'src/index.ts', ...pure, ...heartbeat, ...aroundMain },
     compilerOptions: { ignoreDeprecations: '6.0', paths: {} },
   },
-  clean: ['!cli/**'],
 };
 
 const parts: Options = {
@@ -83,7 +82,6 @@ const cli: Options = {
   entry: { main: 'src/cli/main.ts' },
   outDir: 'dist/cli',
   format: ['esm'],
-  clean: true,
 };
 
 const configurations: Options[] = [whole, parts, cli];

@@ -1,13 +1,12 @@
 import diagnostics from 'node:diagnostics_channel';
 import type net from 'node:net';
 import { readSettings, writeDifferences } from './descriptor-options.ts';
-import { isNotTcp, isUnsupported } from './errors.ts';
 import { SERVER } from './hold-record.ts';
+import { setListener } from './listening-socket.ts';
 import type { KeepAliveSettings } from './options.ts';
 import { report } from './report.ts';
 import { serverSettings } from './server.ts';
 import { isSharedListener, listenerDescriptor, listenerHandle, NO_DESCRIPTOR } from './socket-handle.ts';
-import { acceptQueueLength, hasTcpInfo } from './tcp-info.ts';
 
 /** What a listener's connections get: the same for all, one by one, or nothing. */
 export type ListenerDecision = KeepAliveSettings | 'by peer' | undefined;
@@ -25,7 +24,7 @@ interface Listener {
   /** How many of the next connections do not inherit. */
   oneByOne: number;
   /** What the listening socket had before, and what we made of it. */
-  readonly changed?: { readonly before: KeepAliveSettings; readonly after: KeepAliveSettings };
+  readonly changed?: { readonly before: KeepAliveSettings; readonly after: KeepAliveSettings } | undefined;
 }
 
 /** A watch over this thread's listeners. */
@@ -139,31 +138,17 @@ function listeningPort(server: net.Server): number | undefined {
 function prepare(server: net.Server, port: number, decision: ListenerDecision): Listener {
   const listener = { port, handle: listenerHandle(server) };
   if (decision === undefined) return { ...listener, oneByOne: 0 };
-  const fd = listenerDescriptor(server);
-  if (decision === 'by peer' || !passesOn(server, fd)) {
+  // What is shared would be set for the other workers too, and put back for them.
+  if (decision === 'by peer' || isSharedListener(server)) {
     return { ...listener, oneByOne: Number.POSITIVE_INFINITY };
   }
-  try {
+  let changed: Listener['changed'];
+  const write = (fd: number) => {
     const before = readSettings(fd);
     writeDifferences(fd, decision);
-    // Connections that wait to be accepted do not inherit any more.
-    const oneByOne = acceptQueueLength(fd);
-    return { ...listener, oneByOne, changed: { before, after: readSettings(fd) } };
-  } catch (error) {
-    if (isUnsupported(error)) return { ...listener, oneByOne: Number.POSITIVE_INFINITY };
-    if (!isNotTcp(error)) report(error, undefined);
-    return { ...listener, oneByOne: 0 };
-  }
-}
-
-/**
- * Whether what is set on a listening socket reaches its connections, and those of this thread alone. A
- * cluster worker's is in the primary, or is shared with the other workers, and their rules.
- */
-function passesOn(server: net.Server, fd: number): boolean {
-  // The server's own option would be written after what was inherited.
-  const isOverwritten = (server as { keepAlive?: unknown }).keepAlive === true;
-  return hasTcpInfo && !isOverwritten && fd !== NO_DESCRIPTOR && !isSharedListener(server);
+    changed = { before, after: readSettings(fd) };
+  };
+  return { ...listener, oneByOne: setListener(server, write, undefined), changed };
 }
 
 /**

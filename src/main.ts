@@ -1,49 +1,8 @@
-import {
-  checkHost,
-  checkPorts,
-  checkUse,
-  compileRules,
-  DRIVER,
-  getKeepAlive,
-  holdSocket,
-  inContext,
-  installRules,
-  invalidOption,
-  keepAliveError,
-  keepAliveServer,
-  onErrorOf,
-  parseKeepAliveOptions,
-  readable,
-  report,
-  ruleText,
-  shown,
-  warnOnce,
-} from './internal.ts';
-
-export * from './index.ts';
-
 /**
- * What the package's other entries find here, so that this one is a single file: each more delays an
- * import by a millisecond. A plain object, because a namespace made of getters takes ten times as long.
+ * The main entry as it is built: one file, because each further one delays every import by a millisecond.
+ * The package's other entries find in it, under a name that is not public, what they share with it.
+ *
+ * @module
  */
-export const _internal: typeof import('./internal.ts') = {
-  checkHost,
-  checkPorts,
-  checkUse,
-  compileRules,
-  DRIVER,
-  getKeepAlive,
-  holdSocket,
-  inContext,
-  installRules,
-  invalidOption,
-  keepAliveError,
-  keepAliveServer,
-  onErrorOf,
-  parseKeepAliveOptions,
-  readable,
-  report,
-  ruleText,
-  shown,
-  warnOnce,
-};
+export * from './index.ts';
+export * as _internal from './internal.ts';

@@ -1,13 +1,13 @@
 import type net from 'node:net';
 import { writeSettings } from './descriptor-options.ts';
-import { isNotTcp, isOurs, isUnsupported, keepAliveError } from './errors.ts';
+import { isNotTcp, isOurs, keepAliveError } from './errors.ts';
 import { SERVER } from './hold-record.ts';
+import { setListener } from './listening-socket.ts';
 import { setWithNode } from './node-keepalive.ts';
 import type { KeepAliveInput, KeepAliveSettings } from './options.ts';
 import { type OnError, onErrorOf, report } from './report.ts';
-import { listenerDescriptor, NO_DESCRIPTOR, unreadable } from './socket-handle.ts';
+import { unreadable } from './socket-handle.ts';
 import { writeToSocket } from './socket-options.ts';
-import { acceptQueueLength, hasTcpInfo } from './tcp-info.ts';
 import { parseKeepAliveOptions } from './validate.ts';
 
 /** What a server's connections are to get; on the server, for every copy of this library to see. */
@@ -102,27 +102,11 @@ function attachTo(
 }
 
 function applyToListener(server: net.Server, keepAlive: ServerKeepAlive): void {
-  keepAlive.oneByOne = connectionsThatDoNotInherit(server, keepAlive);
+  const { settings, onError } = keepAlive;
+  keepAlive.oneByOne = setListener(server, (fd) => writeSettings(fd, settings, false), onError);
   server.removeListener('connection', keepAlive.onConnection);
   // First, so that what the server's own code sets stays.
   if (keepAlive.oneByOne > 0) server.prependListener('connection', keepAlive.onConnection);
-}
-
-function connectionsThatDoNotInherit(server: net.Server, { settings, onError }: ServerKeepAlive): number {
-  // The server's own option would be written after what was inherited.
-  const isOverwritten = (server as { keepAlive?: unknown }).keepAlive === true;
-  const fd = listenerDescriptor(server);
-  if (isOverwritten || fd === NO_DESCRIPTOR || !hasTcpInfo) return Number.POSITIVE_INFINITY;
-  try {
-    writeSettings(fd, settings, false);
-    return acceptQueueLength(fd);
-  } catch (error) {
-    // Without koffi each connection gets what Node's own call can do.
-    if (isUnsupported(error)) return Number.POSITIVE_INFINITY;
-    // A Unix listener is left alone: its clients cannot vanish.
-    if (!isNotTcp(error)) report(error, onError);
-    return 0;
-  }
 }
 
 function setNext(server: net.Server, keepAlive: ServerKeepAlive, socket: net.Socket): void {
