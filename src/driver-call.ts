@@ -1,5 +1,14 @@
 import type { HoldRequest } from './hold-record.ts';
-import { DRIVER, invalidOption, onErrorOf, parseKeepAliveOptions, readable, shown } from './internal.ts';
+import {
+  DRIVER,
+  invalidOption,
+  isPlain,
+  onErrorOf,
+  parseKeepAliveOptions,
+  readable,
+  shown,
+  shownInstead,
+} from './internal.ts';
 import type { KeepAliveInput, KeepAliveSettings } from './options.ts';
 import type { OnError } from './report.ts';
 
@@ -32,10 +41,7 @@ export function driverRequest(
 export function expectTarget(what: string, target: unknown, isTarget: (target: Members) => boolean): void {
   readable(what, () => {
     if (!isObject(target) || !isTarget(target)) {
-      throw invalidOption(
-        `Expected ${what}, got ${isObject(target) ? 'another object' : shown(target)}`,
-        TypeError,
-      );
+      throw invalidOption(`Expected ${what}, got ${shownInstead(target)}`, TypeError);
     }
   });
 }
@@ -59,6 +65,13 @@ export function copyOfConfig<T extends object>(what: string, config: T): T {
   return readable(what, () => {
     if (!isObject(config) || Array.isArray(config)) {
       throw invalidOption(`Expected ${what}, got ${shown(config)}`, TypeError);
+    }
+    // The driver's own object: what is returned would be a copy that nobody uses.
+    if (!isPlain(config)) {
+      throw invalidOption(
+        `Expected ${what}, got ${shown(config)}; give it the copy that this returns`,
+        TypeError,
+      );
     }
     return { ...config };
   });

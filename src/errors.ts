@@ -89,18 +89,26 @@ export function isDestroyed(error: unknown): boolean {
 }
 
 /**
- * A value as an error message shows it: `` `60` (number) ``.
- *
- * Values come from anywhere, so nothing of theirs is called.
+ * A value as an error message shows it: `` `60` (number) ``, `an object of class Agent`.
  *
  * @internal
  */
 export function shown(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value === 'function') return 'a function';
-  if (typeof value === 'object') return isArray(value) ? 'an array' : 'an object';
+  if (typeof value === 'object') return isArray(value) ? 'an array' : `an object${ofClass(value)}`;
   const text = printable(String(value));
   return `\`${text.length > 40 ? `${text.slice(0, 40)}...` : text}\` (${typeof value})`;
+}
+
+/**
+ * What came instead of an object of a certain kind.
+ *
+ * @internal
+ */
+export function shownInstead(value: unknown): string {
+  const text = shown(value);
+  return text === 'an object' ? 'another object' : text;
 }
 
 /**
@@ -114,6 +122,23 @@ export function printable(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) =>
     character === '\n' ? '\\n' : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
+}
+
+/** Not by the prototype itself, which is another one in another context, such as a test's. */
+export function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+function ofClass(value: object): string {
+  try {
+    if (isPlain(value)) return '';
+    const name: unknown = value.constructor.name;
+    return typeof name === 'string' && name !== '' ? ` of class ${printable(name.slice(0, 40))}` : '';
+  } catch {
+    // A revoked proxy, or a getter that throws.
+    return '';
+  }
 }
 
 function isArray(value: object): boolean {

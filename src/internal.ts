@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { invalidOption, keepAliveError, readable, shown } from './errors.ts';
+export { invalidOption, isPlain, keepAliveError, readable, shown, shownInstead } from './errors.ts';
 export { holdSocket } from './hold.ts';
 export { DRIVER } from './hold-record.ts';
 export { installRules } from './install.ts';

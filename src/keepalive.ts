@@ -1,6 +1,7 @@
 import type net from 'node:net';
+import { expectKnownFields } from './check-input.ts';
 import { readSettings, writeSettings } from './descriptor-options.ts';
-import { keepAliveError, readable } from './errors.ts';
+import { invalidOption, keepAliveError, readable, shown } from './errors.ts';
 import { noteExplicitCall, passThrough } from './hold-record.ts';
 import { setWithNode } from './node-keepalive.ts';
 import { type KeepAliveInput, type KeepAliveSettings, optionRanges } from './options.ts';
@@ -78,7 +79,12 @@ function isOutOfRange(settings: KeepAliveSettings): boolean {
 }
 
 function isStrict(behaviour: { strict?: boolean | undefined }): boolean {
-  return readable('an object such as { strict: true }', () => behaviour.strict) ?? false;
+  return readable('an object such as { strict: true }', () => {
+    expectKnownFields(behaviour, ['strict']);
+    const { strict = false } = behaviour;
+    if (typeof strict === 'boolean') return strict;
+    throw invalidOption(`Expected \`strict\` to be true or false, got ${shown(strict)}`, TypeError);
+  });
 }
 
 // By itself, because a closure in setKeepAlive would cost every call an allocation.

@@ -1,5 +1,5 @@
+import { didYouMean, secondsHint } from './check-input.ts';
 import { invalidOption, shown } from './errors.ts';
-import { didYouMean } from './validate.ts';
 
 /** How long a path between two ends remembers a connection on which nothing is sent. */
 export interface PathIdleLimit {
@@ -127,8 +127,4 @@ export function parsePath(path: PathName | number): Omit<PathIdleLimit, 'source'
       `got ${shown(path)}${hint}`,
     typeof path === 'number' || typeof path === 'string' ? RangeError : TypeError,
   );
-}
-
-function secondsHint(value: unknown): string {
-  return typeof value === 'number' && value >= 1 && value < 1_000 ? `; did you mean ${value * 1_000}?` : '';
 }

@@ -1,8 +1,8 @@
+import { checkRange, expectKnownFields } from './check-input.ts';
 import { invalidOption, readable, shown } from './errors.ts';
 import { type KeepAliveSettings, optionRanges } from './options.ts';
 import { type PathName, parsePath } from './paths.ts';
 import { predictDetection } from './predict.ts';
-import { didYouMean } from './validate.ts';
 
 /** What a connection needs, in milliseconds. */
 export interface KeepAliveGoal {
@@ -102,33 +102,14 @@ function parseGoal(goal: KeepAliveGoal): Goal {
   if (typeof goal !== 'object' || goal === null) {
     throw invalidOption(`Expected a goal such as { detectWithin: 30000 }, got ${shown(goal)}`, TypeError);
   }
-  for (const key of Object.keys(goal)) if (!goalNames.includes(key)) throw unknownKey(key);
+  expectKnownFields(goal, goalNames);
   const { detectWithin, pathIdleLimit, probes = 3, rto } = goal;
-  checkNumber('detectWithin', detectWithin, 1_000, optionRanges.userTimeout.max, 'milliseconds');
-  const { min, max, unit } = optionRanges.count;
-  checkNumber('probes', probes, min, max, unit);
+  checkRange('detectWithin', detectWithin, optionRanges.userTimeout);
+  checkRange('probes', probes, optionRanges.count);
   return { detectWithin, probes, rto, pathIdleLimit: rememberedFor(pathIdleLimit) };
 }
 
 const goalNames = ['detectWithin', 'pathIdleLimit', 'probes', 'rto'];
-
-function unknownKey(key: string): Error {
-  const expected = goalNames.map((name) => `\`${name}\``).join(', ');
-  return invalidOption(`Expected ${expected}, got \`${key}\`${didYouMean(key, goalNames)}`, TypeError);
-}
-
-function checkNumber(name: string, value: unknown, min: number, max: number, unit: string): void {
-  const whole = unit === 'probes';
-  // Written so that NaN is refused too.
-  if (typeof value === 'number' && value >= min && value <= max && (!whole || Number.isInteger(value)))
-    return;
-  const seconds = !whole && typeof value === 'number' && value >= 1 && value < min;
-  const hint = seconds ? `; did you mean ${value * 1_000}?` : '';
-  throw invalidOption(
-    `Expected \`${name}\` to be ${whole ? 'an integer ' : ''}from ${min} to ${max} ${unit}, got ${shown(value)}${hint}`,
-    typeof value === 'number' ? RangeError : TypeError,
-  );
-}
 
 function rememberedFor(pathIdleLimit: PathName | number | undefined): number {
   if (pathIdleLimit === undefined) return Infinity;

@@ -1,3 +1,4 @@
+import { expectKnownFields } from './check-input.ts';
 import { codeOf, invalidOption, readable, shown } from './errors.ts';
 import { nodeTakesIntervalAndCount } from './node-keepalive.ts';
 
@@ -16,6 +17,7 @@ export function onErrorOf(behaviour: { onError?: OnError | undefined }): OnError
   return readable(what, () => {
     if (typeof behaviour !== 'object')
       throw invalidOption(`Expected ${what}, got ${shown(behaviour)}`, TypeError);
+    expectKnownFields(behaviour, ['onError']);
     const { onError } = behaviour;
     if (onError === undefined || typeof onError === 'function') return onError;
     throw invalidOption(`Expected \`onError\` to be a function, got ${shown(onError)}`, TypeError);

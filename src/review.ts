@@ -1,8 +1,9 @@
+import { checkRange, expectKnownFields } from './check-input.ts';
 import { invalidOption, readable, shown } from './errors.ts';
-import type { KeepAliveInput, KeepAliveSettings } from './options.ts';
+import { type KeepAliveInput, type KeepAliveSettings, optionRanges } from './options.ts';
 import { type PathIdleLimit, type PathName, parsePath } from './paths.ts';
 import { type Detection, predictDetection, probePeriod, unansweredProbes } from './predict.ts';
-import { didYouMean, parseKeepAliveOptions } from './validate.ts';
+import { parseKeepAliveOptions } from './validate.ts';
 
 /** What surrounds the connection, where it is known. Times are in milliseconds. */
 export interface ReviewContext {
@@ -267,19 +268,18 @@ function parseContext(
   if (typeof context !== 'object' || context === null) {
     throw invalidOption(`Expected a context such as { connections: 100 }, got ${shown(context)}`, TypeError);
   }
-  for (const key of Object.keys(context)) if (!contextNames.includes(key)) throw unknownKey(key);
+  expectKnownFields(context, contextNames);
   const { pathIdleLimit, acquireTimeout, roundTrip, connections } = context;
   return {
     path: pathIdleLimit === undefined ? undefined : parsePath(pathIdleLimit),
-    acquireTimeout: checkAmount('acquireTimeout', acquireTimeout),
+    acquireTimeout: checkWait(acquireTimeout),
     roundTrip: checkAmount('roundTrip', roundTrip),
     connections: checkAmount('connections', connections) ?? 1,
   };
 }
 
-function unknownKey(key: string): Error {
-  const expected = contextNames.map((name) => `\`${name}\``).join(', ');
-  return invalidOption(`Expected ${expected}, got \`${key}\`${didYouMean(key, contextNames)}`, TypeError);
+function checkWait(value: unknown): number | undefined {
+  return value === undefined ? undefined : checkRange('acquireTimeout', value, optionRanges.userTimeout);
 }
 
 function checkAmount(name: string, value: unknown): number | undefined {

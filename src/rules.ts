@@ -1,7 +1,8 @@
 import net from 'node:net';
+import { didYouMean } from './check-input.ts';
 import { invalidOption, printable, readable, shown } from './errors.ts';
 import type { KeepAliveInput, KeepAliveSettings } from './options.ts';
-import { didYouMean, parseKeepAliveOptions } from './validate.ts';
+import { parseKeepAliveOptions } from './validate.ts';
 
 /** All ports from the first to the second, both included. */
 export type PortRange = readonly [from: number, to: number];

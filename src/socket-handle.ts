@@ -1,6 +1,6 @@
 import type net from 'node:net';
 import { isSystemCallError } from '../native-bindings/system-error.ts';
-import { codeOf, isOurs, keepAliveError } from './errors.ts';
+import { codeOf, isOurs, keepAliveError, shownInstead } from './errors.ts';
 
 /**
  * Node's object round a descriptor, as far as this library uses it. This file is the only reader of
@@ -50,7 +50,7 @@ export function connectedDescriptor(socket: net.Socket): number {
     }
     return explainMissingDescriptor(socket);
   } catch (error) {
-    throw unreadable(error);
+    throw socket === null || socket === undefined ? notSocket(socket) : unreadable(error);
   }
 }
 
@@ -146,7 +146,16 @@ function explainMissingDescriptor(socket: SocketInternals): typeof NO_DESCRIPTOR
     );
   }
   if (socket.connecting === false) throw notConnected('one that is not');
-  throw keepAliveError('ERR_KEEPALIVE_NOT_TCP', 'Expected a net.Socket or tls.TLSSocket, got another object');
+  throw notSocket(socket);
+}
+
+function notSocket(value: unknown): Error {
+  const hint =
+    typeof (value as Partial<Promise<unknown>> | null)?.then === 'function' ? '; await it first' : '';
+  return keepAliveError(
+    'ERR_KEEPALIVE_NOT_TCP',
+    `Expected a net.Socket or tls.TLSSocket, got ${shownInstead(value)}${hint}`,
+  );
 }
 
 function notConnected(got: string): Error {

@@ -1,5 +1,5 @@
+import { checkRange, expectKnownFields, type Range } from './check-input.ts';
 import { invalidOption, readable, shown } from './errors.ts';
-import { didYouMean } from './validate.ts';
 
 /**
  * The system on which connections live, as a prediction sees it. Times are in milliseconds, as
@@ -54,12 +54,6 @@ const linuxDefaults: SystemSettings = Object.freeze({
   keepaliveProbes: 9,
 });
 
-interface Range {
-  readonly min: number;
-  readonly max: number;
-  readonly unit: string;
-}
-
 const ranges: { readonly [name in keyof DetectionSystem]-?: Range } = {
   hz: { min: 24, max: 1_200, unit: 'ticks a second' },
   rto: { min: 1, max: 120_000, unit: 'milliseconds' },
@@ -70,6 +64,8 @@ const ranges: { readonly [name in keyof DetectionSystem]-?: Range } = {
   keepaliveIntvl: { min: 1_000, max: 2_147_483_000, unit: 'milliseconds' },
   keepaliveProbes: { min: 0, max: 255, unit: 'probes' },
 };
+
+const fieldNames = Object.keys(ranges);
 
 /**
  * Checks a system and fills it with Linux's own values.
@@ -84,9 +80,7 @@ function readSystem(system: DetectionSystem): SystemSettings {
   if (typeof system !== 'object' || system === null) {
     throw invalidOption(`Expected the system to be an object, got ${shown(system)}`, TypeError);
   }
-  for (const name of Object.keys(system)) {
-    if (!Object.hasOwn(ranges, name)) throw unknownField(name);
-  }
+  expectKnownFields(system, fieldNames);
   return {
     hz: checkField('hz', system.hz),
     rto: checkField('rto', system.rto),
@@ -99,24 +93,5 @@ function readSystem(system: DetectionSystem): SystemSettings {
 }
 
 function checkField(name: keyof DetectionSystem, value: unknown): number | undefined {
-  if (value === undefined) return undefined;
-  const { min, max, unit } = ranges[name];
-  const whole = unit !== 'milliseconds';
-  // Written so that NaN is refused too.
-  if (typeof value === 'number' && value >= min && value <= max && (!whole || Number.isInteger(value)))
-    return value;
-  const type = typeof value === 'number' ? RangeError : TypeError;
-  const expected = `${whole ? 'an integer ' : ''}from ${min} to ${max} ${unit}`;
-  const seconds = min === 1_000 && typeof value === 'number' && value >= 1 && value < min;
-  const hint = seconds ? `; did you mean ${value * 1_000}?` : '';
-  throw invalidOption(`Expected \`${name}\` to be ${expected}, got ${shown(value)}${hint}`, type);
-}
-
-function unknownField(name: string): Error {
-  const names = Object.keys(ranges);
-  return invalidOption(
-    `Expected the system's fields ${names.map((known) => `\`${known}\``).join(', ')}, ` +
-      `got \`${name}\`${didYouMean(name, names)}`,
-    TypeError,
-  );
+  return value === undefined ? undefined : checkRange(name, value, ranges[name]);
 }

@@ -1,5 +1,5 @@
-import { closestMatch } from 'leven';
-import { invalidOption, shown } from './errors.ts';
+import { didYouMean, listed, secondsHint } from './check-input.ts';
+import { invalidOption, isPlain, shown } from './errors.ts';
 import {
   type KeepAliveInput,
   type KeepAliveSettings,
@@ -39,12 +39,6 @@ export function trustSettings(settings: Readonly<KeepAliveSettings>): void {
   checkedObjects.set(settings, settings);
 }
 
-/** `; did you mean X?` where a known name is near enough to be what was meant, else nothing. */
-export function didYouMean(name: string, known: readonly string[]): string {
-  const near = closestMatch(name, known, { maxDistance: Math.max(2, Math.floor(name.length / 3)) });
-  return near === undefined ? '' : `; did you mean \`${near}\`?`;
-}
-
 function checkPreset(name: string): KeepAliveSettings {
   if (!Object.hasOwn(presets, name)) throw notOptions(name);
   const settings = checkObject(presets[name as PresetName]);
@@ -57,27 +51,9 @@ function notOptions(input: unknown): Error {
   const hint = typeof input === 'string' ? didYouMean(input, names) : '';
   const type = typeof input === 'string' ? RangeError : TypeError;
   return invalidOption(
-    `Expected a preset (${listed(names)}) or an object of options, got ${shown(input)}${ofClass(input)}${hint}`,
+    `Expected a preset (${listed(names)}) or an object of options, got ${shown(input)}${hint}`,
     type,
   );
-}
-
-function ofClass(input: unknown): string {
-  const name = classNameOf(input);
-  return name === undefined ? '' : ` of class ${name}`;
-}
-
-/** The class of an object that is neither plain nor an array, where it tells one. */
-function classNameOf(input: unknown): string | undefined {
-  try {
-    if (typeof input !== 'object' || input === null || Array.isArray(input) || isPlain(input))
-      return undefined;
-    const name: unknown = input.constructor.name;
-    return typeof name === 'string' && name !== '' ? name.slice(0, 40) : undefined;
-  } catch {
-    // A revoked proxy, or a getter that throws.
-    return undefined;
-  }
 }
 
 function checkObject(input: object): KeepAliveSettings {
@@ -113,12 +89,6 @@ function read(input: object): { isOptions: boolean; keys: string[]; fields: Fiel
 /** A plain object, or one that inherits its fields. A promise that nobody awaited, or a map, is neither. */
 function mayBeEmpty(input: object): boolean {
   return isPlain(input) || optionNames.some((name) => name in input);
-}
-
-/** Not by the prototype itself, which is another one in another context, such as a test's. */
-function isPlain(input: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(input);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 function unknownOption(key: string): Error {
@@ -172,15 +142,9 @@ function outOfRange(name: NumericOption, value: unknown, type: RangeErrorConstru
       ? `an integer from ${min} to ${max}`
       : `from ${min} to ${max} milliseconds${name === 'userTimeout' ? ", 0, or 'auto'" : ''}`;
   return invalidOption(
-    `Expected \`${name}\` to be ${expected}, got ${shown(value)}${secondsHint(name, value)}`,
+    `Expected \`${name}\` to be ${expected}, got ${shown(value)}${unit === 'milliseconds' ? secondsHint(value) : ''}`,
     type,
   );
-}
-
-/** A time under a second is nearly always seconds written where milliseconds are meant. */
-function secondsHint(name: NumericOption, value: unknown): string {
-  if (optionRanges[name].unit !== 'milliseconds' || typeof value !== 'number') return '';
-  return value >= 1 && value < 1_000 ? `; did you mean ${value * 1_000}?` : '';
 }
 
 /**
@@ -215,10 +179,6 @@ function autoUserTimeout(
 function given(fields: Record<string, unknown>): string {
   const names = Object.keys(fields).filter((name) => fields[name] !== undefined);
   return names.length === 0 ? 'none of them' : `only ${listed(names)}`;
-}
-
-function listed(names: readonly string[]): string {
-  return names.map((name) => `\`${name}\``).join(', ');
 }
 
 /** Whether every later read gives the same fields: a frozen plain object of data properties. */

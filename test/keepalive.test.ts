@@ -145,6 +145,21 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     },
   );
 
+  test.each([
+    { behaviour: { stict: true }, message: 'Expected `strict`, got `stict`; did you mean `strict`?' },
+    { behaviour: { strict: 'yes' }, message: 'Expected `strict` to be true or false, got `yes` (string)' },
+    { behaviour: null, message: 'Expected an object such as { strict: true }, got ' },
+  ])('$behaviour is refused, and nothing set', async ({ behaviour, message }) => {
+    const client = await connection();
+    expect(() => setKeepAlive(client, 'database', behaviour as never)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_KEEPALIVE_INVALID_OPTION',
+        message: expect.stringContaining(message),
+      }),
+    );
+    expect(kernelValues(client)).toBe(untouched);
+  });
+
   test('strict changes nothing where nothing is lacking', async () => {
     const client = await connection();
     expect(setKeepAlive(client, 'database', { strict: true })).toEqual(presets.database);
@@ -315,21 +330,20 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
       });
 
       test.each([
-        { got: 'a plain object', value: {} },
-        { got: 'a stream', value: new PassThrough() },
-        { got: 'null', value: null },
-        { got: 'undefined', value: undefined },
-        { got: 'a number', value: 7 },
-        { got: 'a string', value: 'socket' },
-        { got: 'an object whose getters throw', value: throwing },
-        { got: 'a revoked proxy', value: revoked },
-      ])('$got', ({ value }) => {
+        { value: {}, got: 'another object' },
+        { value: new PassThrough(), got: 'an object of class PassThrough' },
+        { value: Promise.resolve(), got: 'an object of class Promise; await it first' },
+        { value: null, got: 'null' },
+        { value: undefined, got: 'undefined' },
+        { value: 7, got: '`7` (number)' },
+        { value: 'socket', got: '`socket` (string)' },
+        { value: throwing, got: 'a value that cannot be read as one' },
+        { value: revoked, got: 'a value that cannot be read as one' },
+      ])('what is no socket: $got', ({ value, got }) => {
         expect(() => on(value as net.Socket)).toThrow(
           expect.objectContaining({
             code: 'ERR_KEEPALIVE_NOT_TCP',
-            message: expect.stringMatching(
-              /^Expected a net\.Socket or tls\.TLSSocket, got (another object|a value that cannot be read as one)$/,
-            ),
+            message: `Expected a net.Socket or tls.TLSSocket, got ${got}`,
           }),
         );
       });

@@ -221,7 +221,8 @@ describe('a review', () => {
 
   test.each([
     [{ acquireTimout: 1 }, 'did you mean `acquireTimeout`?'],
-    [{ acquireTimeout: -1 }, 'Expected `acquireTimeout` to be a positive number of milliseconds'],
+    [{ acquireTimeout: -1 }, 'Expected `acquireTimeout` to be from 1000 to 2147483647 milliseconds'],
+    [{ acquireTimeout: 30 }, 'did you mean 30000?'],
     [{ connections: '9' }, 'Expected `connections` to be a positive number, got `9` (string)'],
     [{ roundTrip: Number.NaN }, 'Expected `roundTrip` to be a positive number of milliseconds'],
     [{ pathIdleLimit: 'azure' }, 'Expected `pathIdleLimit` to be at least 1000 milliseconds or one of'],

@@ -1,9 +1,10 @@
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { didYouMean } from '../src/check-input.ts';
 import { type KeepAliveInput, optionNames, optionRanges } from '../src/options.ts';
 import { type PresetName, presets } from '../src/presets.ts';
-import { didYouMean, parseKeepAliveOptions, trustSettings } from '../src/validate.ts';
+import { parseKeepAliveOptions, trustSettings } from '../src/validate.ts';
 
 const names = '`enable`, `initialDelay`, `interval`, `count`, `userTimeout`';
 const presetNames = '`database`, `fastFailover`, `websocket`, `tunnel`, `loadBalancer`';
@@ -105,7 +106,11 @@ describe('bad input', () => {
     [TypeError, { count: '3' }, `Expected \`count\` to be ${counts}, got \`3\` (string)`],
     [TypeError, { count: null }, `Expected \`count\` to be ${counts}, got null`],
     [TypeError, { count: false }, `Expected \`count\` to be ${counts}, got \`false\` (boolean)`],
-    [TypeError, { count: new Number(3) }, `Expected \`count\` to be ${counts}, got an object`],
+    [
+      TypeError,
+      { count: new Number(3) },
+      `Expected \`count\` to be ${counts}, got an object of class Number`,
+    ],
     [RangeError, { count: NaN }, `Expected \`count\` to be ${counts}, got \`NaN\` (number)`],
     [RangeError, { count: Infinity }, `Expected \`count\` to be ${counts}, got \`Infinity\` (number)`],
     [RangeError, { count: 2.5 }, `Expected \`count\` to be ${counts}, got \`2.5\` (number)`],

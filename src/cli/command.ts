@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { didYouMean } from '../validate.ts';
+import { didYouMean } from '../check-input.ts';
 
 /** Where a command writes, and what may be written there. */
 export interface Io {

@@ -1,9 +1,10 @@
+import { didYouMean } from '../check-input.ts';
 import type { KeepAliveInput, KeepAliveOptions, KeepAliveSettings } from '../options.ts';
 import { type PathName, pathIdleLimits } from '../paths.ts';
 import { type Detection, type DetectionWindow, predictDetection, probePeriod } from '../predict.ts';
 import { presets } from '../presets.ts';
 import { type Finding, type ReviewContext, reviewKeepAlive } from '../review.ts';
-import { didYouMean, parseKeepAliveOptions } from '../validate.ts';
+import { parseKeepAliveOptions } from '../validate.ts';
 import {
   type Command,
   type Io,

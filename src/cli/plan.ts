@@ -1,7 +1,7 @@
+import { didYouMean } from '../check-input.ts';
 import { pathIdleLimits } from '../paths.ts';
 import { type KeepAlivePlan, planKeepAlive } from '../plan.ts';
 import { type Detection, predictDetection } from '../predict.ts';
-import { didYouMean } from '../validate.ts';
 import {
   type Command,
   json,

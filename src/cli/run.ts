@@ -1,5 +1,5 @@
+import { didYouMean } from '../check-input.ts';
 import { printable } from '../errors.ts';
-import { didYouMean } from '../validate.ts';
 import { type Command, type Io, UsageError } from './command.ts';
 import { doctor } from './doctor.ts';
 import { explain } from './explain.ts';

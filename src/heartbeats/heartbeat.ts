@@ -1,3 +1,4 @@
+import { checkRange, expectKnownFields, type Range } from '../check-input.ts';
 import { invalidOption, readable, shown } from '../errors.ts';
 
 /** How often to ask, and how long to wait for an answer. */
@@ -78,6 +79,7 @@ export interface Peer {
  */
 export function heartbeat(options: HeartbeatOptions): Heartbeat {
   const { ping, onDead, ...rhythm } = readable('an object { ping, every, timeout, onDead }', () => {
+    expectKnownFields(options, ['ping', 'every', 'timeout', 'onDead', 'signal']);
     const { ping, onDead, every, timeout, signal } = options;
     return { ping, onDead, every, timeout, signal };
   });
@@ -118,8 +120,8 @@ export function beat(
   { every, timeout, signal }: Rhythm,
   target?: Closable,
 ): Heartbeat {
-  checkTime('every', every);
-  checkTime('timeout', timeout);
+  checkRange('every', every, waits);
+  checkRange('timeout', timeout, waits);
   if (signal !== undefined) checkMethods('`signal` to be an AbortSignal', signal, ['addEventListener']);
   const pause = Math.min(every, timeout / 2);
   const waiting = new Map<Peer, Waiting>();
@@ -269,14 +271,4 @@ export function checkFunction(name: string, value: unknown): void {
 }
 
 // What a timer can wait for; a longer one would fire at once.
-const LONGEST = 2_147_483_647;
-
-function checkTime(name: string, value: unknown): void {
-  if (typeof value === 'number' && value >= 1_000 && value <= LONGEST) return;
-  const hint =
-    typeof value === 'number' && value >= 1 && value < 1_000 ? `; did you mean ${value * 1_000}?` : '';
-  throw invalidOption(
-    `Expected \`${name}\` to be from 1000 to ${LONGEST} milliseconds, got ${shown(value)}${hint}`,
-    typeof value === 'number' ? RangeError : TypeError,
-  );
-}
+const waits: Range = { min: 1_000, max: 2_147_483_647, unit: 'milliseconds' };

@@ -1,3 +1,4 @@
+import { expectKnownFields } from '../check-input.ts';
 import { readable } from '../errors.ts';
 import { checkFunction, type Rhythm, type Silence } from './heartbeat.ts';
 
@@ -34,6 +35,7 @@ export interface Ready<Target> {
  */
 export function readReady<Target>(options: ReadyHeartbeatOptions<Target>): Ready<Target> {
   return readable('an object such as { every, timeout }', () => {
+    expectKnownFields(options, ['every', 'timeout', 'onDead', 'signal']);
     const { every = 25_000, timeout = 10_000, signal, onDead } = options;
     if (onDead !== undefined) checkFunction('onDead', onDead);
     return { rhythm: { every, timeout, signal }, onDead };

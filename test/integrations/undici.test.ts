@@ -116,6 +116,17 @@ test('a connection that cannot be made fails as without', async () => {
   expect(error.code).toBe('ECONNREFUSED');
 });
 
+test('a dispatcher in place of its options is refused, since it would stay as it is', () => {
+  const dispatcher = closedAfterTest(new Agent());
+  expect(() => keepAliveUndici(dispatcher, quick)).toThrow(
+    expect.objectContaining({
+      code: 'ERR_KEEPALIVE_INVALID_OPTION',
+      message:
+        'Expected the options of a dispatcher of undici, got an object of class Agent; give it the copy that this returns',
+    }),
+  );
+});
+
 test('wrong options throw', () => {
   expect(() => keepAliveUndici({}, { count: 0 })).toThrow(
     expect.objectContaining({ code: 'ERR_KEEPALIVE_INVALID_OPTION' }),
