@@ -46,7 +46,9 @@ export function expectKnownFields(fields: object, known: readonly string[]): voi
 
 /** `; did you mean X?` where a known name is near enough to be what was meant, else nothing. */
 export function didYouMean(name: string, known: readonly string[]): string {
-  const near = closestMatch(name, known, { maxDistance: Math.max(2, Math.floor(name.length / 3)) });
+  const near =
+    known.find((each) => each.toLowerCase() === name.toLowerCase()) ??
+    closestMatch(name, known, { maxDistance: Math.max(2, Math.floor(name.length / 3)) });
   return near === undefined ? '' : `; did you mean \`${near}\`?`;
 }
 

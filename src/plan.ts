@@ -117,7 +117,7 @@ function rememberedFor(pathIdleLimit: PathName | number | undefined): number {
   if (probesCount) return limit;
   throw invalidOption(
     `Expected a path that TCP probes keep alive, got ${shown(pathIdleLimit)}: ${title} counts payload only; ` +
-      `send an application ping at least every ${limit / 1_000} s, and plan without \`pathIdleLimit\``,
+      `send an application ping at least every ${limit / 1_000} s, and plan without it`,
     RangeError,
   );
 }
@@ -139,7 +139,7 @@ function unreachable({ detectWithin, pathIdleLimit, probes, rto }: Goal): Error 
   const conditions = `${probes} unanswered probe${probes === 1 ? '' : 's'}${rto === undefined ? '' : ` and an rto of ${rto}`}`;
   return invalidOption(
     `Expected \`detectWithin\` to be at least ${shortest} milliseconds, the shortest that can be met with ` +
-      `${conditions}, got ${shown(detectWithin)}`,
+      `${conditions}, got ${shown(detectWithin)}${probes === 1 ? '' : '; fewer `probes` need less'}`,
     RangeError,
   );
 }

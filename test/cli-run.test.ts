@@ -86,6 +86,11 @@ it('runs a program under the rules, with its arguments, output and exit code', a
   );
 });
 
+it('takes all from the program on as its own, also without --', async () => {
+  const { code, out } = await typed('--rules', '*=off', process.execPath, '-p', '6 * 7');
+  expect({ code, out }).toEqual({ code: 0, out: '42\n' });
+});
+
 it('gives the exit code of a program that ended by a signal', async () => {
   const source = "process.kill(process.pid, 'SIGKILL')";
   const { code } = await typed('--rules', '*=off', '--', process.execPath, '-e', source);
@@ -127,7 +132,7 @@ test.each([
   [['run'], "Expected --rules, such as --rules '5432=database'"],
   [['run', '--rules', '*=off'], 'Expected a program after --'],
   [['run', '--rules', '*=of', '--', 'node'], '(--rules, rule 1, character 3)'],
-  [['run', '--rule', '*=off', '--', 'node'], 'did you mean `rules`?'],
+  [['run', '--rule', '*=off', '--', 'node'], 'did you mean `--rules`?'],
 ])('%j is answered with one line', async (args, message) => {
   let err = '';
   const code = await run(args, {

@@ -58,9 +58,8 @@ export function parseArguments(args: readonly string[], types: OptionTypes): Par
 function checkOption(name: string, rawName: string, value: string | undefined, types: OptionTypes): void {
   const type = Object.hasOwn(types, name) ? types[name] : undefined;
   if (type === undefined) {
-    const names = Object.keys(types);
-    const expected = names.map((known) => `--${known}`).join(', ');
-    throw new UsageError(`Expected ${expected}, got \`${rawName}\`${didYouMean(name, names)}`);
+    const names = Object.keys(types).map((known) => `--${known}`);
+    throw new UsageError(`Expected ${names.join(', ')}, got \`${rawName}\`${didYouMean(rawName, names)}`);
   }
   if (type === 'string' && value === undefined) throw new UsageError(`Expected a value after \`${rawName}\``);
   if (type === 'boolean' && value !== undefined) {

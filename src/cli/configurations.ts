@@ -66,13 +66,17 @@ const haproxy: Configuration = (plan) => `defaults
 `;
 
 /** @see https://nginx.org/en/docs/http/ngx_http_core_module.html#listen */
-const nginx: Configuration = (plan) => `# Towards clients, in a server block of http or stream.
-listen 443 so_keepalive=${inSeconds(plan.initialDelay)}s:${inSeconds(plan.interval)}s:${plan.count};
+const nginx: Configuration = (
+  plan,
+) => `# Towards clients: add so_keepalive to the listen lines of your server blocks,
+# of http or stream, such as
+#   listen 443 ssl so_keepalive=${inSeconds(plan.initialDelay)}s:${inSeconds(plan.interval)}s:${plan.count};
 ${commented(
   `nginx cannot set a user timeout (${plan.userTimeout} ms): data in flight is bounded by send_timeout (http), ` +
     'proxy_timeout (stream), or tcp_retries2 (--format sysctl).',
 )}
-# Towards upstreams it turns keepalive on, with the system's times (the same).
+# Towards upstreams nginx only turns keepalive on. The times are the system's,
+# 2 h where nobody has set them (--format sysctl).
 proxy_socket_keepalive on;
 `;
 

@@ -30,7 +30,9 @@ Times:   30s, 1m30s, 500ms, or bare milliseconds
 
   --path <name|time>        what lies between the two ends, or after how much
                             silence it forgets a connection: aws-nlb, 350s, ...
-  --connections <number>    how many connections have these options (10000)
+  --connections <number>    how many connections have these options; without it
+                            findings are those of one, and packets are told for
+                            10000
   --acquire-timeout <time>  how long callers wait for a connection of the pool
   --round-trip <time>       the longest round trip to expect
   --json                    prediction and findings as JSON, where null is never
@@ -109,7 +111,10 @@ function fieldsOf(words: readonly string[]): KeepAliveOptions {
 /** Reads `name=value`; which names there are, and which values they take, is checked with the options. */
 function fieldOf(word: string): [string, unknown] {
   const [, name = '', text = ''] = /^([^=]+)=(.*)$/.exec(word) ?? [];
-  if (name === '') throw new UsageError(`Expected <option>=<value>, got \`${word}\``);
+  if (name === '') {
+    const hint = Object.hasOwn(presets, word) ? '; a preset comes first' : '';
+    throw new UsageError(`Expected <option>=<value>, got \`${word}\`${hint}`);
+  }
   if (name === 'enable') return [name, parseSwitch(text)];
   if (name === 'count') return [name, parseWhole(name, text)];
   if (name === 'userTimeout' && text === 'auto') return [name, text];

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { isatty } from 'node:tty';
 import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
 import { parseRuleText } from '../rule-text.ts';
 import { compileRules } from '../rules.ts';
 import { type Command, parseArguments, UsageError } from './command.ts';
@@ -33,15 +34,26 @@ export const runProgram: Command = {
   summary: 'a program under rules, without touching its code',
   help,
   run(args) {
-    const parsed = parseArguments(args, { rules: 'string' });
-    const rules = parsed.value('rules');
-    const [program, ...programArgs] = parsed.positionals;
+    const [ours, [program, ...programArgs]] = splitAtProgram(args);
+    const rules = parseArguments(ours, { rules: 'string' }).value('rules');
     if (rules === undefined) throw new UsageError("Expected --rules, such as --rules '5432=database'");
     if (program === undefined) throw new UsageError('Expected a program after --, such as -- node app.js');
     compileRules(parseRuleText(rules, '--rules'));
     return exitCodeOf(start(program, programArgs, rules));
   },
 };
+
+/** From the program's name on, all is its own, also where `--` was left out. */
+function splitAtProgram(args: readonly string[]): [ours: readonly string[], program: readonly string[]] {
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: { rules: { type: 'string' } },
+    strict: false,
+    tokens: true,
+  });
+  const begin = tokens.find(({ kind }) => kind === 'positional')?.index ?? args.length;
+  return [args.slice(0, begin), args.slice(begin)];
+}
 
 function start(program: string, args: readonly string[], rules: string): ChildProcess {
   const env = { ...process.env, TCP_KEEPALIVE: rules, NODE_OPTIONS: nodeOptions() };

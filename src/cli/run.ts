@@ -19,7 +19,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     return await dispatch(args, io);
   } catch (error) {
     if (!isUsageError(error)) throw error;
-    io.err(`tcp-keepalive: ${printable(error.message)}\n`);
+    io.err(`tcp-keepalive: ${printable(inFlags(error.message))}\n`);
     return 2;
   }
 }
@@ -47,6 +47,24 @@ async function dispatch([name, ...args]: readonly string[], io: Io): Promise<num
     return 0;
   }
   return command.run(args, io);
+}
+
+/** Options that the library's functions call otherwise. */
+const flags: Readonly<Record<string, string>> = {
+  detectWithin: '--detect',
+  pathIdleLimit: '--path',
+  acquireTimeout: '--acquire-timeout',
+  roundTrip: '--round-trip',
+  connections: '--connections',
+  probes: '--probes',
+  rto: '--rto',
+};
+
+/** A message of the library's in the words that were typed. */
+function inFlags(message: string): string {
+  return message.replace(/`(\w+)`/g, (quoted, name) =>
+    Object.hasOwn(flags, name) ? `\`${flags[name]}\`` : quoted,
+  );
 }
 
 function overview(): string {
