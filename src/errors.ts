@@ -97,8 +97,17 @@ export function shown(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value === 'function') return 'a function';
   if (typeof value === 'object') return isArray(value) ? 'an array' : `an object${ofClass(value)}`;
-  const text = printable(String(value));
-  return `\`${text.length > 40 ? `${text.slice(0, 40)}...` : text}\` (${typeof value})`;
+  return `${quoted(String(value))} (${typeof value})`;
+}
+
+/**
+ * Text as an error message shows it, cut where it is long.
+ *
+ * @internal
+ */
+export function quoted(text: string): string {
+  const line = printable(text);
+  return `\`${line.length > 40 ? `${line.slice(0, 40)}...` : line}\``;
 }
 
 /**

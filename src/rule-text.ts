@@ -1,4 +1,13 @@
-import { checkHost, checkPorts, checkUse, inContext, invalidOption, shown } from './internal.ts';
+import {
+  checkHost,
+  checkPorts,
+  didYouMean,
+  inContext,
+  invalidOption,
+  listed,
+  presets,
+  quoted,
+} from './internal.ts';
 import type { PresetName } from './presets.ts';
 import type { KeepAliveRule } from './rules.ts';
 
@@ -38,7 +47,7 @@ function parseRule(rule: Piece, where: string): KeepAliveRule {
     const hint = rest.length > 0 ? '; rules are separated by semicolons' : '';
     return at(rule, (text) => {
       throw invalidOption(
-        `Expected target=use, such as 5432=database, got ${quoted(text)}${hint}`,
+        `Expected target=use, such as 5432=database, got ${orNothing(text)}${hint}`,
         RangeError,
       );
     });
@@ -53,7 +62,7 @@ function parseTarget(text: string): Target {
   if (ports === undefined) {
     // It might be a host's name, but hardly ever is.
     throw invalidOption(
-      `Expected a port after \`listen\`, such as listen:8080 or listen:*, got ${quoted(text)}`,
+      `Expected a port after \`listen\`, such as listen:8080 or listen:*, got ${orNothing(text)}`,
       RangeError,
     );
   }
@@ -66,7 +75,7 @@ function parsePeer(text: string): Target {
   const [host = '', port, ...rest] = text.split(':');
   if (rest.length > 0) {
     throw invalidOption(
-      `Expected an IPv6 address in brackets, such as [fd00::1]:6379, got ${quoted(text)}`,
+      `Expected an IPv6 address in brackets, such as [fd00::1]:6379, got ${orNothing(text)}`,
       RangeError,
     );
   }
@@ -82,19 +91,19 @@ function hostAndPort(host: string, port: string | undefined): Target {
 function parsePorts(text: string): KeepAliveRule['port'] & {} {
   const [, from, to = from] = /^(\d+)(?:-(\d+))?$/.exec(text) ?? [];
   if (from === undefined) {
-    throw invalidOption(`Expected a port or a range such as 5000-5999, got ${quoted(text)}`, RangeError);
+    throw invalidOption(`Expected a port or a range such as 5000-5999, got ${orNothing(text)}`, RangeError);
   }
   return checkPorts(Number(from), Number(to));
 }
 
 function parseUse(text: string): PresetName | false {
   if (text === 'off') return false;
-  try {
-    checkUse(text);
-  } catch (error) {
-    throw invalidOption((error as Error).message.replace('an object of options', '`off`'), RangeError);
-  }
-  return text as PresetName;
+  if (Object.hasOwn(presets, text)) return text as PresetName;
+  const names = Object.keys(presets);
+  throw invalidOption(
+    `Expected a preset (${listed(names)}) or \`off\`, got ${orNothing(text)}${didYouMean(text, [...names, 'off'])}`,
+    RangeError,
+  );
 }
 
 /** The trimmed parts of a piece, each with where it begins. */
@@ -107,6 +116,6 @@ function split(piece: Piece, separator: string): Piece[] {
   });
 }
 
-function quoted(text: string): string {
-  return text === '' ? 'nothing' : shown(text).replace(/ \(string\)$/, '');
+function orNothing(text: string): string {
+  return text === '' ? 'nothing' : quoted(text);
 }

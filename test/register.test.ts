@@ -522,7 +522,7 @@ describe('rules', () => {
     [
       () => ({ TCP_KEEPALIVE: '5432=database; 6379=databse' }),
       'tcp-keepalive: Expected a preset (`database`, `fastFailover`, `websocket`, `tunnel`, `loadBalancer`) or `off`, ' +
-        'got `databse` (string); did you mean `database`? (TCP_KEEPALIVE, rule 2, character 21)',
+        'got `databse`; did you mean `database`? (TCP_KEEPALIVE, rule 2, character 21)',
     ],
     [() => ({ TCP_KEEPALIVE_CONFIG: '/no/such/file' }), 'Expected a file that can be read, got ENOENT'],
     [() => ({ TCP_KEEPALIVE_CONFIG: file('{\n  "rules": x }') }), '(TCP_KEEPALIVE_CONFIG='],

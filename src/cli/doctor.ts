@@ -164,7 +164,7 @@ async function diagnoseSockets(system: DetectionSystem | undefined): Promise<Dia
     return [
       foundOnSocket('setKeepAlive(true)', bare, system),
       foundOnSocket('setKeepAlive(true, 60000)', delayed, system),
-      foundOnSocket('http agent', agent, system),
+      foundOnSocket('http agent', agent, system, "keepAliveHttp(agent, 'database') of tcp-keepalive/http"),
       sameAsPreset(ours),
     ];
   } catch (error) {
@@ -183,6 +183,7 @@ function foundOnSocket(
   subject: string,
   settings: KeepAliveSettings,
   system: DetectionSystem | undefined,
+  better = "keepAlive(socket, 'database')",
 ): Diagnosis {
   const { initialDelay = 0, interval = 0, count } = settings;
   const { idle, unacknowledged } = predictDetection(settings, system);
@@ -193,7 +194,7 @@ function foundOnSocket(
     subject,
     status: 'warning',
     message,
-    advice: "keepAlive(socket, 'database') sets all five, and keeps them set.",
+    advice: `${better} sets all five, and keeps them set.`,
   };
 }
 
