@@ -2,13 +2,15 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import http2 from 'node:http2';
 import net from 'node:net';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import path from 'node:path';
 import { Duplex } from 'node:stream';
 import tls from 'node:tls';
-import { keepAlive, keepAliveServer, type OnError } from 'tcp-keepalive';
+import { keepAlive, keepAliveServer, type OnError, setKeepAlive } from 'tcp-keepalive';
 import { describe, expect, type Mock, onTestFinished, test, vi } from 'vitest';
+import { linux } from '../native-bindings/platforms/linux.ts';
 import { connectedPair } from './helpers/connected-pair.ts';
+import { failCallsOf } from './helpers/fail-calls.ts';
 import { handleOf } from './helpers/handle-of.ts';
 import { databaseInKernel, soonAfter } from './helpers/hold-parts.ts';
 import { fdOf, kernelValues } from './helpers/raw-options.ts';
@@ -81,7 +83,8 @@ describe.runIf(process.platform === 'linux')('onError is told', () => {
     const onError = vi.fn<OnError>();
     const socket = keepAlive(await unixSocket(), 'database', { onError });
     await once(socket, 'connect');
-    expect(codesOf(onError)).toContain('ERR_KEEPALIVE_NOT_TCP');
+    await soonAfter();
+    expect(codesOf(onError)).toEqual(['ERR_KEEPALIVE_NOT_TCP']);
     expect(socket.writable).toBe(true);
 
     const open = vi.fn<OnError>();
@@ -111,6 +114,22 @@ describe.runIf(process.platform === 'linux')('onError is told', () => {
     keepAlive(socket, { interval: 5_000 }, { onError });
     whileClosed(fdOf(socket), () => socket.setKeepAlive(true, 33_000));
     expect(codesOf(onError)).toEqual(['EBADF']);
+  });
+
+  test('of what was applied before a faked call failed, and of what was not', async () => {
+    const socket = await connection();
+    const onError = vi.fn<OnError>();
+    failCallsOf(linux.count?.name ?? expect.fail('no count on Linux'), constants.errno.EPERM);
+    keepAlive(socket, 'database', { onError });
+    expect(onError.mock.calls).toEqual([
+      [
+        expect.objectContaining({
+          code: 'EPERM',
+          message: 'setsockopt TCP_KEEPCNT failed: EPERM; not set: `count`, `initialDelay`, `enable`',
+          applied: ['userTimeout', 'interval'],
+        }),
+      ],
+    ]);
   });
 
   test.each<{ what: string; value: unknown }>([
@@ -156,6 +175,15 @@ describe.runIf(process.platform === 'linux')('onError is told', () => {
     whileClosed(fdOf(socket), () => socket.setKeepAlive(true, 33_000));
     expect(first).not.toHaveBeenCalled();
     expect(codesOf(last)).toEqual(['EBADF']);
+  });
+
+  test('by the handler of the hold, also after setKeepAlive has changed what is held', async () => {
+    const socket = await connection();
+    const onError = vi.fn<OnError>();
+    keepAlive(socket, { interval: 5_000 }, { onError });
+    setKeepAlive(socket, { interval: 6_000 });
+    whileClosed(fdOf(socket), () => socket.setKeepAlive(true, 33_000));
+    expect(codesOf(onError)).toEqual(['EBADF']);
   });
 });
 

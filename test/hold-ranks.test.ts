@@ -101,6 +101,32 @@ describe.runIf(process.platform === 'linux')('who has more say', () => {
     },
   );
 
+  test.each<Name>(['rule', 'driver'])(
+    "a %s leaves what an earlier 'connect' listener set on TLS that it started",
+    async (name) => {
+      const { port } = await listener(tls.createServer({ cert: certificate, key: certificateKey }));
+      const under = new net.Socket();
+      under.on('connect', () => {
+        const over = tls.connect({ socket: under, ca: certificate, servername: 'localhost' });
+        onTestFinished(() => void over.destroy());
+        setKeepAlive(over, sign(13_000));
+      });
+      // Now there is no handle yet that both could find the hold on.
+      acts[name](under);
+      under.connect(port, '127.0.0.1');
+      expect(await settled(under)).toBe(inKernel.explicit);
+    },
+  );
+
+  test('a driver leaves what setKeepAlive made of a rule’s hold', async () => {
+    const socket = await connection();
+    rule(socket);
+    setKeepAlive(socket, { count: 4 });
+    driver(socket);
+    socket.setKeepAlive(true, 33_000);
+    expect(kernelValues(socket)).toBe('1:11/5/4 20000');
+  });
+
   test.each<Name>(['rule', 'driver'])('a %s does not undo keepAlive(socket, false)', async (name) => {
     const open = await connection();
     const before = kernelValues(open);

@@ -15,6 +15,7 @@ import { getOption } from '../native-bindings/sockopt.ts';
 import { writeSettings } from '../src/descriptor-options.ts';
 import { parseKeepAliveOptions } from '../src/validate.ts';
 import { connectedPair } from './helpers/connected-pair.ts';
+import { failCallsOf } from './helpers/fail-calls.ts';
 import { fdOf, kernelValues, writeRaw } from './helpers/raw-options.ts';
 import { fixtureArguments } from './helpers/run-fixture.ts';
 import { socketKinds } from './helpers/socket-kinds.ts';
@@ -573,20 +574,6 @@ async function unixSocket(): Promise<net.Socket> {
 /** SO_KEEPALIVE, which a Unix socket has too. */
 function rawEnable(socket: net.Socket): number {
   return getOption(fdOf(socket), linux.enable ?? expect.fail('no SO_KEEPALIVE on Linux'));
-}
-
-/** Makes every `setsockopt` of one option fail until the test ends. */
-function failCallsOf(name: number, errno: number): void {
-  const libc = loadLibc();
-  const { setsockopt } = libc;
-  const set = vi
-    .spyOn(libc, 'setsockopt')
-    .mockImplementation((fd, level, option) => (option === name ? -1 : setsockopt(fd, level, option)));
-  const failure = vi.spyOn(libc, 'errno').mockReturnValue(errno);
-  onTestFinished(() => {
-    set.mockRestore();
-    failure.mockRestore();
-  });
 }
 
 /** Where Node keeps it, without the warning that `_handle` would give. */
