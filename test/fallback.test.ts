@@ -5,8 +5,9 @@ import { nodeTakesIntervalAndCount } from '../src/node-keepalive.ts';
 import { presets } from '../src/presets.ts';
 import { connectedPair } from './helpers/connected-pair.ts';
 import { hideDescriptor, showDescriptor } from './helpers/hide-descriptor.ts';
+import { soonAfter } from './helpers/hold-parts.ts';
 import { missingKoffi } from './helpers/missing-koffi.ts';
-import { packageOn } from './helpers/package-on.ts';
+import { type Package, packageOn } from './helpers/package-on.ts';
 import { kernelValues } from './helpers/raw-options.ts';
 import { recordedLibc } from './helpers/recorded-libc.ts';
 
@@ -239,11 +240,18 @@ describe.runIf(process.platform === 'linux')('without koffi', () => {
     ]);
   });
 
-  test('a server’s connections get Node’s own call, and one warning', async () => {
+  test.each<{ whose: string; serve: (lib: Package, server: net.Server) => void }>([
+    { whose: 'a server', serve: (lib, server) => void lib.keepAliveServer(server, 'database') },
+    {
+      whose: 'a listener with a rule',
+      serve: (lib) => onTestFinished(lib.installKeepAlive([{ side: 'server', use: 'database' }])),
+    },
+  ])('each connection of $whose gets Node’s own call, and all one warning', async ({ serve }) => {
     const warned = warnings();
     missingKoffi(cause);
-    const { keepAliveServer } = await packageOn('linux');
-    const server = keepAliveServer(net.createServer(), 'database').listen(0, '127.0.0.1');
+    const server = net.createServer();
+    serve(await packageOn('linux'), server);
+    server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     for (const _ of ['first', 'second']) {
       const client = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
@@ -252,6 +260,7 @@ describe.runIf(process.platform === 'linux')('without koffi', () => {
         client.destroy();
         accepted.destroy();
       });
+      await soonAfter();
       expect(kernelValues(accepted)).toBe(databaseByNode);
     }
     onTestFinished(() => void server.close());

@@ -117,6 +117,18 @@ describe('connections that this process opens', () => {
     expect(kernelValues(await connect({ port, host: 'db.internal', lookup }))).toBe(WEBSOCKET);
   });
 
+  it('are no longer known by their name once the same socket connects by an address', async () => {
+    const port = await listen();
+    install({ side: 'client', host: 'localhost', use: 'database' });
+    const socket = await connect({ port, host: 'localhost', family: 4 });
+    expect(kernelValues(socket)).toBe(DATABASE);
+    socket.destroy();
+    await once(socket, 'close');
+    socket.connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    expect(kernelValues(socket)).toBe(DEFAULTS);
+  });
+
   it('are known by their address over IPv6', async () => {
     const port = await listen(net.createServer(), '::1');
     install({ side: 'client', host: '::/64', use: 'database' });
@@ -338,6 +350,17 @@ describe('connections that this process accepts', () => {
     }
   });
 
+  it('are not held where they inherit and somebody observes them', async () => {
+    const observe = vi.fn();
+    uninstalls.push(installRules(compileRules([{ side: 'server', use: 'websocket' }]), observe));
+    const server = net.createServer();
+    const port = await listen(server);
+    const [, accepted] = await Promise.all([connect({ port, host: '127.0.0.1' }), nextAccepted(server)]);
+    expect(observe.mock.calls.map(([, { side }]) => side).sort()).toEqual(['client', 'server']);
+    accepted.setKeepAlive(true, 60_000);
+    expect(kernelValues(accepted)).toBe('1:60/1/10 89500');
+  });
+
   it('come from listeners that are forgotten once their handle is gone, and restored until then', async () => {
     const uninstall = install({ side: 'server', use: 'websocket' });
     // What the primary of a cluster does.
@@ -533,12 +556,14 @@ describe('a second install', () => {
 
   it('changes the listeners there are, and back', async () => {
     const server = net.createServer();
-    install({ side: 'server', use: 'websocket' });
+    const first = install({ side: 'server', use: 'websocket' });
     await listen(server);
     const second = install({ side: 'server', use: 'fastFailover' });
     expect(kernelValues(server)).toBe(FAST_FAILOVER);
     second();
     expect(kernelValues(server)).toBe(WEBSOCKET);
+    first();
+    expect(kernelValues(server)).toBe(DEFAULTS);
   });
 });
 

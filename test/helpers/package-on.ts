@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { onTestFinished, vi } from 'vitest';
 
-type Package = typeof import('../../src/index.ts');
+export type Package = typeof import('../../src/index.ts');
 
 // koffi asks for the platform too, but only when it is loaded first.
 createRequire(import.meta.url)('koffi');
