@@ -100,6 +100,26 @@ describe('a plan', () => {
     expect(planKeepAlive({ detectWithin: 13_000, probes: 10 })).toMatchObject({ interval: 1_000, count: 10 });
   });
 
+  test('leaves a peer the longest user timeout that there is room for, as in the documentation', () => {
+    expect(planKeepAlive({ detectWithin: 30_000, pathIdleLimit: 'aws-nlb' })).toEqual({
+      enable: true,
+      initialDelay: 15_000,
+      interval: 4_000,
+      count: 3,
+      userTimeout: 26_500,
+    });
+  });
+
+  test('of the longest deadline there is has the longest timers that the kernel takes', () => {
+    expect(planKeepAlive({ detectWithin: 2_147_483_647 })).toEqual({
+      enable: true,
+      initialDelay: 32_767_000,
+      interval: 32_767_000,
+      count: 3,
+      userTimeout: 131_067_500,
+    });
+  });
+
   test('knows paths by their names', () => {
     const goal = { detectWithin: DAY };
     for (const name of ['aws-nlb', 'azure-lb', 'gcp-vpc', 'ipvs'] as const) {

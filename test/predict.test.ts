@@ -95,6 +95,21 @@ describe('an idle connection', () => {
     expect(idle).toEqual({ earliest: 4_000, nominal: 4_000, latest: 6_520 });
   });
 
+  test('sends no probe once the user timeout has passed, but for the first', () => {
+    const options = { initialDelay: 600_000, interval: 1_000, count: 3, userTimeout: 603_000 };
+    const { probes } = predictDetection(options, { hz: 250 });
+    // 600 s is 150 000 ticks, which are counted in 4 096. The others have a tick beside the user timeout.
+    expect(probes.map(({ latest }) => latest)).toEqual([616_388, 603_004, 603_004]);
+  });
+
+  test.each([
+    { ticks: 62, granule: 1, latest: 2_065 },
+    { ticks: 63, granule: 8, latest: 2_286 },
+  ])('with timers of $ticks ticks has them rounded up to $granule, and one tick', ({ ticks, latest }) => {
+    const { idle } = predictDetection({ initialDelay: 1_000, interval: 1_000, count: 1 }, { hz: ticks });
+    expect(idle).toEqual({ earliest: 2_000, nominal: 2_000, latest });
+  });
+
   test('may be dropped one tick early, when late timers reach the user timeout', () => {
     const options = { initialDelay: 17_000, interval: 1_000, count: 3, userTimeout: 19_500 };
     const { idle } = predictDetection(options, { hz: 250 });
@@ -239,6 +254,18 @@ describe('the other states', () => {
       earliest: 127_000,
       nominal: 131_000,
     });
+  });
+
+  test('a connection attempt that a second’s user timeout ends expires twice, the second time at once', () => {
+    // A second is 250 ticks, which are counted in 8. And a tick for it, and two for the other.
+    const { connecting } = predictDetection({ userTimeout: 1_000 }, { hz: 250 });
+    expect(connecting).toEqual({ earliest: 1_000, nominal: 1_000, latest: 1_044 });
+  });
+
+  test('a connection attempt of more retries than double ends with the last, whatever the user timeout', () => {
+    const { connecting } = predictDetection({ userTimeout: 2_000_000_000 }, { hz: 250, tcpSynRetries: 10 });
+    // Five waits of a second, then 2, 4, 8, 16, 32 and 64 s, and four of two minutes.
+    expect(connecting).toEqual({ earliest: 607_000, nominal: 611_000, latest: 624_308 });
   });
 
   test('a user timeout of weeks is counted without weeks of steps', () => {

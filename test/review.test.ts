@@ -42,6 +42,13 @@ const rows: Row[] = [
   },
   {
     code: 'count-ignored',
+    severity: 'warning',
+    options: { ...sound, count: 1 },
+    says: 'the kernel ignores `count` (1): 24.5 s of it make 3 unanswered probes instead',
+    cured: [sound],
+  },
+  {
+    code: 'count-ignored',
     severity: 'note',
     options: sound,
     says: 'make 3 unanswered probes, the same',
