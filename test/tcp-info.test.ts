@@ -159,6 +159,41 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     expect(truncatedTo(232)).toHaveProperty('sendWindow');
   });
 
+  test('each field of a faked structure is read from its own place, unsigned and in its own unit', async () => {
+    const { client } = await pair();
+    const inBytes = { state: 8, retransmits: 2, probes: 3, backoff: 4 };
+    const counts = {
+      unacked: 3_000_000_001,
+      lastDataSent: 3_000_000_002,
+      lastDataReceived: 3_000_000_003,
+      lastAckReceived: 3_000_000_004,
+      congestionWindow: 3_000_000_005,
+      totalRetransmits: 3_000_000_006,
+      notSentBytes: 3_000_000_007,
+      sendWindow: 3_000_000_008,
+    };
+    const microseconds = { rto: 3_000_000_009, rtt: 3_000_000_010, rttVariation: 3_000_000_011 };
+    const libc = loadLibc();
+    const filled = vi.spyOn(libc, 'getsockopt').mockImplementation(() => {
+      for (const [field, value] of Object.entries(inBytes)) {
+        libc.bytes[tcpInfoLayout[field as keyof typeof inBytes]] = value;
+      }
+      for (const [field, value] of Object.entries({ ...counts, ...microseconds })) {
+        libc.memory[tcpInfoLayout[field as keyof typeof counts] / 4] = value;
+      }
+      return 0;
+    });
+    onTestFinished(() => filled.mockRestore());
+    expect(getTcpInfo(client)).toEqual({
+      ...inBytes,
+      state: 'CLOSE_WAIT',
+      ...counts,
+      rto: 3_000_000.009,
+      rtt: 3_000_000.01,
+      rttVariation: 3_000_000.011,
+    });
+  });
+
   test('the layout is what the headers say', ({ skip }) => {
     const { level: _, name, constant, ...offsets } = tcpInfoLayout;
     const assertions = Object.entries(offsets).map(
