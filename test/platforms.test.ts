@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { constants } from 'node:os';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { platforms, platformTable } from '../native-bindings/platforms/index.ts';
 import { linuxMips } from '../native-bindings/platforms/linux.ts';
 import type { OptionTable } from '../native-bindings/platforms/table.ts';
@@ -185,6 +185,24 @@ test.runIf(givesDescriptors)(
     });
     expect(calls).toHaveLength(5);
     expect(getKeepAlive(client)).not.toHaveProperty('userTimeout');
+  },
+);
+
+test.runIf(givesDescriptors).each([
+  { what: 'Multipath TCP on Linux', platform: 'linux', userTimeout: 18, count: 6 },
+  { what: 'FreeBSD before 14', platform: 'freebsd', userTimeout: 68, count: 1_024 },
+])(
+  'a faked call that fails later does not name the user timeout that $what skipped as applied',
+  async ({ platform, userTimeout, count }) => {
+    const { client, close } = await connectedPair();
+    onTestFinished(close);
+    const { failures } = recordedLibc();
+    const { setKeepAlive } = await packageOn(platform);
+    failures.set(userTimeout, constants.errno.ENOPROTOOPT).set(count, constants.errno.EPERM);
+
+    expect(() => setKeepAlive(client, asked)).toThrow(
+      expect.objectContaining({ code: 'EPERM', applied: ['interval'] }),
+    );
   },
 );
 
