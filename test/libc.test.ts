@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { loadLibc } from '../native-bindings/libc.ts';
 import { presets } from '../src/presets.ts';
 import { type Bundle, bundle } from './helpers/bundle.ts';
@@ -11,6 +11,34 @@ import { kernelValues } from './helpers/raw-options.ts';
 test('what was loaded is kept', () => {
   expect(loadLibc()).toBe(loadLibc());
 });
+
+test.each([
+  { thrown: new Error('not built for this system'), message: 'not built for this system' },
+  { thrown: undefined, message: 'koffi could not be loaded' },
+])('what a faked loader refused is not loaded again, and fails the same way: $message', async (row) => {
+  const load = vi.fn(() => {
+    throw row.thrown;
+  });
+  vi.doMock('node:module', () => ({ createRequire: () => load }));
+  vi.resetModules();
+  onTestFinished(() => {
+    vi.doUnmock('node:module');
+    vi.resetModules();
+  });
+  const fresh = await import('../native-bindings/libc.ts');
+  const first = thrownBy(fresh.loadLibc);
+  expect(first).toMatchObject({ message: row.message });
+  expect(thrownBy(fresh.loadLibc)).toBe(first);
+  expect(load).toHaveBeenCalledTimes(1);
+});
+
+function thrownBy(fn: () => unknown): unknown {
+  try {
+    return void fn();
+  } catch (error) {
+    return error;
+  }
+}
 
 test('names each error number as Node does', () => {
   const { errorNumbers } = loadLibc();
