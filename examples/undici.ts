@@ -11,7 +11,8 @@ export async function main(): Promise<void> {
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
 
-  // Node's own fetch takes it too. For every fetch of a process: setGlobalDispatcher(dispatcher).
+  // For every fetch of a process, Node's own too: setGlobalDispatcher(dispatcher). As `dispatcher` it is
+  // for undici's fetch: Node's own refuses the agent of an undici that is too new for it.
   const dispatcher = new Agent(keepAliveUndici({ connections: 10 }, 'fastFailover'));
   const response = await fetch(`http://127.0.0.1:${port}`, { dispatcher });
   console.log(response.status, await response.text());
