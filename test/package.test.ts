@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
+const docs = ['cli', 'drivers', 'findings', 'layers', 'orms', 'rules'].map((name) => `docs/${name}.md`);
 
 /** What `npm pack` would put into the tarball; `dist` only where it was built. */
 function packedFiles(): string[] {
@@ -16,17 +18,43 @@ function packedFiles(): string[] {
   return files.map(({ path }) => path);
 }
 
-test('the tarball holds the built files, the schema and four texts, and nothing else', () => {
+const tarball = packedFiles();
+
+test('the tarball holds the built files, the docs, the schema and four texts, and nothing else', () => {
   const built = /^dist\/(cli\/)?[\w-]+\.(js|cjs|d\.ts|d\.cts)$/;
-  const others = packedFiles().filter((path) => !built.test(path));
+  const others = tarball.filter((path) => !built.test(path));
   expect(others.sort()).toEqual([
     'CHANGELOG.md',
     'LICENSE',
     'README.md',
+    ...docs,
     'package.json',
     'schema/rules.schema.json',
   ]);
 });
+
+test.each(['README.md', 'CHANGELOG.md', ...docs])(
+  'every link of %s leads to what the tarball holds',
+  (text) => {
+    for (const [, link = ''] of readFileSync(text, 'utf8').matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (link.startsWith('https:')) continue;
+      const [path = '', anchor] = link.split('#');
+      const target = path === '' ? text : join(dirname(text), path);
+      expect(tarball, link).toContain(target);
+      if (anchor !== undefined) expect(anchorsOf(target), link).toContain(anchor);
+    }
+  },
+);
+
+/** What GitHub and npm make of the headings. */
+function anchorsOf(text: string): string[] {
+  return [...readFileSync(text, 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\s-]/g, '')
+      .replaceAll(' ', '-'),
+  );
+}
 
 test('nothing runs when the package is installed', () => {
   const hooks = ['preinstall', 'install', 'postinstall', 'prepare'];
