@@ -45,7 +45,7 @@ describe('a mistake is told in one line that points at it', () => {
     ['5432=database 6379=off', 'Expected target=use, such as 5432=database, got `5432=database 6379=off`'],
     ['5432=database; 6379=databse', 'did you mean `database`? (TCP_KEEPALIVE, rule 2, character 21)'],
     ['5432=', 'got nothing'],
-    ['=database', 'got nothing (TCP_KEEPALIVE, rule 1, character 1)'],
+    ['=database', 'got `` (string) (TCP_KEEPALIVE, rule 1, character 1)'],
     ['5432=database;;  70000=off', 'got `70000` (number) (TCP_KEEPALIVE, rule 2, character 18)'],
     ['5999-5000=off', 'Expected the lower port of a range first'],
     ['db:x=off', 'Expected a port or a range such as 5000-5999, got `x`'],
