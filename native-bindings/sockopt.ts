@@ -34,6 +34,7 @@ export function setOption(fd: number, entry: OptionEntry, kernelValue: number): 
  */
 export function getOption(fd: number, entry: OptionEntry): number {
   const libc = loadLibc();
+  // A kernel that keeps an option as a shorter type fills only a part of it.
   libc.memory[0] = 0;
   libc.memory[libc.lengthIndex] = 4;
   if (libc.getsockopt(fd, entry.level, entry.name) !== 0) {

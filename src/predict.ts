@@ -239,10 +239,7 @@ function dataInFlight(
   const schedule = dataSchedule(rto, userTimeout, host);
   const rates = host.hz === undefined ? latestRates([rto, ...waits(schedule)]) : [host.hz];
   // An RTO that is not known may be as short as the kernel has it.
-  const earliest =
-    host.rto === undefined
-      ? RTO_MIN + Math.min(earliestExpiry(schedule), schedule.limit)
-      : rto + earliestExpiry(schedule);
+  const earliest = (host.rto ?? RTO_MIN) + earliestExpiry(schedule);
   const unacknowledged: number[] = [];
   const zeroWindow: number[] = [];
   for (const hz of rates) {

@@ -73,3 +73,13 @@ test('every module of src/integrations has its entry', () => {
   for (const file of readdirSync('src/integrations'))
     expect(entries).toContain(`./${file.replace('.ts', '')}`);
 });
+
+test('what lies around the main entry takes its core from one place, which the build replaces', () => {
+  const around = ['driver-call', 'register', 'environment-rules', 'rule-text', 'debug-line'];
+  const drivers = readdirSync('src/integrations').map((file) => `integrations/${file.replace('.ts', '')}`);
+  for (const file of [...around, ...drivers]) {
+    const text = readFileSync(`src/${file}.ts`, 'utf8');
+    const imports = text.matchAll(/^import (?!type )[^;]*? from '\.{1,2}\/([\w-]+)\.ts';$/gm);
+    for (const [, from] of imports) expect([...around, 'internal'], file).toContain(from);
+  }
+});

@@ -33,7 +33,8 @@ interface ParsedOptions {
  *
  * A Unix socket goes on without, which is reported to `onError`, or as a process warning.
  *
- * @returns a copy of the options
+ * @returns a copy of the options. Of these postgres.js knows `keep_alive` and not `socket`, and TypeScript
+ *   refuses an object of which nothing is known.
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  *
  * @example
@@ -45,7 +46,7 @@ export function keepAlivePostgres<T extends object>(
   config: T,
   options: KeepAliveInput,
   behaviour: { onError?: OnError | undefined } = {},
-): T & { socket: PostgresSocket } {
+): T & { socket: PostgresSocket; keep_alive?: number | null } {
   const request = driverRequest(options, behaviour);
   const own = copyOfConfig<T & { socket?: PostgresSocket }>('an object of options of postgres.js', config);
   const connect = own.socket ?? connectInTurn();

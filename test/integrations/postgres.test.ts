@@ -169,6 +169,12 @@ test.each([
   expect(call).toThrow(expect.objectContaining({ code: 'ERR_KEEPALIVE_INVALID_OPTION' }));
 });
 
+test('it takes options of which all else is in the URL', () => {
+  // postgres.js connects at the first query, and there is none.
+  const sql = postgres('postgres://db/app', keepAlivePostgres({}, quick));
+  expect(sql.options).toMatchObject({ host: ['db'], keep_alive: 60 });
+});
+
 function endedAfterTest(sql: postgres.Sql): postgres.Sql {
   onTestFinished(() => sql.end({ timeout: 0 }));
   return sql;
