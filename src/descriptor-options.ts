@@ -33,7 +33,7 @@ export function writeSettings(fd: number, settings: KeepAliveSettings, strict: b
       if (isWrittenAlready(error, fd, entry, kernelValue)) continue;
       // What lacks it may as well be another protocol, such as UDP. It is the first to be written.
       if (isUserTimeoutLacking(error, option)) proveTcp(fd, writes);
-      else throw explain(error, writes.slice(lackedHere ? 1 : 0, i), writes.slice(i));
+      else throw meaningOf(error, writes.slice(lackedHere ? 1 : 0, i), writes.slice(i));
       if (strict) throw lacking([option], error);
       lackedHere = true;
     }
@@ -46,7 +46,7 @@ function proveTcp(fd: number, left: readonly Write[]): void {
   try {
     getOption(fd, TCP_NODELAY);
   } catch (error) {
-    throw explain(error, [], left);
+    throw meaningOf(error, [], left);
   }
 }
 
@@ -80,7 +80,7 @@ export function writeDifferences(fd: number, settings: KeepAliveSettings): void 
     try {
       setOption(fd, entry, kernelValue);
     } catch (error) {
-      throw explain(error, differing.slice(0, i), differing.slice(i));
+      throw meaningOf(error, differing.slice(0, i), differing.slice(i));
     }
   }
 }
@@ -110,7 +110,7 @@ export function readSettings(fd: number): KeepAliveSettings {
     if (userTimeout !== undefined) settings.userTimeout = userTimeout;
     return Object.freeze(settings) as KeepAliveSettings;
   } catch (error) {
-    throw explain(error);
+    throw meaningOf(error);
   }
 }
 
@@ -139,7 +139,11 @@ function isRefusal(error: unknown): error is SystemCallError {
 }
 
 /** Tells what a failed call means: not TCP, no koffi, or just what the kernel said. */
-export function explain(error: unknown, written: readonly Write[] = [], left: readonly Write[] = []): Error {
+export function meaningOf(
+  error: unknown,
+  written: readonly Write[] = [],
+  left: readonly Write[] = [],
+): Error {
   const applied = written.map(({ option }) => option);
   if (!isSystemCallError(error)) return noLibrary(error);
   if (applied.length === 0 && isRefusal(error)) {

@@ -1,7 +1,7 @@
 import type net from 'node:net';
 import { getStructure, type Structure } from '../native-bindings/sockopt.ts';
 import { tcpInfoLayout as layout, tcpStates } from '../native-bindings/tcp-info.ts';
-import { explain } from './descriptor-options.ts';
+import { meaningOf } from './descriptor-options.ts';
 import { keepAliveError } from './errors.ts';
 import { readableDescriptor } from './socket-handle.ts';
 
@@ -10,40 +10,40 @@ export type TcpState = (typeof tcpStates)[number];
 
 /** What the kernel knows of a connection: times in milliseconds, segments as counts. */
 export interface TcpInfo {
-  /** `CLOSE` once the kernel has given the connection up, also where Node has not heard of it yet. */
+  /** `tcpi_state`. `CLOSE` once the kernel has given the connection up, also where Node has not heard of it yet. */
   readonly state: TcpState;
-  /** Unanswered keepalive (or zero-window) probes: 0 while the peer answers. */
+  /** `tcpi_probes`. Unanswered keepalive (or zero-window) probes: 0 while the peer answers. */
   readonly probes: number;
-  /** Retransmissions of the oldest unacknowledged segment. */
+  /** `tcpi_retransmits`. Retransmissions of the oldest unacknowledged segment. */
   readonly retransmits: number;
-  /** How often the retransmission timeout has doubled. */
+  /** `tcpi_backoff`. How often the retransmission timeout has doubled. */
   readonly backoff: number;
-  /** Segments sent and not acknowledged. On a listener: connections waiting to be accepted. */
+  /** `tcpi_unacked`. Segments sent and not acknowledged. On a listener: connections waiting to be accepted. */
   readonly unacked: number;
-  /** Retransmission timeout. */
+  /** `tcpi_rto`. Retransmission timeout. */
   readonly rto: number;
-  /** Smoothed round trip. */
+  /** `tcpi_rtt`. Smoothed round trip. */
   readonly rtt: number;
-  /** Its mean deviation. */
+  /** `tcpi_rttvar`. Its mean deviation. */
   readonly rttVariation: number;
-  /** Since data was last sent. */
+  /** `tcpi_last_data_sent`. Since data was last sent. */
   readonly lastDataSent: number;
-  /** Since data was last received. */
+  /** `tcpi_last_data_recv`. Since data was last received. */
   readonly lastDataReceived: number;
-  /** Since an acknowledgement was last received: how long the peer may have been gone. */
+  /** `tcpi_last_ack_recv`. Since an acknowledgement was last received: how long the peer may have been gone. */
   readonly lastAckReceived: number;
-  /** Congestion window, in segments. */
+  /** `tcpi_snd_cwnd`. Congestion window, in segments. */
   readonly congestionWindow: number;
-  /** Retransmissions over the connection's life. */
+  /** `tcpi_total_retrans`. Retransmissions over the connection's life. */
   readonly totalRetransmits: number;
-  /** Bytes written that have not been sent. Absent before Linux 4.6. */
+  /** `tcpi_notsent_bytes`. Bytes written that have not been sent. Absent before Linux 4.6. */
   readonly notSentBytes?: number;
-  /** Bytes the peer is ready to take: 0 when it does not read. Absent before Linux 5.4. */
+  /** `tcpi_snd_wnd`. Bytes the peer is ready to take: 0 when it does not read. Absent before Linux 5.4. */
   readonly sendWindow?: number;
 }
 
 /**
- * Reads a connected socket's `TCP_INFO`. Linux only.
+ * Reads a connected socket's `TCP_INFO`. Linux, and Android.
  *
  * @throws `ERR_KEEPALIVE_NOT_CONNECTED`, `ERR_KEEPALIVE_DESTROYED`, `ERR_KEEPALIVE_NOT_TCP`,
  *   `ERR_KEEPALIVE_NO_DESCRIPTOR`, `ERR_KEEPALIVE_UNSUPPORTED`, or the system call's error
@@ -94,6 +94,6 @@ function readStructure(fd: number): Structure {
   try {
     return getStructure(fd, layout);
   } catch (error) {
-    throw explain(error);
+    throw meaningOf(error);
   }
 }
