@@ -42,6 +42,8 @@ interface ConnectingOptions {
  *
  * @example
  * ```ts
+ * import { Agent, fetch } from 'undici';
+ *
  * const dispatcher = new Agent(keepAliveUndici({ connections: 10 }, 'loadBalancer'));
  * await fetch('https://api.example', { dispatcher }); // or for all: setGlobalDispatcher(dispatcher)
  * ```
