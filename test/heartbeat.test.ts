@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { EventEmitter, getEventListeners, once } from 'node:events';
 import http2 from 'node:http2';
 import net from 'node:net';
 import mysql from 'mysql2';
@@ -13,7 +13,7 @@ import {
   heartbeatWs,
   type Silence,
 } from 'tcp-keepalive/heartbeat';
-import { afterEach, describe, expect, it, onTestFinished, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, test, vi } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { deafProxy } from './helpers/deaf-proxy.ts';
 import { describeWithServer } from './helpers/describe-with-server.ts';
@@ -30,8 +30,6 @@ type Later = (cleanup: () => void | Promise<void>) => unknown;
 afterEach(() => {
   vi.useRealTimers();
 });
-
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A ping that is answered when the test says so. */
 function peer() {
@@ -65,7 +63,7 @@ function underTest(options: Partial<Parameters<typeof heartbeat>[0]> = {}) {
   return { asked, beating, deaths };
 }
 
-describe('heartbeat', () => {
+describe('heartbeat, on fake timers', () => {
   it('asks at each beat and measures the round trip', async () => {
     const { asked, beating, deaths } = underTest();
     expect(beating.roundTrip).toBeUndefined();
@@ -207,6 +205,39 @@ describe('heartbeat', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it('does not make up for beats that it missed while the process was busy', async () => {
+    const ping = vi.fn(async () => {});
+    underTest({ every: 1_000, timeout: 5_000, ping });
+    const clock = vi.spyOn(performance, 'now');
+    clock.mockReturnValue(performance.now() + 10_000);
+    await vi.advanceTimersByTimeAsync(1_050);
+    clock.mockRestore();
+    expect(ping).toHaveBeenCalledOnce();
+  });
+
+  it('does not measure an answer that comes once it has ended', async () => {
+    const stopped = underTest();
+    await vi.advanceTimersByTimeAsync(10_010);
+    stopped.beating.stop();
+    const dead = underTest();
+    await vi.advanceTimersByTimeAsync(36_000);
+    for (const { asked, beating } of [stopped, dead]) {
+      asked[0]?.answer();
+      await vi.advanceTimersByTimeAsync(0);
+      expect(beating.roundTrip).toBeUndefined();
+    }
+  });
+});
+
+describe('heartbeat', () => {
+  it('takes its listener off the signal when it ends', () => {
+    const { signal } = new AbortController();
+    const beating = heartbeat({ ping: async () => {}, onDead() {}, ...rhythm, signal });
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    beating.stop();
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  });
+
   it('does not take its own delay for silence', async () => {
     const deaths: Silence[] = [];
     const server = net.createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1');
@@ -330,6 +361,96 @@ function expectInTime(elapsed: number): void {
   expect(elapsed).toBeLessThan(rhythm.every + rhythm.timeout + LATE);
 }
 
+/** Waits for so many beats of another heartbeat of that rhythm. */
+async function afterBeats(count: number): Promise<void> {
+  const ping = vi.fn(async () => {});
+  const beating = heartbeat({ ping, ...rhythm, onDead() {} });
+  await vi.waitFor(() => expect(ping).toHaveBeenCalledTimes(count), { timeout: 15_000, interval: 50 });
+  beating.stop();
+}
+
+/** A WebSocket that tells nobody what it pings, and is answered when the test says so. */
+class FakeWebSocket extends EventEmitter {
+  readyState: number = WebSocket.OPEN;
+  readonly pings: string[] = [];
+
+  ping(payload: string): void {
+    this.pings.push(payload);
+  }
+
+  terminate(): void {
+    this.readyState = WebSocket.CLOSED;
+    this.emit('close');
+  }
+}
+
+describe('heartbeatWs, with fake sockets on fake timers', () => {
+  beforeEach(fakeTimers);
+
+  it('asks after 25 s, and waits 10 s for the answer, where nothing else is asked for', async () => {
+    const socket = new FakeWebSocket();
+    const { stop } = heartbeatWs(socket);
+    onTestFinished(stop);
+    await vi.advanceTimersByTimeAsync(24_900);
+    expect(socket.pings).toEqual([]);
+    await vi.advanceTimersByTimeAsync(10_050);
+    expect([socket.pings, socket.readyState]).toEqual([['1'], WebSocket.OPEN]);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(socket.readyState).toBe(WebSocket.CLOSED);
+  });
+
+  it('leaves no timer once its target has closed, and none where it is closed already', () => {
+    const socket = new FakeWebSocket();
+    const server = Object.assign(new EventEmitter(), { clients: new Set([socket]) });
+    for (const target of [socket, server]) {
+      heartbeatWs<FakeWebSocket>(target);
+      expect(vi.getTimerCount()).toBe(1);
+      target.emit('close');
+      expect([vi.getTimerCount(), target.listenerCount('close')]).toEqual([0, 0]);
+    }
+    socket.terminate();
+    heartbeatWs(socket);
+    expect([vi.getTimerCount(), socket.listenerCount('close')]).toEqual([0, 0]);
+  });
+
+  it('lets no pong count but the one to its own ping', async () => {
+    const socket = new FakeWebSocket();
+    const beating = heartbeatWs(socket, rhythm);
+    onTestFinished(beating.stop);
+    await vi.advanceTimersByTimeAsync(1_050);
+    socket.emit('pong', Buffer.from('0'));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(beating.roundTrip).toBeUndefined();
+    socket.emit('pong', Buffer.from('1'));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(beating.roundTrip).toBeGreaterThan(0);
+  });
+
+  test.each(['CONNECTING', 'CLOSING'] as const)('pings no socket that is %s', async (state) => {
+    const socket = new FakeWebSocket();
+    socket.readyState = WebSocket[state];
+    const { stop } = heartbeatWs(socket, rhythm);
+    onTestFinished(stop);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(socket.pings).toEqual([]);
+    socket.readyState = WebSocket.OPEN;
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(socket.pings).toEqual(['1']);
+  });
+
+  it('goes on with the others where onDead throws', async () => {
+    const sockets = [new FakeWebSocket(), new FakeWebSocket()];
+    const server = Object.assign(new EventEmitter(), { clients: new Set(sockets) });
+    const onDead = vi.fn(() => {
+      throw new Error("the program's own");
+    });
+    const { stop } = heartbeatWs<FakeWebSocket>(server, { ...rhythm, onDead });
+    onTestFinished(stop);
+    await expect(vi.advanceTimersByTimeAsync(5_000)).rejects.toThrow("the program's own");
+    expect(onDead.mock.calls).toEqual(sockets.map((socket) => [socket, expect.anything()]));
+  });
+});
+
 describe('heartbeatWs', () => {
   async function pair(later: Later) {
     const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
@@ -414,15 +535,14 @@ describe('heartbeatWs', () => {
   });
 
   it.concurrent('ends with what it pings', async ({ onTestFinished }) => {
-    const { server, connect } = await pair(onTestFinished);
+    const { connect } = await pair(onTestFinished);
     const { client } = await connect();
     const onDead = vi.fn();
     const ofSocket = heartbeatWs(client, { ...rhythm, onDead });
     await vi.waitFor(() => expect(ofSocket.roundTrip).toBeGreaterThan(0), { timeout: 5_000 });
     client.terminate();
     await once(client, 'close');
-    server.close();
-    await sleep(1_200);
+    await afterBeats(1);
     expect(onDead).not.toHaveBeenCalled();
     expect(client.listenerCount('pong')).toBe(0);
   });
@@ -450,6 +570,77 @@ describe('heartbeatWs', () => {
   it('refuses a server that does not track its clients', () => {
     const server = new WebSocketServer({ noServer: true, clientTracking: false });
     expect(() => heartbeatWs(server)).toThrow(/clientTracking/);
+  });
+});
+
+describe('heartbeatHttp2, with a fake session on fake timers', () => {
+  beforeEach(fakeTimers);
+
+  /** Keeps its pings, or refuses them as a session does that has too many out. */
+  function newSession(state: Partial<Record<'closed' | 'connecting' | 'destroyed', boolean>> = {}) {
+    const answers: (() => void)[] = [];
+    const session = Object.assign(new EventEmitter(), {
+      closed: false,
+      connecting: false,
+      destroyed: false,
+      ...state,
+      hasRoom: true,
+      socket: { bytesRead: 100 },
+      ping(callback: (error: Error | null) => void) {
+        if (session.hasRoom) answers.push(() => callback(null));
+        else callback(new Error('too many pings'));
+        return session.hasRoom;
+      },
+      destroy: vi.fn(),
+    });
+    return { session, answers };
+  }
+
+  it('leaves no timer where the session is destroyed already', () => {
+    const { session } = newSession({ closed: true, destroyed: true });
+    heartbeatHttp2(session);
+    expect([vi.getTimerCount(), session.listenerCount('close')]).toEqual([0, 0]);
+  });
+
+  test.each(['connecting', 'closed', 'destroyed'] as const)('pings no session that is %s', async (state) => {
+    const { session, answers } = newSession();
+    const { stop } = heartbeatHttp2(session, rhythm);
+    onTestFinished(stop);
+    session[state] = true;
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(answers).toEqual([]);
+    session[state] = false;
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(answers).toHaveLength(1);
+  });
+
+  it('takes what was read before the last answer for no sign of life', async () => {
+    const { session, answers } = newSession();
+    const { stop } = heartbeatHttp2(session, rhythm);
+    onTestFinished(stop);
+    session.hasRoom = false;
+    await vi.advanceTimersByTimeAsync(1_050);
+    session.hasRoom = true;
+    session.socket.bytesRead += 10;
+    await vi.advanceTimersByTimeAsync(500);
+    answers[0]?.();
+    await vi.advanceTimersByTimeAsync(1_400);
+    expect([answers.length, session.destroy.mock.calls.length]).toEqual([2, 0]);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(session.destroy).toHaveBeenCalledOnce();
+  });
+
+  it('takes what was read in one silence for no sign of life in the next', async () => {
+    const { session } = newSession();
+    const { stop } = heartbeatHttp2(session, rhythm);
+    onTestFinished(stop);
+    session.hasRoom = false;
+    await vi.advanceTimersByTimeAsync(1_050);
+    session.socket.bytesRead += 10;
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(session.destroy).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(session.destroy).toHaveBeenCalledOnce();
   });
 });
 
@@ -502,7 +693,7 @@ describe('heartbeatHttp2', () => {
       const onDead = vi.fn();
       const beating = heartbeatHttp2(session, { ...rhythm, onDead });
       if (peer === 'vanishes') goDark(socket);
-      await sleep(3_200);
+      await afterBeats(3);
       expect([session.destroyed, onDead.mock.calls.length]).toEqual(
         peer === 'vanishes' ? [true, 1] : [false, 0],
       );
@@ -512,6 +703,26 @@ describe('heartbeatHttp2', () => {
   );
 });
 
+describe('heartbeatPg, with a fake pool on fake timers', () => {
+  beforeEach(fakeTimers);
+
+  test.each([
+    { ping: 'is answered', query: async () => {}, isRemoved: false },
+    { ping: 'fails', query: () => Promise.reject(new Error('ended')), isRemoved: true },
+  ])('a client whose ping $ping: put back or removed, without our listener', async ({ query, isRemoved }) => {
+    const release = vi.fn<(destroy?: boolean) => void>();
+    const client = Object.assign(new EventEmitter(), { query, release });
+    const onDead = vi.fn();
+    const { stop } = heartbeatPg({ idleCount: 1, connect: async () => client }, { ...rhythm, onDead });
+    onTestFinished(stop);
+    await vi.advanceTimersByTimeAsync(2_050);
+    expect(release.mock.calls).toEqual([[isRemoved], [isRemoved]]);
+    // One that is removed may still give an error.
+    if (!isRemoved) expect(client.listenerCount('error')).toBe(0);
+    expect(onDead).not.toHaveBeenCalled();
+  });
+});
+
 describeWithServer('heartbeatPg', postgres, (server) => {
   async function poolBehindProxy(later: Later) {
     const { user, password, database, port } = server();
@@ -519,7 +730,7 @@ describeWithServer('heartbeatPg', postgres, (server) => {
     const pool = new pg.Pool({ host: '127.0.0.1', port: proxy.port, user, password, database, max: 4 });
     pool.on('error', () => {});
     later(() => proxy.close());
-    later(() => pool.end());
+    later(() => (pool.ended ? undefined : pool.end()));
     return { pool, proxy };
   }
   const fill = (pool: pg.Pool) => Promise.all([1, 2, 3].map(() => pool.query('SELECT pg_sleep(0.1)')));
@@ -554,21 +765,23 @@ describeWithServer('heartbeatPg', postgres, (server) => {
     const { pool, proxy } = await poolBehindProxy(onTestFinished);
     await fill(pool);
     const used = await pool.connect();
+    const listeners = used.listenerCount('error');
     const query = vi.spyOn(used, 'query');
     const opened = vi.fn();
     pool.on('connect', opened);
     const beating = heartbeatPg(pool, rhythm);
     await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(0), { timeout: 5_000 });
-    await sleep(1_100);
+    await afterBeats(2);
     beating.stop();
     await vi.waitFor(() => expect(pool.idleCount).toBe(2), { timeout: 5_000 });
     expect(query).not.toHaveBeenCalled();
     expect(opened).not.toHaveBeenCalled();
     expect(proxy.connections.size).toBe(3);
-    used.release();
     const client = await pool.connect();
-    expect(client.listenerCount('error')).toBeLessThanOrEqual(1);
+    expect(client).not.toBe(used);
+    expect(client.listenerCount('error')).toBe(listeners);
     client.release();
+    used.release();
   });
 
   it.concurrent('survives a server that ends connections during a ping, and a pool that has ended', async ({
@@ -581,11 +794,15 @@ describeWithServer('heartbeatPg', postgres, (server) => {
     onTestFinished(beating.stop);
     await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(0), { timeout: 5_000 });
     proxy.vanish();
-    await sleep(1_050);
+    await vi.waitFor(() => expect(pool.idleCount).toBe(0), { timeout: 5_000, interval: 10 });
     for (const socket of proxy.connections) socket.destroy();
     await vi.waitFor(() => expect(pool.totalCount).toBe(0), { timeout: 5_000 });
+    expect(onDead).not.toHaveBeenCalled();
     proxy.comeBack();
-    await sleep(1_100);
+    await fill(pool);
+    await pool.end();
+    await afterBeats(2);
+    expect(onDead).not.toHaveBeenCalled();
   });
 
   it.concurrent('gives nothing to wait for when it is stopped amid a ping', async ({ onTestFinished }) => {
