@@ -252,7 +252,23 @@ test.each([
   );
 });
 
-test('a cluster whose private nodes have another shape works on', () => {
+test("a cluster's pools are listened to once each, whether its nodes are added to the promise wrapper or to its core", () => {
+  const cluster = promise.createPoolCluster();
+  onTestFinished(() => cluster.end());
+  const { poolCluster: core } = cluster as unknown as { poolCluster: mysql.PoolCluster };
+  const { _nodes: nodes } = core as unknown as { _nodes: Record<string, { pool: mysql.Pool }> };
+  const listeners = () => Object.values(nodes).map(({ pool }) => pool.listenerCount('connection'));
+
+  cluster.add('first', {});
+  keepAliveMysql2(cluster, 'database');
+  expect(listeners()).toEqual([1]);
+  cluster.add('second', {});
+  expect(listeners()).toEqual([1, 1]);
+  core.add('third', {});
+  expect(listeners()).toEqual([1, 1, 1]);
+});
+
+test('a cluster whose private nodes have another shape, here a fake of one, works on', () => {
   const added = vi.fn();
   const cluster = { add: added, of() {}, _nodes: { first: undefined, second: {} } };
   keepAliveMysql2(cluster, 'database').add();

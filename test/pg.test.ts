@@ -103,6 +103,24 @@ describeWithServer('keepAlivePg', postgres, (server) => {
       expect(warn).not.toHaveBeenCalled();
     });
 
+    test('one warning where its clients are open already', async () => {
+      const warn = spyOnWarnings();
+      const pool = newPool(config('plain'));
+      await pool.query('SELECT 1');
+      pool.removeAllListeners('error');
+      // A process is warned once, and this is as in a fresh one.
+      vi.resetModules();
+      const fresh = await import('../src/integrations/pg.ts');
+      fresh.keepAlivePg(pool, 'database');
+      expect(warn).not.toHaveBeenCalled();
+      await vi.waitFor(() =>
+        expect(warn).toHaveBeenCalledExactlyOnceWith(
+          expect.stringContaining("pool.on('error', listener)"),
+          expect.objectContaining({ code: 'ERR_KEEPALIVE_NO_ERROR_LISTENER' }),
+        ),
+      );
+    });
+
     test('one warning, when its first client connects', async () => {
       const warn = spyOnWarnings();
       const pools = [new pg.Pool(config('plain')), new pg.Pool(config('plain'))];

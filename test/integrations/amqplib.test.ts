@@ -67,7 +67,7 @@ describe('keepAliveAmqplib, with a stub of RabbitMQ that opens connections and c
     expect(kernelValues(next)).toBe(quickInKernel);
   });
 
-  test('a version without the private member goes on without', () => {
+  test('a version without the private member, here a fake of it, goes on without', () => {
     const errors: Error[] = [];
     keepAliveAmqplib({ connection: {} }, quick, { onError: (error) => errors.push(error) });
     expect(errors).toEqual([expect.objectContaining({ code: 'ERR_KEEPALIVE_NOT_TCP' })]);

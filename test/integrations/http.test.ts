@@ -77,6 +77,20 @@ describe.each(protocols)('keepAliveHttp, $scheme', ({ scheme, newServer, newAgen
     expect(kernelValues(socket)).toBe(quickInKernel);
   });
 
+  test('an agent: connections that are in use already are covered', async () => {
+    const server = newServer();
+    const port = await listening(server);
+    const opened = connectedSockets();
+    const agent = closedAfterTest(newAgent());
+    const asked = once(server, 'request');
+    get({ port, host: '127.0.0.1', path: '/never', agent }).on('error', () => {});
+    await asked;
+    const socket = only(opened.to(port));
+    expect(kernelValues(socket)).not.toBe(quickInKernel);
+    keepAliveHttp(agent, quick);
+    expect(kernelValues(socket)).toBe(quickInKernel);
+  });
+
   test('axios, which sets its own on each request', async () => {
     const port = await listening(newServer());
     const opened = connectedSockets();

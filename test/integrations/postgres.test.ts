@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import tls from 'node:tls';
 import postgres from 'postgres';
 import { keepAlivePostgres } from 'tcp-keepalive/postgres';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { describeWithServer } from '../helpers/describe-with-server.ts';
 import {
   connectedSockets,
@@ -53,6 +54,15 @@ describeWithServer('keepAlivePostgres', postgresServer, (server) => {
     proxy.vanish();
     const error = await expectInTime(state, socket, () => waiting ?? errorOf(sql`SELECT 1`));
     expect(error.code).toBe('ETIMEDOUT');
+  });
+
+  test("TLS verifies the host's name", async () => {
+    const connect = vi.spyOn(tls, 'connect');
+    onTestFinished(() => connect.mockRestore());
+    const ssl = { ca: server().tlsCa ?? '' };
+    const sql = endedAfterTest(postgres(keepAlivePostgres(config({ host: 'localhost', ssl }), quick)));
+    await sql`SELECT 1`;
+    expect(connect).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ servername: 'localhost' }));
   });
 
   // TLS is put on the socket at once, before it is connected.
@@ -119,7 +129,7 @@ describeWithServer('keepAlivePostgres', postgresServer, (server) => {
     const sql = endedAfterTest(postgres(keepAlivePostgres(config(several as unknown as Config), quick)));
     const query = async () => {
       const error = await errorOf(sql`SELECT pg_sleep(0.1)`);
-      expect(error.code).toBe('CONNECT_TIMEOUT');
+      expect(error).toMatchObject({ code: 'CONNECT_TIMEOUT', address: '127.0.0.1', port: first });
       await sql`SELECT pg_sleep(0.1)`;
     };
     const early = query();

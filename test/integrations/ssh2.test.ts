@@ -1,9 +1,9 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import net from 'node:net';
 import ssh2 from 'ssh2';
 import { keepAlive } from 'tcp-keepalive';
 import { keepAliveSsh2 } from 'tcp-keepalive/ssh2';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import {
   connectedSockets,
   errorOf,
@@ -98,6 +98,18 @@ test('a refused connection fails as without', async () => {
   const client = keepAliveSsh2(newClient(), quick);
   client.connect({ host: '127.0.0.1', port, username: 'someone' });
   expect(await errorOf(once(client, 'ready'))).toMatchObject({ code: 'ECONNREFUSED' });
+});
+
+test.each([
+  { target: 'a client', member: 'connect', event: 'connect' },
+  { target: "a server's connection", member: 'listen', event: 'connection' },
+])('$target that shows no socket, here a fake of one, is reported', ({ member, event }) => {
+  const onError = vi.fn();
+  const target = Object.assign(new EventEmitter(), { [member]() {} });
+  keepAliveSsh2(target as never, quick, { onError });
+  expect(onError).not.toHaveBeenCalled();
+  target.emit(event, {});
+  expect(onError).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code: 'ERR_KEEPALIVE_NOT_TCP' }));
 });
 
 test('wrong options leave the client as it was', () => {

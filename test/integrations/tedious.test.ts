@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { keepAliveTedious } from 'tcp-keepalive/tedious';
 import { Connection, type ConnectionConfiguration, Request } from 'tedious';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import {
   connectedSockets,
   errorOf,
@@ -69,8 +69,11 @@ describe('keepAliveTedious, with a stub of SQL Server that logs in and runs empt
     proxy.vanish();
     const config = configOf(proxy.port);
     const bounded = { ...config, options: { ...config.options, connectTimeout: 500 } };
+    const connect = vi.spyOn(net.Socket.prototype, 'connect');
+    onTestFinished(() => connect.mockRestore());
     const unanswered = await errorOf(connected(keepAliveTedious(bounded, quick)));
     expect(unanswered).toMatchObject({ code: 'ETIMEOUT' });
+    expect(only(connect.mock.contexts)).toMatchObject({ destroyed: true });
   });
 });
 

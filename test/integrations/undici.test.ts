@@ -1,11 +1,14 @@
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import http2 from 'node:http2';
 import https from 'node:https';
 import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { keepAliveUndici, type UndiciConnector } from 'tcp-keepalive/undici';
 import { Agent, request } from 'undici';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import {
   connectedSockets,
   errorOf,
@@ -104,6 +107,41 @@ test("the `tls` that undici's types no longer have is taken all the same", async
   const { body } = await request(`https://127.0.0.1:${port}`, { dispatcher });
   expect(await body.text()).toBe('here');
   expect(kernelValues(only(opened.to(port)))).toBe(quickInKernel);
+});
+
+test("connecting is bounded by undici's connectTimeout", async () => {
+  const silent = net.createServer((socket) => socket.on('error', () => {}));
+  const url = `https://127.0.0.1:${await listening(silent)}`;
+  const dispatcher = closedAfterTest(new Agent(keepAliveUndici({ connectTimeout: 300 }, quick)));
+  const error = await errorOf(request(url, { dispatcher }));
+  expect(error).toMatchObject({
+    code: 'UND_ERR_CONNECT_TIMEOUT',
+    message: expect.stringContaining(' 300ms'),
+  });
+});
+
+test('addresses are tried as undici was told to', async () => {
+  const port = await listening(http.createServer(answer));
+  const connect = vi.spyOn(net, 'connect');
+  onTestFinished(() => connect.mockRestore());
+  const own = { autoSelectFamily: true, autoSelectFamilyAttemptTimeout: 1_234 };
+  const dispatcher = closedAfterTest(new Agent(keepAliveUndici(own, quick)));
+  await (await request(`http://127.0.0.1:${port}`, { dispatcher })).body.text();
+  expect(connect).toHaveBeenCalledExactlyOnceWith(expect.objectContaining(own));
+});
+
+test.skipIf(process.platform === 'win32')('a Unix socket works as before, and onError is told', async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'tcp-keepalive-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const socketPath = path.join(folder, 'socket');
+  const server = http.createServer(answer).listen(socketPath);
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  const onError = vi.fn();
+  const dispatcher = closedAfterTest(new Agent(keepAliveUndici({ socketPath }, quick, { onError })));
+  const { body } = await request('http://service.example', { dispatcher });
+  expect(await body.text()).toBe('here');
+  expect(onError).toHaveBeenCalledWith(expect.objectContaining({ code: 'ERR_KEEPALIVE_NOT_TCP' }));
 });
 
 test('a connection that cannot be made fails as without', async () => {

@@ -3,8 +3,8 @@ import http from 'node:http';
 import type net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { keepAliveHttp } from 'tcp-keepalive/http';
-import { keepAliveWs } from 'tcp-keepalive/ws';
-import { expect, onTestFinished, test } from 'vitest';
+import { keepAliveWs, type WsSocket } from 'tcp-keepalive/ws';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import {
   connectedSockets,
@@ -103,6 +103,15 @@ test('the handshake, through an agent', async () => {
   proxy.vanish();
   const [error] = await expectInTime('idle', only(opened.to(proxy.port)), () => once(client, 'error'));
   expect(error.code).toBe('ETIMEDOUT');
+});
+
+test.each([
+  { target: 'a client', wrap: (webSocket: WsSocket) => webSocket },
+  { target: "a server's client", wrap: (webSocket: WsSocket) => ({ clients: [webSocket], on() {} }) },
+])('$target that is open and shows no socket, here a fake of one, is reported', ({ wrap }) => {
+  const onError = vi.fn();
+  keepAliveWs(wrap({ readyState: WebSocket.OPEN, on() {} }), quick, { onError });
+  expect(onError).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code: 'ERR_KEEPALIVE_NOT_TCP' }));
 });
 
 test('wrong options leave the server as it was', () => {
