@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, it, test } from 'vitest';
 import { run } from '../src/cli/run.ts';
+import { hasPseudoTerminals, inPseudoTerminal } from './helpers/pseudo-terminal.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 // With a space, as on many people's machines.
@@ -114,6 +115,31 @@ test.each(['SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as co
       source,
     );
     expect({ code, out }).toEqual({ code: 3, out: 'ready\nended\n' });
+  },
+);
+
+test.skipIf(!hasPseudoTerminals).each([
+  { key: 'Ctrl-C', typed: '\u0003', signal: 'SIGINT' },
+  { key: 'Ctrl-\\', typed: '\u001c', signal: 'SIGQUIT' },
+])(
+  'hands on no $signal that the terminal has sent to the program as well, for $key',
+  async ({ typed, signal }) => {
+    // What would be handed on comes before the SIGTERM that is handed on.
+    const source = `
+    let count = 0;
+    process.on('${signal}', () => { if (++count === 1) process.kill(process.ppid, 'SIGTERM'); });
+    process.on('SIGTERM', () => { console.log('heard ' + count); process.exit(3); });
+    setTimeout(() => {}, 15000);
+    console.log('ready');`;
+    const cli = [process.execPath, join(directory, 'dist/cli.mjs'), 'run', '--rules', '*=off'];
+    const terminal = inPseudoTerminal([...cli, '--', process.execPath, '-e', source], {
+      PATH: process.env.PATH,
+    });
+    await terminal.shows('ready');
+    terminal.type(typed);
+    const { code, out } = await terminal.ended;
+    expect(out).toContain('heard 1');
+    expect(code).toBe(3);
   },
 );
 

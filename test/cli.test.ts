@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify, stripVTControlCharacters } from 'node:util';
+import util, { promisify, stripVTControlCharacters } from 'node:util';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { run } from '../src/cli/run.ts';
@@ -13,6 +13,7 @@ import { pathIdleLimits } from '../src/paths.ts';
 import { planKeepAlive } from '../src/plan.ts';
 import { predictDetection } from '../src/predict.ts';
 import { presets } from '../src/presets.ts';
+import { hasPseudoTerminals, inPseudoTerminal } from './helpers/pseudo-terminal.ts';
 
 interface Told {
   code: number;
@@ -118,6 +119,15 @@ describe('explain', () => {
     expect(findings[0]).toMatchObject({ code: 'data-unbounded', severity: 'warning' });
   });
 
+  test('reviews the options for the longest round trip', async () => {
+    const codes = async (roundTrip: string) => {
+      const { out } = await type(`explain database --round-trip ${roundTrip} --json`);
+      return JSON.parse(out).findings.map(({ code }: { code: string }) => code);
+    };
+    expect(await codes('16s')).toContain('interval-below-round-trip');
+    expect(await codes('1s')).not.toContain('interval-below-round-trip');
+  });
+
   test('does not promise that a user timeout bounds a connection attempt', async () => {
     const { out } = await type('explain userTimeout=5s --json');
     expect(JSON.parse(out).detection.connecting.nominal).toBe(131_000);
@@ -145,6 +155,19 @@ describe('plan', () => {
     expect(out).toContain('userTimeout     26.5s');
     expect(out).toMatch(/idle {12}dropped after 27s to 29\.\ds/);
     expect(out).toContain('1 333 a second on 10 000 of them');
+  });
+
+  test('counts the packets of 10 000 connections, where it is not told how many', async () => {
+    expect((await type('plan --detect 30s')).out).toContain(' on 10 000 of them\n');
+    expect(JSON.parse((await type('plan --detect 30s --json')).out).packets.connections).toBe(10_000);
+  });
+
+  test('plans for the retransmission timeout that it is told, and tells what comes of it', async () => {
+    const { options, detection } = JSON.parse((await type('plan --detect 30s --rto 1s --json')).out);
+    expect(options).toEqual(planKeepAlive({ detectWithin: 30_000, rto: 1_000 }));
+    const { unacknowledged } = predictDetection(options, { rto: 1_000 });
+    expect(detection.unacknowledged).toEqual(unacknowledged);
+    expect(unacknowledged).not.toEqual(predictDetection(options).unacknowledged);
   });
 
   // What each system calls these, in the unit that it counts in.
@@ -410,6 +433,20 @@ describe('as a process', () => {
     expect(stdout).toContain('✖');
     expect(stdout).not.toContain(ESCAPE);
     expect(stderr).toBe('');
+  });
+
+  const hasStyles = 'styleText' in util;
+  test.skipIf(!hasPseudoTerminals || !hasStyles).each([
+    { setting: 'without NO_COLOR', env: {}, isColored: true },
+    { setting: 'where NO_COLOR is empty', env: { NO_COLOR: '' }, isColored: true },
+    { setting: 'where NO_COLOR is set', env: { NO_COLOR: '0' }, isColored: false },
+  ])('on a terminal, $setting: in colour $isColored', async ({ env, isColored }) => {
+    const { PATH } = process.env;
+    const terminal = inPseudoTerminal([process.execPath, bundle(), 'presets'], { PATH, ...env });
+    const { code, out } = await terminal.ended;
+    expect(code).toBe(0);
+    expect(out).toContain('fastFailover');
+    expect(out.includes(ESCAPE)).toBe(isColored);
   });
 
   test('doctor fails there, and says why', async () => {

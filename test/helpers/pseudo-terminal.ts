@@ -1,0 +1,38 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { onTestFinished, vi } from 'vitest';
+
+/** Whether there is a `script` that can run a program in a terminal: that of util-linux. */
+export const hasPseudoTerminals: boolean = String(
+  spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout,
+).includes('util-linux');
+
+export interface PseudoTerminal {
+  /** Waits until the program has written this. */
+  shows(text: string): Promise<void>;
+  /** As on its keyboard: control characters become signals. */
+  type(keys: string): void;
+  /** How the program ended, and all that was on the screen. */
+  readonly ended: Promise<{ code: number | null; out: string }>;
+}
+
+/** Runs a program in a terminal of its own, until it ends or the test does. */
+export function inPseudoTerminal(command: readonly string[], env: NodeJS.ProcessEnv): PseudoTerminal {
+  const line = `exec ${command.map(quoted).join(' ')}`;
+  const child = spawn('script', ['-qec', line, '/dev/null'], { env, stdio: ['pipe', 'pipe', 'inherit'] });
+  onTestFinished(() => void child.kill());
+  let out = '';
+  child.stdout.on('data', (chunk) => {
+    out += chunk;
+  });
+  return {
+    shows: (text) => vi.waitUntil(() => out.includes(text), { timeout: 20_000 }).then(() => {}),
+    type: (keys) => void child.stdin.write(keys),
+    ended: once(child, 'close').then(([code]) => ({ code, out })),
+  };
+}
+
+/** One word of a shell's. */
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}
