@@ -79,7 +79,7 @@ describe.each([
   { where: 'Windows', platform: 'win32', hide: hideDescriptor },
   { where: 'a runtime that gives no descriptor', platform: 'linux', hide: hideDescriptor },
   { where: 'a system that nobody has written', platform: 'aix', hide: () => {} },
-])('on $where', ({ platform, hide }) => {
+])('on $where, here a fake of it', ({ platform, hide }) => {
   test.each(forms)(
     'Node with $form parameters does for $options: $call',
     async ({ form, options, call, skipped }) => {
@@ -190,7 +190,7 @@ describe.each([
   });
 });
 
-describe.runIf(process.platform === 'linux')('without koffi', () => {
+describe.runIf(process.platform === 'linux')('without koffi, here a fake that does not load', () => {
   const cause = new Error("Cannot find module 'koffi'\nRequire stack:\n- /somewhere");
   const failure = {
     code: 'ERR_KEEPALIVE_UNSUPPORTED',

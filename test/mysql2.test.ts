@@ -131,7 +131,7 @@ describeWithServer('keepAliveMysql2', mariadb, (server) => {
     expect(onError).toHaveBeenCalledWith(expect.objectContaining({ code: 'ERR_KEEPALIVE_NOT_TCP' }));
   });
 
-  test('a pool that does not show its open connections: later ones get the options', async () => {
+  test('a pool that does not show its open connections, here a fake that hides them: later ones get the options', async () => {
     const { pool, connect } = callbackPool(config('plain'));
     const earlier = await connect();
     const closed = new Proxy(pool, {

@@ -138,7 +138,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     expect(acceptQueueLength(fdOf(listener))).toBe(3);
   });
 
-  test('an older kernel, whose structure ends earlier', async () => {
+  test('an older kernel, here a fake whose structure ends earlier', async () => {
     const { client } = await pair();
     const libc = loadLibc();
     const { getsockopt } = libc;
@@ -236,7 +236,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
   });
 });
 
-test('a system without TCP_INFO', async () => {
+test('a system without TCP_INFO, here a fake of macOS', async () => {
   const { client } = await pair();
   const { getTcpInfo } = await packageOn('darwin');
   expect(() => getTcpInfo(client)).toThrow(
