@@ -425,7 +425,9 @@ describe('as a process', () => {
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   const spawn = (...args: string[]) =>
-    promisify(execFile)(process.execPath, [bundle(), ...args], { env: { ...process.env, FORCE_COLOR: '', NO_COLOR: '' } });
+    promisify(execFile)(process.execPath, [bundle(), ...args], {
+      env: { ...process.env, FORCE_COLOR: '', NO_COLOR: '' },
+    });
 
   test('explain answers where there is no koffi, and without colour on a pipe', async () => {
     // The temporary folder has no node_modules, so that a load would fail.
