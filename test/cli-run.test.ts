@@ -131,7 +131,10 @@ test.skipIf(!hasPseudoTerminals).each([
     process.on('SIGTERM', () => { console.log('heard ' + count); process.exit(3); });
     setTimeout(() => {}, 15000);
     console.log('ready');`;
-    const cli = [process.execPath, join(directory, 'dist/cli.mjs'), 'run', '--rules', '*=off'];
+    // Slow, since a signal that waits to be heard takes in another of its kind.
+    const slow = `process.on('${signal}', () => { const end = Date.now() + 200; while (Date.now() < end); });`;
+    const node = [process.execPath, '--import', `data:text/javascript,${encodeURIComponent(slow)}`];
+    const cli = [...node, join(directory, 'dist/cli.mjs'), 'run', '--rules', '*=off'];
     const terminal = inPseudoTerminal([...cli, '--', process.execPath, '-e', source], {
       PATH: process.env.PATH,
     });
