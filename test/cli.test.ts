@@ -426,7 +426,8 @@ describe('as a process', () => {
 
   const spawn = (...args: string[]) =>
     promisify(execFile)(process.execPath, [bundle(), ...args], {
-      env: { ...process.env, FORCE_COLOR: '', NO_COLOR: '' },
+      // Node itself looks at these, also where they are empty.
+      env: { ...process.env, FORCE_COLOR: undefined, NO_COLOR: undefined },
     });
 
   test('explain answers where there is no koffi, and without colour on a pipe', async () => {
