@@ -25,13 +25,18 @@ export function lateness(delay: number, hz: number): number {
   return ((granule + 1) * 1_000) / hz;
 }
 
+/** The tick rates to look at: the kernel's own where it is known, or each at which something is latest. */
+export function ratesOf(hz: number | undefined, delays: readonly number[]): readonly number[] {
+  return hz === undefined ? latestRates(delays) : [hz];
+}
+
 /**
  * The tick rates at which timers of these delays are latest, among all from 100 to 1000.
  *
  * As the rate rises, a granule becomes shorter, until a delay has so many ticks that it moves up a
  * level. So a timer is latest at the slowest rate or at one where one of the delays moves up.
  */
-export function latestRates(delays: readonly number[]): number[] {
+function latestRates(delays: readonly number[]): number[] {
   const rates = [SLOWEST_HZ];
   for (const delay of delays) {
     for (let level = BUCKETS; ; level *= LEVEL_FACTOR) {
