@@ -20,7 +20,7 @@ const aroundMain = { register: 'src/register.ts', ...drivers };
 
 const names = Object.keys(internal).join(', ');
 
-/** Makes what the main entry shares a plain object: esbuild's namespace of getters takes ten times as long. */
+/** Makes what the main entry shares a plain object: esbuild's namespace of getters costs an import 0.1 ms. */
 const plainInternal: EsbuildPlugin = {
   name: 'plain-internal',
   setup(build) {

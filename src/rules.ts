@@ -140,7 +140,7 @@ export function checkPorts(from: unknown, to: unknown): PortRange {
  *
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  */
-export function checkUse(use: unknown): KeepAliveSettings | false {
+function checkUse(use: unknown): KeepAliveSettings | false {
   return use === false ? false : parseKeepAliveOptions(use as KeepAliveInput);
 }
 
