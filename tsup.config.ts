@@ -1,20 +1,22 @@
 import { readdirSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Options } from 'tsup';
-import * as internal from './src/internal.ts';
+import * as internal from './src/core.ts';
 
 type EsbuildPlugin = NonNullable<Options['esbuildPlugins']>[number];
 
 const main = { index: 'src/main.ts' };
 
 /** What a browser runs, and nothing else: it has no state to share, so it is whole in itself. */
-const pure = { predict: 'src/pure.ts' };
+const pure = { predict: 'src/predict/index.ts' };
 
 /** Pings on connections that somebody else has set: they need nothing of the main entry. */
-const heartbeat = { heartbeat: 'src/heartbeat.ts' };
+const heartbeat = { heartbeat: 'src/heartbeat/index.ts' };
 
 const drivers = Object.fromEntries(
-  readdirSync('src/integrations').map((file) => [basename(file, '.ts'), `src/integrations/${file}`]),
+  readdirSync('src/drivers')
+    .filter((file) => file !== 'kit.ts')
+    .map((file) => [basename(file, '.ts'), `src/drivers/${file}`]),
 );
 const aroundMain = { register: 'src/register.ts', ...drivers };
 
@@ -25,7 +27,7 @@ const plainInternal: EsbuildPlugin = {
   name: 'plain-internal',
   setup(build) {
     build.onLoad({ filter: /src[\\/]main\.ts$/ }, () => ({
-      contents: `import { ${names} } from './internal.ts';
+      contents: `import { ${names} } from './core.ts';
         export * from './index.ts';
         export const _internal = { ${names} };`,
       resolveDir: 'src',
@@ -42,7 +44,7 @@ const internalOfMain: EsbuildPlugin = {
   setup(build) {
     const file = build.initialOptions.format === 'cjs' ? './index.cjs' : './index.js';
     build.onResolve({ filter: /^main-entry$/ }, () => ({ path: file, external: true }));
-    build.onLoad({ filter: /src[\\/]internal\.ts$/ }, () => ({
+    build.onLoad({ filter: /src[\\/]core\.ts$/ }, () => ({
       contents: `import { _internal } from 'main-entry';
         export const { ${names} } = _internal;`,
     }));

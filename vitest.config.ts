@@ -16,9 +16,9 @@ const config: ViteUserConfig = {
   resolve: {
     alias: [
       { find: /^tcp-keepalive$/, replacement: source('./src/index.ts') },
-      { find: /^tcp-keepalive\/predict$/, replacement: source('./src/pure.ts') },
-      { find: /^tcp-keepalive\/(register|heartbeat)$/, replacement: source('./src/$1.ts') },
-      { find: /^tcp-keepalive\/(.+)$/, replacement: source('./src/integrations/$1.ts') },
+      { find: /^tcp-keepalive\/(predict|heartbeat)$/, replacement: source('./src/$1/index.ts') },
+      { find: /^tcp-keepalive\/register$/, replacement: source('./src/register.ts') },
+      { find: /^tcp-keepalive\/(.+)$/, replacement: source('./src/drivers/$1.ts') },
     ],
   },
 };

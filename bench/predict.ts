@@ -25,8 +25,8 @@ export const bench: Bench = {
 };
 
 async function pureFunctions(folder: string): Promise<Row[]> {
-  const url = pathToFileURL(bundled('../src/pure.ts', folder)).href;
-  const { predictDetection, planKeepAlive } = (await import(url)) as typeof import('../src/pure.ts');
+  const url = pathToFileURL(bundled('../src/predict/index.ts', folder)).href;
+  const { predictDetection, planKeepAlive } = (await import(url)) as typeof import('../src/predict/index.ts');
   const most = { initialDelay: 1_000, interval: 1_000, count: 127, userTimeout: 2_147_483_647 };
   const slowest = { rto: 1, tcpRetries2: 255, tcpSynRetries: 127 };
   const predicting = (what: string, task: () => unknown) =>

@@ -4,5 +4,6 @@
  *
  * @module
  */
+
+export * as _internal from './core.ts';
 export * from './index.ts';
-export * as _internal from './internal.ts';

@@ -4,9 +4,9 @@
  * @module
  */
 import { writeSync } from 'node:fs';
-import { debugLine } from './debug-line.ts';
-import { rulesOfEnvironment } from './environment-rules.ts';
-import { installRules } from './internal.ts';
+import { installRules } from './core.ts';
+import { debugLine } from './rules/debug-line.ts';
+import { rulesOfEnvironment } from './rules/environment.ts';
 
 // Written past process.stderr, whose errors would end the process, and which may be piped away.
 function print(line: string): void {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { expect, it, type TestContext, vi } from 'vitest';
 import { openScreen } from '../examples/demo/screen.ts';
-import { type DetectionWindow, predictDetection } from '../src/predict.ts';
+import { type DetectionWindow, predictDetection } from '../src/predict/predict.ts';
 import { describeWhereInstalled } from './helpers/describe-with-server.ts';
 import { postgres } from './helpers/start-postgres.ts';
 

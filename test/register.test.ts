@@ -11,7 +11,7 @@ import { Aedes } from 'aedes';
 import ssh2 from 'ssh2';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, test, vi } from 'vitest';
 import { WebSocketServer } from 'ws';
-import { predictDetection } from '../src/predict.ts';
+import { predictDetection } from '../src/predict/predict.ts';
 import type { DeafProxy } from './helpers/deaf-proxy.ts';
 import { describeWithServer } from './helpers/describe-with-server.ts';
 import { expectDetected } from './helpers/detection.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { presets } from '../../src/presets.ts';
+import { presets } from '../../src/options/presets.ts';
 import { connectedPair } from '../../test/helpers/connected-pair.ts';
 import { report } from '../support/child.ts';
 import { contender, type Job } from '../support/contenders.ts';

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { didYouMean } from '../check-input.ts';
+import { didYouMean } from '../options/fields.ts';
 
 /** Where a command writes, and what may be written there. */
 export interface Io {

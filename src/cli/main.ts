@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { run } from './run.ts';
+import { run } from './dispatch.ts';
 import { terminal } from './terminal.ts';
 
 run(process.argv.slice(2), terminal()).then((code) => {

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
-import { getKeepAlive, setKeepAlive } from '../keepalive.ts';
-import type { KeepAliveSettings } from '../options.ts';
+import type { KeepAliveSettings } from '../options/options.ts';
+import { getKeepAlive, setKeepAlive } from '../sockets/set.ts';
 
 /** What the kernel has of sockets that were opened on the loopback interface. */
 export interface MeasuredSockets {

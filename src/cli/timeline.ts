@@ -1,7 +1,7 @@
-import type { DetectionWindow } from '../predict.ts';
+import type { DetectionWindow } from '../predict/predict.ts';
 import type { Io } from './command.ts';
 import { paint } from './text.ts';
-import { formatTime } from './times.ts';
+import { formatTime } from './values.ts';
 
 /** A line of time: which moment lies in which column. */
 export interface Scale {

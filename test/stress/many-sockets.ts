@@ -6,7 +6,7 @@ import net from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { getKeepAlive, getTcpInfo, type KeepAliveOptions, keepAlive, predictDetection } from 'tcp-keepalive';
-import { parseKeepAliveOptions } from '../../src/validate.ts';
+import { parseKeepAliveOptions } from '../../src/options/parse.ts';
 import { whenAlone } from './alone.ts';
 import { heapInUse } from './collect.ts';
 

@@ -18,10 +18,12 @@ import { watchSystemCalls } from './watched-calls.ts';
 type Callable = (...args: never[]) => unknown;
 
 const drivers = await Promise.all(
-  readdirSync(new URL('../../src/integrations', import.meta.url)).map((file) => {
-    const entry = `tcp-keepalive/${file.replace('.ts', '')}`;
-    return import(entry) as Promise<Record<string, unknown>>;
-  }),
+  readdirSync(new URL('../../src/drivers', import.meta.url))
+    .filter((file) => file !== 'kit.ts')
+    .map((file) => {
+      const entry = `tcp-keepalive/${file.replace('.ts', '')}`;
+      return import(entry) as Promise<Record<string, unknown>>;
+    }),
 );
 
 /** What all entries of the package export. */

@@ -1,0 +1,235 @@
+import type { KeepAliveSettings } from '../../options/options.ts';
+import { presets } from '../../options/presets.ts';
+import { predictDetection } from '../../predict/predict.ts';
+import type { DetectionSystem } from '../../predict/system.ts';
+import type { Capabilities } from '../../sockets/capabilities.ts';
+import { type Command, type Io, json, parseArguments, UsageError } from '../command.ts';
+import { labelled, paint, width } from '../text.ts';
+import { formatTime } from '../values.ts';
+
+const help = `tcp-keepalive doctor: what works on this machine, and what its sockets have
+
+Usage: tcp-keepalive doctor [--json]
+
+Looks at the runtime, the platform's table of options, koffi, the system's own
+defaults, and at what Node leaves on the sockets of a connection that it opens
+on the loopback interface. Each is ok, a warning or a fail, with what to do.
+
+Exit code 1 where something fails.
+
+Examples:
+  tcp-keepalive doctor
+  tcp-keepalive doctor --json
+`;
+
+/** One thing that was looked at. */
+interface Diagnosis {
+  readonly subject: string;
+  readonly status: 'ok' | 'warning' | 'fail';
+  readonly message: string;
+  /** What to do about it. */
+  readonly advice?: string;
+}
+
+/** `tcp-keepalive doctor` */
+export const doctor: Command = {
+  summary: 'this machine, this runtime, and what its sockets have',
+  help,
+  async run(args, io) {
+    const parsed = parseArguments(args, { json: 'boolean' });
+    if (parsed.positionals[0] !== undefined) {
+      throw new UsageError(`Expected no argument, got \`${parsed.positionals[0]}\``);
+    }
+    const diagnoses = await examine();
+    io.out(parsed.has('json') ? json(diagnoses) : draw(io, diagnoses));
+    return diagnoses.some(({ status }) => status === 'fail') ? 1 : 0;
+  },
+};
+
+async function examine(): Promise<Diagnosis[]> {
+  // koffi is loaded behind this, and only here: the other commands need none.
+  const { capabilities } = await import('../../sockets/capabilities.ts');
+  const can = capabilities();
+  const defaults = await systemDefaults();
+  const refusal = defaults && refusalOf(defaults);
+  const system = refusal === undefined ? defaults : undefined;
+  return [
+    diagnoseRuntime(),
+    diagnoseCalls(can),
+    diagnoseOptions(can),
+    ...(refusal === undefined ? diagnoseSystem(system) : [strangeSystem(refusal)]),
+    ...(can.through === 'setsockopt' ? await diagnoseSockets(system) : []),
+  ];
+}
+
+function diagnoseRuntime(): Diagnosis {
+  const { versions, platform, arch } = process;
+  const runtime = versions.bun === undefined ? `Node ${versions.node}` : `Bun ${versions.bun}`;
+  const message = `${runtime} on ${platform} ${arch}`;
+  if (Number(versions.node.split('.')[0]) >= 20) return { subject: 'runtime', status: 'ok', message };
+  return { subject: 'runtime', status: 'fail', message, advice: 'Use Node 20 or later.' };
+}
+
+function diagnoseCalls({ through, reason }: Capabilities): Diagnosis {
+  const subject = 'system calls';
+  if (through === 'setsockopt')
+    return { subject, status: 'ok', message: 'koffi is loaded: setsockopt and getsockopt' };
+  const lost = reason?.startsWith('koffi') ?? false;
+  return {
+    subject,
+    status: lost ? 'fail' : 'warning',
+    message: `${reason}, so only what Node's own socket.setKeepAlive() does`,
+    advice: lost
+      ? 'Install with optional dependencies, do not bundle koffi, and with --permission allow --allow-addons.'
+      : 'Expect enable and initialDelay to work; see the options below.',
+  };
+}
+
+function diagnoseOptions({ options, platform }: Capabilities): Diagnosis {
+  const entries = Object.entries(options);
+  const named = entries
+    .filter(([, { set }]) => set)
+    .map(([name, { constant }]) => (constant === undefined ? name : `${name} (${constant})`));
+  const missing = entries.filter(([, { set }]) => !set).map(([name, { reason }]) => `${name}: ${reason}`);
+  const message = `can be set: ${named.join(', ') || 'none'}`;
+  if (missing.length === 0) return { subject: 'options', status: 'ok', message };
+  return {
+    subject: 'options',
+    status: 'warning',
+    message: `${message}; cannot: ${missing.join('; ')}`,
+    advice: `Expect these in \`skipped\` on ${platform}; \`{ strict: true }\` makes them an error.`,
+  };
+}
+
+/** What a socket gets that sets nothing itself. Only Linux tells, in files. */
+function diagnoseSystem(system: DetectionSystem | undefined): Diagnosis[] {
+  if (system === undefined) return [];
+  const { idle, unacknowledged, connecting } = predictDetection({ enable: true }, system);
+  const [time, interval] = [system.keepaliveTime, system.keepaliveIntvl].map((ms) => formatTime(ms ?? 0));
+  const slow = idle.nominal > 15 * 60_000 || unacknowledged.nominal > 5 * 60_000;
+  return [
+    {
+      subject: 'system defaults',
+      status: slow ? 'warning' : 'ok',
+      message:
+        `${time}, ${interval}, ${system.keepaliveProbes} probes: with keepalive merely turned on, an idle dead peer is ` +
+        `noticed after ${formatTime(idle.nominal)}; without a user timeout, data in flight fails after ` +
+        `${formatTime(unacknowledged.nominal)} (tcp_retries2 = ${system.tcpRetries2}); connecting, after ` +
+        `${formatTime(connecting.nominal)} (tcp_syn_retries = ${system.tcpSynRetries})`,
+      ...(slow && { advice: "Set options on each socket: keepAlive(socket, 'database')." }),
+    },
+  ];
+}
+
+/** Why nothing can be predicted with these. Zeros are no use, and Linux takes them. */
+function refusalOf(system: DetectionSystem): string | undefined {
+  try {
+    predictDetection({ enable: true }, system);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function strangeSystem(refusal: string): Diagnosis {
+  return {
+    subject: 'system defaults',
+    status: 'warning',
+    message: `net.ipv4 has a setting with which no dead peer is noticed as it should be. ${refusal}`,
+    advice: "Put the sysctl right, or set options on each socket: keepAlive(socket, 'database').",
+  };
+}
+
+async function systemDefaults(): Promise<DetectionSystem | undefined> {
+  const { readFile } = await import('node:fs/promises');
+  const read = async (name: string) => Number(await readFile(`/proc/sys/net/ipv4/${name}`, 'utf8'));
+  try {
+    return {
+      keepaliveTime: (await read('tcp_keepalive_time')) * 1_000,
+      keepaliveIntvl: (await read('tcp_keepalive_intvl')) * 1_000,
+      keepaliveProbes: await read('tcp_keepalive_probes'),
+      tcpRetries2: await read('tcp_retries2'),
+      tcpSynRetries: await read('tcp_syn_retries'),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** What Node and this library leave on sockets, read back from the kernel. */
+async function diagnoseSockets(system: DetectionSystem | undefined): Promise<Diagnosis[]> {
+  const { measureSockets } = await import('../measured-sockets.ts');
+  try {
+    const { bare, delayed, agent, ours } = await measureSockets();
+    return [
+      foundOnSocket('setKeepAlive(true)', bare, system),
+      foundOnSocket('setKeepAlive(true, 60000)', delayed, system),
+      foundOnSocket('http agent', agent, system, "keepAliveHttp(agent, 'database') of tcp-keepalive/http"),
+      sameAsPreset(ours),
+    ];
+  } catch (error) {
+    return [
+      {
+        subject: 'sockets',
+        status: 'fail',
+        message: `a connection on the loopback interface failed: ${error instanceof Error ? error.message : String(error)}`,
+        advice: 'Allow connections to 127.0.0.1.',
+      },
+    ];
+  }
+}
+
+function foundOnSocket(
+  subject: string,
+  settings: KeepAliveSettings,
+  system: DetectionSystem | undefined,
+  better = "keepAlive(socket, 'database')",
+): Diagnosis {
+  const { initialDelay = 0, interval = 0, count } = settings;
+  const { idle, unacknowledged } = predictDetection(settings, system);
+  const message =
+    `Node leaves ${formatTime(initialDelay)}, ${formatTime(interval)}, ${count} probes: an idle dead peer is noticed after ` +
+    `${formatTime(idle.nominal)}, data in flight fails after ${formatTime(unacknowledged.nominal)}`;
+  return {
+    subject,
+    status: 'warning',
+    message,
+    advice: `${better} sets all five, and keeps them set.`,
+  };
+}
+
+function sameAsPreset(settings: KeepAliveSettings): Diagnosis {
+  const same = Object.entries(presets.database).every(
+    ([name, value]) => settings[name as keyof KeepAliveSettings] === value,
+  );
+  const subject = 'tcp-keepalive';
+  if (same)
+    return { subject, status: 'ok', message: "setKeepAlive(socket, 'database') reads back as it was set" };
+  return {
+    subject,
+    status: 'fail',
+    message: `setKeepAlive(socket, 'database') reads back as ${JSON.stringify(settings)}`,
+    advice: 'Look for a sandbox or a preloaded library that changes setsockopt, and report it.',
+  };
+}
+
+/** Where messages begin. */
+const INDENT = 9;
+
+const statusStyles = { ok: 'green', warning: 'yellow', fail: 'red' } as const;
+
+function draw(io: Io, diagnoses: readonly Diagnosis[]): string {
+  return diagnoses.map((diagnosis) => `${drawDiagnosis(io, diagnosis)}\n`).join('');
+}
+
+function drawDiagnosis(io: Io, { subject, status, message, advice }: Diagnosis): string {
+  const columns = width(io);
+  const label = paint(io, statusStyles[status], status.padEnd(INDENT));
+  const lines = labelled(label, `${subject}: ${message}`, INDENT, columns).replace(
+    subject,
+    paint(io, 'bold', subject),
+  );
+  return advice === undefined
+    ? lines
+    : `${lines}\n${labelled(' '.repeat(INDENT), `> ${advice}`, INDENT, columns)}`;
+}

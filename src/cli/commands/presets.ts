@@ -1,0 +1,75 @@
+import { type PresetName, presets as table } from '../../options/presets.ts';
+import { predictDetection } from '../../predict/predict.ts';
+import { type Command, json, parseArguments, UsageError } from '../command.ts';
+import { paint } from '../text.ts';
+import { formatTime } from '../values.ts';
+
+const help = `tcp-keepalive presets: the named sets of options
+
+Usage: tcp-keepalive presets [--json]
+
+An idle peer that vanished is noticed after the time in the last column, by
+exact timers; tcp-keepalive explain <preset> tells how much later it may be.
+
+Examples:
+  tcp-keepalive presets
+  tcp-keepalive presets --json
+`;
+
+const purposes: { readonly [name in PresetName]: string } = {
+  database: 'SQL, Redis and queue connection pools',
+  fastFailover: 'the same within one datacentre',
+  websocket: 'long-lived sessions through NAT',
+  tunnel: 'SSH, VPN and proxy tunnels',
+  loadBalancer: 'keeps NAT and load balancers warm',
+};
+
+/** `tcp-keepalive presets` */
+export const presets: Command = {
+  summary: 'the named sets of options, as a table',
+  help,
+  run(args, io) {
+    const parsed = parseArguments(args, { json: 'boolean' });
+    if (parsed.positionals[0] !== undefined) {
+      throw new UsageError(
+        `Expected no argument, got \`${parsed.positionals[0]}\`; did you mean explain ${parsed.positionals[0]}?`,
+      );
+    }
+    if (parsed.has('json')) {
+      io.out(json(table));
+      return 0;
+    }
+    const [head, ...rows] = [
+      ['preset', 'delay', 'interval', 'count', 'user timeout', 'idle drop'],
+      ...rowsOf(),
+    ];
+    const lines = rows.map((cells) => line(cells));
+    io.out(`${[paint(io, 'bold', line(head ?? [])), ...lines].join('\n')}\n\n${legend()}`);
+    return 0;
+  },
+};
+
+function rowsOf(): string[][] {
+  return Object.entries(table).map(([name, preset]) => [
+    name,
+    formatTime(preset.initialDelay),
+    formatTime(preset.interval),
+    String(preset.count),
+    formatTime(preset.userTimeout),
+    formatTime(predictDetection(preset).idle.nominal),
+  ]);
+}
+
+const widths = [14, 7, 10, 7, 14, 11];
+
+function line(cells: readonly string[]): string {
+  return cells
+    .map((cell, index) => (index === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[index] ?? 0)))
+    .join('');
+}
+
+function legend(): string {
+  return Object.entries(purposes)
+    .map(([name, purpose]) => `${name.padEnd(14)}${purpose}\n`)
+    .join('');
+}

@@ -1,0 +1,100 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import { isatty } from 'node:tty';
+import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import { compileRules } from '../../rules/rule.ts';
+import { parseRuleText } from '../../rules/text.ts';
+import { type Command, parseArguments, UsageError } from '../command.ts';
+
+const help = `tcp-keepalive run: run a Node program under rules, without touching its code
+
+Usage: tcp-keepalive run --rules '<rules>' -- <program> [<argument> ...]
+
+  --rules <rules>   target=use, separated by semicolons; the first that matches
+                    counts. A target is a port, a range of ports, a host (a
+                    name, an address, a CIDR block) with or without :port, or *
+                    for what the program connects to; listen: and a port, a
+                    range or * for what it accepts. use is a preset, or off.
+
+The program, and every Node program that it starts, gets NODE_OPTIONS and
+TCP_KEEPALIVE in its environment. TCP_KEEPALIVE_DEBUG=1 tells of each
+connection. The exit code is the program's own, and signals are handed on to it.
+
+Examples:
+  tcp-keepalive run --rules '5432=database; *=loadBalancer' -- node app.js
+  tcp-keepalive run --rules '10.0.0.0/8:6379=fastFailover' -- npm start
+  tcp-keepalive run --rules 'listen:8080=websocket' -- node server.js
+`;
+
+/** `tcp-keepalive run` */
+export const runProgram: Command = {
+  summary: 'a program under rules, without touching its code',
+  help,
+  run(args) {
+    const [ours, [program, ...programArgs]] = splitAtProgram(args);
+    const rules = parseArguments(ours, { rules: 'string' }).value('rules');
+    if (rules === undefined) throw new UsageError("Expected --rules, such as --rules '5432=database'");
+    if (program === undefined) throw new UsageError('Expected a program after --, such as -- node app.js');
+    compileRules(parseRuleText(rules, '--rules'));
+    return exitCodeOf(start(program, programArgs, rules));
+  },
+};
+
+/** From the program's name on, all is its own, also where `--` was left out. */
+function splitAtProgram(args: readonly string[]): [ours: readonly string[], program: readonly string[]] {
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: { rules: { type: 'string' } },
+    strict: false,
+    tokens: true,
+  });
+  const begin = tokens.find(({ kind }) => kind === 'positional')?.index ?? args.length;
+  return [args.slice(0, begin), args.slice(begin)];
+}
+
+function start(program: string, args: readonly string[], rules: string): ChildProcess {
+  const env = { ...process.env, TCP_KEEPALIVE: rules, NODE_OPTIONS: nodeOptions() };
+  try {
+    return spawn(program, args, { stdio: 'inherit', env });
+  } catch (error) {
+    // Some errors are thrown, such as ENOTDIR, and some are told by the event.
+    throw notStarted(error);
+  }
+}
+
+function notStarted(error: unknown): UsageError {
+  return new UsageError(`Expected a program that can be run, got ${(error as Error).message}`);
+}
+
+/** A URL, because it has no spaces, which separate options there. */
+function nodeOptions(): string {
+  const register = createRequire(import.meta.url).resolve('tcp-keepalive/register');
+  const ours = `--import=${pathToFileURL(register).href}`;
+  return [process.env.NODE_OPTIONS, ours].filter(Boolean).join(' ');
+}
+
+// What ends a service, or tells it to do something. None may end this process before the program.
+const handedOn = ['SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const;
+
+// A terminal sends these to the program as well, and many take a second one for an order to end at once.
+const fromTerminal: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT'];
+
+async function exitCodeOf(child: ChildProcess): Promise<number> {
+  // Any of the three, since the others may be redirected.
+  const isInTerminal = [0, 1, 2].some(isatty);
+  const handOn = (signal: NodeJS.Signals) => {
+    if (!isInTerminal || !fromTerminal.includes(signal)) child.kill(signal);
+  };
+  for (const signal of handedOn) process.on(signal, handOn);
+  try {
+    const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
+    return code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
+  } catch (error) {
+    throw notStarted(error);
+  } finally {
+    for (const signal of handedOn) process.off(signal, handOn);
+  }
+}

@@ -1,0 +1,83 @@
+import type net from 'node:net';
+import { holdSocket, keepAliveServer } from '../core.ts';
+import type { KeepAliveInput } from '../options/options.ts';
+import type { OnError } from '../sockets/report.ts';
+import { driverRequest, expectTarget, isMethod, type Members } from './kit.ts';
+
+type SocketsByName = Readonly<Record<string, readonly net.Socket[] | undefined>>;
+
+/** An `http.Agent` or `https.Agent`, or one that extends them. */
+export interface HttpAgent {
+  readonly sockets: SocketsByName;
+  readonly freeSockets: SocketsByName;
+}
+
+type Connected = (error: Error | null, socket?: net.Socket) => void;
+
+/** Documented by Node, and missing from its types before 22. */
+interface Connects {
+  createConnection(options: object, connected?: Connected): net.Socket | null | undefined;
+}
+
+/**
+ * Holds keepalive timers on every connection of an agent, `http` or `https`, or sets them on those that
+ * a server accepts. An agent's open connections get them at once, idle or not, and each later one when
+ * TCP connects, before any TLS handshake. They stay through what Node does when a connection becomes
+ * idle, and through axios, which sets its own on each request.
+ *
+ * Whoever uses the agent gets it: `http.get`, axios (`httpAgent`, `httpsAgent`), got, node-fetch, the
+ * AWS SDK (`requestHandler`). For what uses none, give it `http.globalAgent`. `fetch` has no agent: see
+ * `tcp-keepalive/undici`.
+ *
+ * A server is given to `keepAliveServer`: connections that it has accepted before stay as they are.
+ *
+ * A vanished peer now raises an error on the request in flight, `ETIMEDOUT`, and on a server the event
+ * `'clientError'`. An agent drops a connection that was idle without a word.
+ *
+ * @returns the same agent or server
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`, before anything is touched
+ *
+ * @example
+ * ```ts
+ * const agent = keepAliveHttp(new https.Agent({ keepAlive: true }), 'loadBalancer');
+ * ```
+ */
+export function keepAliveHttp<T extends HttpAgent | net.Server>(
+  target: T,
+  options: KeepAliveInput,
+  behaviour: { onError?: OnError | undefined } = {},
+): T {
+  const request = driverRequest(options, behaviour);
+  expectTarget('an http.Agent, an https.Agent or a server', target, isAgentOrServer);
+  if (isServer(target)) return keepAliveServer(target, options, behaviour);
+  const hold = (socket: net.Socket) => holdSocket(socket, request);
+  for (const open of openSockets(target)) hold(open);
+  holdCreated(target as unknown as Connects, hold);
+  return target;
+}
+
+function isAgentOrServer({ listen, sockets, freeSockets, createConnection }: Members): boolean {
+  return isMethod(listen) || (!!sockets && !!freeSockets && isMethod(createConnection));
+}
+
+function isServer(target: HttpAgent | net.Server): target is net.Server {
+  return 'listen' in target;
+}
+
+function openSockets({ sockets, freeSockets }: HttpAgent): net.Socket[] {
+  return [sockets, freeSockets].flatMap((byName) => Object.values(byName).flatMap((open) => open ?? []));
+}
+
+/** An agent returns a connection at once, or hands it over once it is made, as through a proxy. */
+function holdCreated(agent: Connects, hold: (socket: net.Socket) => void): void {
+  const { createConnection } = agent;
+  agent.createConnection = (options, connected) => {
+    const handedOver: Connected = (error, socket) => {
+      if (socket) hold(socket);
+      connected?.(error, socket);
+    };
+    const socket = Reflect.apply(createConnection, agent, [options, connected && handedOver]);
+    if (socket) hold(socket);
+    return socket;
+  };
+}

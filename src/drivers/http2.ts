@@ -1,0 +1,58 @@
+import type net from 'node:net';
+import { holdSocket, keepAliveError, keepAliveServer, report } from '../core.ts';
+import type { KeepAliveInput } from '../options/options.ts';
+import type { OnError } from '../sockets/report.ts';
+import { driverRequest, expectTarget, isMethod, isObjectOrAbsent, type Members } from './kit.ts';
+
+/** A session of `node:http2`, a client's or a server's. */
+export interface Http2Session {
+  /** Node's stand-in for the socket; `undefined` once the session is destroyed. */
+  readonly socket: net.Socket | undefined;
+}
+
+/**
+ * Holds keepalive timers on the connection of an HTTP/2 session, now or as soon as TCP connects; or sets
+ * them on every connection that an HTTP/2 server accepts, before any TLS handshake.
+ *
+ * A server is given to `keepAliveServer`: its open sessions stay as they are, unless each is given to
+ * this function too.
+ *
+ * A vanished peer now ends a session with the event `'error'`, `ETIMEDOUT`, and so each of its streams.
+ * TCP cannot see a peer that is stuck but whose kernel answers, nor what is behind a proxy: for these
+ * see `heartbeatHttp2`.
+ *
+ * @returns the same session or server
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`, before anything is touched
+ *
+ * @example
+ * ```ts
+ * const session = keepAliveHttp2(http2.connect('https://api.example'), 'loadBalancer');
+ * ```
+ */
+export function keepAliveHttp2<T extends Http2Session | net.Server>(
+  target: T,
+  options: KeepAliveInput,
+  behaviour: { onError?: OnError | undefined } = {},
+): T {
+  const request = driverRequest(options, behaviour);
+  expectTarget('a session or server of node:http2', target, isSessionOrServer);
+  if (isServer(target)) return keepAliveServer(target, options, behaviour);
+  if (target.socket === undefined) report(noSocket(), request.onError);
+  else holdSocket(target.socket, request);
+  return target;
+}
+
+function isSessionOrServer(target: Members): boolean {
+  return isMethod(target.listen) || ('socket' in target && isObjectOrAbsent(target.socket));
+}
+
+function isServer(target: Http2Session | net.Server): target is net.Server {
+  return 'listen' in target;
+}
+
+function noSocket(): Error {
+  return keepAliveError(
+    'ERR_KEEPALIVE_DESTROYED',
+    'Expected a session of node:http2, got one that is destroyed',
+  );
+}

@@ -1,0 +1,73 @@
+import type net from 'node:net';
+import { holdSocket } from '../core.ts';
+import type { KeepAliveInput } from '../options/options.ts';
+import type { HoldRequest } from '../sockets/hold-record.ts';
+import type { OnError } from '../sockets/report.ts';
+import { driverRequest, expectTarget, isMethod, isObjectOrAbsent, type Members } from './kit.ts';
+
+/** A `Redis` of ioredis. */
+export interface IoredisClient {
+  /** Absent until it connects for the first time. */
+  readonly stream: unknown;
+  on(event: 'connect', listener: () => void): unknown;
+}
+
+/** A `Cluster` of ioredis. */
+export interface IoredisCluster {
+  nodes(): IoredisClient[];
+  on(event: '+node', listener: (node: IoredisClient) => void): unknown;
+}
+
+/**
+ * Holds keepalive timers on the connection of an ioredis client, open or not, and again each time it
+ * reconnects; or on those of every node of a cluster, known or not. With TLS, Sentinel and
+ * subscriptions too, and over what ioredis's own `keepAlive` sets.
+ *
+ * A connection gets them when it is ready to be written to, which with TLS is after the handshake. What
+ * comes before is bounded by ioredis's `connectTimeout`, 10 s by default. A client made by
+ * `duplicate()`, the connections that ask Sentinels, and the one on which a cluster subscribes are
+ * other clients: give it the duplicate too.
+ *
+ * A vanished peer now ends the connection with the event `'error'`, `ETIMEDOUT`; ioredis then reconnects,
+ * and repeats what was in flight up to `maxRetriesPerRequest` times.
+ *
+ * @returns the same client or cluster
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`, before anything is touched
+ *
+ * @example
+ * ```ts
+ * const redis = keepAliveIoredis(new Redis('redis://cache'), 'database');
+ * ```
+ */
+export function keepAliveIoredis<T extends IoredisClient | IoredisCluster>(
+  target: T,
+  options: KeepAliveInput,
+  behaviour: { onError?: OnError | undefined } = {},
+): T {
+  const request = driverRequest(options, behaviour);
+  expectTarget('a Redis or Cluster of ioredis', target, isClientOrCluster);
+  if (isCluster(target)) holdCluster(target, request);
+  else holdClient(target, request);
+  return target;
+}
+
+function isClientOrCluster(target: Members): boolean {
+  const { on, nodes, stream } = target;
+  return isMethod(on) && ('nodes' in target ? isMethod(nodes) : isObjectOrAbsent(stream));
+}
+
+function isCluster(target: IoredisClient | IoredisCluster): target is IoredisCluster {
+  return 'nodes' in target;
+}
+
+function holdCluster(cluster: IoredisCluster, request: HoldRequest): void {
+  for (const node of cluster.nodes()) holdClient(node, request);
+  cluster.on('+node', (node) => holdClient(node, request));
+}
+
+function holdClient(client: IoredisClient, request: HoldRequest): void {
+  // ioredis destroys a stream that it gives up, and makes another.
+  const hold = () => holdSocket(client.stream as net.Socket, request);
+  if (client.stream !== undefined) hold();
+  client.on('connect', hold);
+}

@@ -1,0 +1,142 @@
+import type net from 'node:net';
+import { holdSocket, keepAliveError, report } from '../core.ts';
+import type { KeepAliveInput } from '../options/options.ts';
+import type { OnError } from '../sockets/report.ts';
+import { driverRequest, expectTarget, isMethod, isObjectOrAbsent, type Members } from './kit.ts';
+
+/** A connection of mysql2 or mysql2/promise, of a pool or not. */
+export interface Mysql2Connection {
+  readonly threadId: number | null;
+}
+
+/** A pool of mysql2 or mysql2/promise. */
+export interface Mysql2Pool {
+  getConnection: unknown;
+  on(event: 'connection', listener: (connection: Mysql2Connection) => void): unknown;
+}
+
+/** A pool cluster of mysql2 or mysql2/promise. */
+export interface Mysql2PoolCluster {
+  add(...node: never[]): void;
+  of: unknown;
+}
+
+/** Where mysql2 keeps what its types do not name: the promise wrappers' cores, and the sockets. */
+interface Internals {
+  readonly connection?: Internals;
+  readonly pool?: Mysql2Pool;
+  readonly poolCluster?: Mysql2PoolCluster;
+  readonly stream?: net.Socket;
+  readonly _allConnections?: { readonly length: number; get(index: number): Mysql2Connection };
+  readonly _nodes?: Readonly<Record<string, { readonly pool?: Mysql2Pool } | undefined>>;
+}
+
+type Hold = (connection: Mysql2Connection) => void;
+
+/**
+ * Holds keepalive timers on every connection of a `mysql2` or `mysql2/promise` pool or pool cluster, or
+ * on a single one: on those that are open, and on each later one. With TLS too, and over what mysql2's
+ * own `enableKeepAlive` and `keepAliveInitialDelay` would set.
+ *
+ * A pool's connection gets them when it has logged in, one of its own when TCP connects. What comes
+ * before is bounded by mysql2's `connectTimeout`, 10 s by default. Open connections are found in the
+ * pool's private `_allConnections`, and a cluster's pools in its private `_nodes`: in a version without
+ * the first only later connections get the options, and in one without the second a cluster's get none,
+ * which is reported. A cluster's nodes that are added later count too.
+ *
+ * A vanished peer now raises an error, `ETIMEDOUT`. A pool drops a connection that was idle without a
+ * word, and a query in flight gets the error. A connection that is not a pool's needs an `'error'`
+ * listener: without one the error ends the process when nothing is in flight.
+ *
+ * A Unix socket (`socketPath`) goes on without, which is reported to `onError`, or as a process warning.
+ *
+ * @returns the same pool, cluster or connection
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`, before anything is touched
+ *
+ * @example
+ * ```ts
+ * const pool = keepAliveMysql2(mysql.createPool({ host: 'db', user: 'app' }), 'database');
+ * ```
+ */
+export function keepAliveMysql2<T extends Mysql2Pool | Mysql2PoolCluster | Mysql2Connection>(
+  target: T,
+  options: KeepAliveInput,
+  behaviour: { onError?: OnError | undefined } = {},
+): T {
+  const request = driverRequest(options, behaviour);
+  const { onError } = request;
+  expectTarget('a pool, a pool cluster itself (not its of()) or a connection of mysql2', target, isTarget);
+  const hold: Hold = (connection) => {
+    const { stream } = coreOf(connection);
+    if (stream === undefined) report(unreachable('connection', 'stream'), onError);
+    else holdSocket(stream, request);
+  };
+  if (isCluster(target)) holdCluster(target, hold, onError);
+  else if (isPool(target)) holdPool(target, hold);
+  else hold(target);
+  return target;
+}
+
+function isTarget(target: Members): boolean {
+  const { add, on, getConnection } = target;
+  if (isCluster(target)) return isMethod(add);
+  if (isPool(target)) return isMethod(getConnection) && isMethod(on);
+  return 'threadId' in target && isObjectOrAbsent(coreOf(target).stream);
+}
+
+function isCluster(target: object): target is Mysql2PoolCluster {
+  return 'of' in target;
+}
+
+function isPool(target: object): target is Mysql2Pool {
+  return 'getConnection' in target;
+}
+
+/** What a promise wrapper wraps; any other object itself. */
+function coreOf(target: object): Internals {
+  const { connection, pool, poolCluster } = target as Internals;
+  return (connection ?? pool ?? poolCluster ?? target) as Internals;
+}
+
+function holdPool(pool: Mysql2Pool, hold: Hold): void {
+  const { _allConnections: open } = coreOf(pool);
+  // Private, so another version may have something else there.
+  if (isMethod(open?.get)) for (let index = 0; index < open.length; index++) hold(open.get(index));
+  pool.on('connection', hold);
+}
+
+function holdCluster(cluster: Mysql2PoolCluster, hold: Hold, onError: OnError | undefined): void {
+  const core = coreOf(cluster);
+  const { _nodes: nodes } = core;
+  if (nodes === undefined) {
+    report(unreachable('pool cluster', '_nodes'), onError);
+    return;
+  }
+  const held = new WeakSet<Mysql2Pool>();
+  const holdNodes = () => {
+    for (const node of Object.values(nodes)) {
+      const pool = node?.pool;
+      if (pool === undefined || held.has(pool)) continue;
+      held.add(pool);
+      holdPool(pool, hold);
+    }
+  };
+  holdNodes();
+  // No event tells of a node that is added, and the promise wrapper's method goes past its core's.
+  for (const target of new Set([cluster, core as Mysql2PoolCluster])) holdAfterAdding(target, holdNodes);
+}
+
+function holdAfterAdding(cluster: Mysql2PoolCluster, holdNodes: () => void): void {
+  const { add } = cluster;
+  cluster.add = (...node) => {
+    Reflect.apply(add, cluster, node);
+    holdNodes();
+  };
+}
+
+function unreachable(kind: string, property: keyof Internals): Error {
+  return keepAliveError(
+    'ERR_KEEPALIVE_NOT_TCP',
+    `Expected a ${kind} of mysql2 with its \`${property}\`, got an object without`,
+  );
+}

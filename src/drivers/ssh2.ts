@@ -1,0 +1,82 @@
+import type net from 'node:net';
+import { holdSocket, keepAliveError, report } from '../core.ts';
+import type { KeepAliveInput } from '../options/options.ts';
+import type { OnError } from '../sockets/report.ts';
+import { driverRequest, expectTarget, isMethod, isObjectOrAbsent, type Members } from './kit.ts';
+
+/** A `Client` of ssh2. */
+export interface Ssh2Client {
+  connect: unknown;
+  on(event: 'connect', listener: () => void): unknown;
+}
+
+/** A `Server` of ssh2. */
+export interface Ssh2Server {
+  listen: unknown;
+  on(event: 'connection', listener: (connection: object) => void): unknown;
+}
+
+/** ssh2 names no socket in its types. A client has one from `connect()` on. */
+interface Internals {
+  readonly _sock?: net.Socket;
+}
+
+/**
+ * Holds keepalive timers on the connection of an ssh2 client, open or not, from the moment when TCP
+ * connects, and again when it connects again; or on every connection that an ssh2 server accepts.
+ *
+ * The socket is found in the private `_sock`; a version without it goes on without, which is reported.
+ * What needs no private member is to bring the socket:
+ * `client.connect({ sock: keepAlive(net.connect(22, 'host'), 'tunnel'), username, ... })`.
+ *
+ * The handshake is bounded by ssh2's `readyTimeout`, 20 s by default. A server's connections that are
+ * open already stay as they are.
+ *
+ * A vanished peer now raises the `'error'` of the client or connection, `ETIMEDOUT`, which without a
+ * listener ends the process. A peer that is stuck but whose kernel answers is for ssh2's own
+ * `keepaliveInterval`.
+ *
+ * @returns the same client or server
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`, before anything is touched
+ *
+ * @example
+ * ```ts
+ * const client = keepAliveSsh2(new Client(), 'tunnel');
+ * client.connect({ host: 'bastion', username: 'deploy', privateKey });
+ * ```
+ */
+export function keepAliveSsh2<T extends Ssh2Client | Ssh2Server>(
+  target: T,
+  options: KeepAliveInput,
+  behaviour: { onError?: OnError | undefined } = {},
+): T {
+  const request = driverRequest(options, behaviour);
+  expectTarget('a client or server of ssh2', target, isClientOrServer);
+  const hold = ({ _sock: socket }: Internals) => {
+    if (socket === undefined) report(noSocket(), request.onError);
+    else holdSocket(socket, request);
+  };
+  if (isServer(target)) target.on('connection', hold);
+  else holdClient(target, hold);
+  return target;
+}
+
+function isClientOrServer({ on, connect, listen, _sock }: Members): boolean {
+  return isMethod(on) && (isMethod(listen) || (isMethod(connect) && isObjectOrAbsent(_sock)));
+}
+
+function isServer(target: Ssh2Client | Ssh2Server): target is Ssh2Server {
+  return 'listen' in target;
+}
+
+function holdClient(client: Ssh2Client, hold: (client: Internals) => void): void {
+  if ((client as Internals)._sock !== undefined) hold(client as Internals);
+  client.on('connect', () => hold(client as Internals));
+}
+
+function noSocket(): Error {
+  return keepAliveError(
+    'ERR_KEEPALIVE_NOT_TCP',
+    'Expected a client or server of ssh2, got one without a socket; bring it: connect({ sock: keepAlive(...) })',
+  );
+}

@@ -1,0 +1,77 @@
+import { beat, checkMethods, type Heartbeat, type Peer } from './beat.ts';
+import { type ReadyHeartbeatOptions, readReady } from './options.ts';
+
+/** What is used of an `http2` session. */
+export interface PingableSession {
+  readonly closed: boolean;
+  readonly connecting: boolean;
+  readonly destroyed: boolean;
+  /** Asked where the session has too many pings out to send another. */
+  readonly socket?: { readonly bytesRead: number } | undefined;
+  ping(callback: (error: Error | null) => void): boolean;
+  destroy(): void;
+  on(event: 'close', listener: () => void): unknown;
+  removeListener(event: 'close', listener: () => void): unknown;
+}
+
+/**
+ * Pings an http2 session, a client's or a server's, and destroys it when its peer does not answer:
+ * its streams then end with an error. Ends with the session.
+ *
+ * Where the program's own pings leave no room for another (`maxOutstandingPings`), whatever the peer
+ * sends counts as its answer.
+ *
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`
+ *
+ * @example
+ * ```ts
+ * const session = http2.connect('https://example.com');
+ * heartbeatHttp2(session);
+ * ```
+ */
+export function heartbeatHttp2<Session extends PingableSession>(
+  session: Session,
+  options: ReadyHeartbeatOptions<Session> = {},
+): Heartbeat {
+  checkMethods('an http2 session', session, ['ping', 'destroy', 'on', 'removeListener']);
+  const { rhythm, onDead } = readReady(options);
+  const peer = newPeer(session, (silence) => {
+    session.destroy();
+    onDead?.(session, silence);
+  });
+  const isOpen = () => !session.connecting && !session.closed && !session.destroyed;
+  const beating = beat(() => (isOpen() ? [peer] : []), rhythm, session);
+  if (session.destroyed) beating.stop();
+  return beating;
+}
+
+function newPeer(session: PingableSession, onDead: Peer['onDead']): Peer {
+  // What had been read when the session refused to send, until a ping is answered.
+  let readBefore: number | undefined;
+  return {
+    async ping() {
+      const { isSent, answer } = send(session);
+      if (!isSent) readBefore ??= bytesRead(session);
+      await answer;
+      readBefore = undefined;
+    },
+    onDead(silence) {
+      const hasSpoken = readBefore !== undefined && bytesRead(session) > readBefore;
+      readBefore = undefined;
+      if (!hasSpoken) onDead(silence);
+    },
+  };
+}
+
+function bytesRead({ socket }: PingableSession): number {
+  return socket?.bytesRead ?? 0;
+}
+
+/** Where the session ends before the answer comes, or has too many pings out, Node gives an error. */
+function send(session: PingableSession): { isSent: boolean; answer: Promise<void> } {
+  let isSent = false;
+  const answer = new Promise<void>((resolve, reject) => {
+    isSent = session.ping((error) => (error ? reject(error) : resolve()));
+  });
+  return { isSent, answer };
+}

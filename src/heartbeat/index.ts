@@ -1,0 +1,17 @@
+/**
+ * Application pings, for what no TCP option can see: a process that hangs while its kernel answers
+ * probes, and a proxy that counts bytes of payload only.
+ *
+ * @module
+ */
+export { type Heartbeat, type HeartbeatOptions, heartbeat, type Silence } from './beat.ts';
+export { heartbeatHttp2, type PingableSession } from './http2.ts';
+export {
+  heartbeatMysql2,
+  type Mysql2Connection,
+  type Mysql2Pool,
+  type Mysql2PromisePool,
+} from './mysql2.ts';
+export type { ReadyHeartbeatOptions } from './options.ts';
+export { heartbeatPg, type PgClient, type PgPool } from './pg.ts';
+export { heartbeatWs, type PingableServer, type PingableSocket } from './ws.ts';

@@ -1,0 +1,60 @@
+import { readable } from '../options/errors.ts';
+import { checkMethods, type Heartbeat } from './beat.ts';
+import type { ReadyHeartbeatOptions } from './options.ts';
+import { beatIdle } from './pool.ts';
+
+/** What is used of a connection that a `mysql2` pool gives. */
+export interface Mysql2Connection {
+  ping(callback: (error: Error | null) => void): unknown;
+  release(): void;
+  destroy(): void;
+}
+
+/** What is used of a `mysql2` pool. */
+export interface Mysql2Pool<Connection extends Mysql2Connection = Mysql2Connection> {
+  getConnection(callback: (error: NodeJS.ErrnoException | null, connection: Connection) => void): void;
+}
+
+/** What is used of a pool of `mysql2/promise`: the pool behind it. */
+export interface Mysql2PromisePool<Connection extends Mysql2Connection = Mysql2Connection> {
+  readonly pool: Mysql2Pool<Connection>;
+}
+
+/**
+ * Pings the idle connections of a `mysql2` pool, and removes from it those whose server does not
+ * answer. Connections in use are left alone: their queries have their own timeouts.
+ *
+ * A connection is taken out of the pool for its ping, which counts as use: where `every` is shorter
+ * than the pool's `idleTimeout`, idle connections are kept. mysql2 does not tell publicly how many
+ * are idle; a version of it that has no `_freeConnections` is not pinged.
+ *
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`
+ *
+ * @example
+ * ```ts
+ * heartbeatMysql2(pool, { every: 30_000, timeout: 5_000 });
+ * ```
+ */
+export function heartbeatMysql2<Connection extends Mysql2Connection>(
+  target: Mysql2Pool<Connection> | Mysql2PromisePool<Connection>,
+  options: ReadyHeartbeatOptions<Connection> = {},
+): Heartbeat {
+  const pool = readable('a pool of mysql2', () => ('pool' in target ? target.pool : target));
+  checkMethods('a pool of mysql2', pool, ['getConnection']);
+  return beatIdle(
+    {
+      idle: () => (pool as { _freeConnections?: { length: number } })._freeConnections?.length ?? 0,
+      take: () =>
+        new Promise<Connection>((resolve, reject) => {
+          pool.getConnection((error, connection) => (error ? reject(error) : resolve(connection)));
+        }),
+      ping: (connection) =>
+        new Promise<void>((resolve, reject) => {
+          connection.ping((error) => (error ? reject(error) : resolve()));
+        }),
+      putBack: (connection) => connection.release(),
+      remove: (connection) => connection.destroy(),
+    },
+    options,
+  );
+}

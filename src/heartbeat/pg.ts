@@ -1,0 +1,62 @@
+import { checkMethods, type Heartbeat } from './beat.ts';
+import type { ReadyHeartbeatOptions } from './options.ts';
+import { beatIdle } from './pool.ts';
+
+/** What is used of a client that a `pg` pool gives. */
+export interface PgClient {
+  query(text: string): Promise<unknown>;
+  release(destroy?: boolean): void;
+  on(event: 'error', listener: () => void): unknown;
+  removeListener(event: 'error', listener: () => void): unknown;
+}
+
+/** What is used of a `pg` pool. */
+export interface PgPool<Client extends PgClient = PgClient> {
+  readonly idleCount: number;
+  connect(): Promise<Client>;
+}
+
+/**
+ * Sends `SELECT 1` on the idle connections of a `pg` pool, and removes from it those whose server
+ * does not answer. Connections in use are left alone: their queries have their own timeouts.
+ *
+ * A connection is taken out of the pool for its ping, which counts as use: where `every` is shorter
+ * than the pool's `idleTimeoutMillis`, idle connections are kept.
+ *
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`
+ *
+ * @example
+ * ```ts
+ * heartbeatPg(pool, { every: 30_000, timeout: 5_000 });
+ * ```
+ */
+export function heartbeatPg<Client extends PgClient>(
+  pool: PgPool<Client>,
+  options: ReadyHeartbeatOptions<Client> = {},
+): Heartbeat {
+  checkMethods('a pool of pg', pool, ['connect']);
+  const putBack = (client: Client, destroy: boolean) => {
+    client.release(destroy);
+    client.removeListener('error', ignore);
+  };
+  return beatIdle(
+    {
+      idle: () => pool.idleCount,
+      async take() {
+        const client = await pool.connect();
+        // The pool listens for the errors of its idle clients alone, and one that nobody listens for
+        // would end the process.
+        client.on('error', ignore);
+        return client;
+      },
+      ping: (client) => client.query('SELECT 1'),
+      putBack: (client) => putBack(client, false),
+      remove: (client) => client.release(true),
+    },
+    options,
+  );
+}
+
+function ignore(): void {
+  // The ping is rejected as well.
+}

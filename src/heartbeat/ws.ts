@@ -1,0 +1,113 @@
+import { invalidOption, readable } from '../options/errors.ts';
+import { beat, checkMethods, type Heartbeat, type Peer } from './beat.ts';
+import { type Ready, type ReadyHeartbeatOptions, readReady } from './options.ts';
+
+type Listener = (data: Buffer) => void;
+
+/** What is used of a `WebSocket` of the `ws` package: a client's, or one that a server accepted. */
+export interface PingableSocket {
+  readonly readyState: number;
+  ping(data: string): void;
+  terminate(): void;
+  on(event: 'pong', listener: Listener): unknown;
+  on(event: 'close', listener: () => void): unknown;
+  removeListener(event: 'pong', listener: Listener): unknown;
+  removeListener(event: 'close', listener: () => void): unknown;
+}
+
+/** What is used of a `WebSocketServer` of the `ws` package. */
+export interface PingableServer<Socket extends PingableSocket> {
+  readonly clients: ReadonlySet<Socket>;
+  on(event: 'close', listener: () => void): unknown;
+  removeListener(event: 'close', listener: () => void): unknown;
+}
+
+const OPEN = 1;
+const CLOSED = 3;
+
+/**
+ * Pings a WebSocket, on either side, or all clients of a server with one timer, and terminates what
+ * does not answer. Takes what the `ws` package makes; it answers pings by itself, and so do browsers.
+ *
+ * Ends with the socket or the server.
+ *
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`
+ *
+ * @example
+ * ```ts
+ * heartbeatWs(new WebSocketServer({ port: 8080 }));
+ * ```
+ */
+export function heartbeatWs<Socket extends PingableSocket>(
+  target: Socket | PingableServer<Socket>,
+  options: ReadyHeartbeatOptions<Socket> = {},
+): Heartbeat {
+  const sockets = readable(EXPECTED, () => socketsOf(target));
+  const ready = readReady(options);
+  const peers = new WeakMap<Socket, Peer>();
+  const peerOf = (socket: Socket): Peer => {
+    const peer = peers.get(socket) ?? newPeer(socket, ready);
+    peers.set(socket, peer);
+    return peer;
+  };
+  const beating = beat(() => openOnes(sockets).map(peerOf), ready.rhythm, target);
+  if ((target as Partial<PingableSocket>).readyState === CLOSED) beating.stop();
+  return beating;
+}
+
+const EXPECTED = 'a WebSocket, or a WebSocketServer that tracks its clients (clientTracking)';
+
+function socketsOf<Socket extends PingableSocket>(target: Socket | PingableServer<Socket>): Iterable<Socket> {
+  checkMethods(EXPECTED, target, ['on', 'removeListener']);
+  const { clients, ping } = target as Partial<PingableServer<Socket> & PingableSocket>;
+  if (typeof clients?.[Symbol.iterator] === 'function') return clients;
+  if (typeof ping === 'function') return [target as Socket];
+  throw invalidOption(`Expected ${EXPECTED}, got neither`, TypeError);
+}
+
+function openOnes<Socket extends PingableSocket>(sockets: Iterable<Socket>): Socket[] {
+  return [...sockets].filter(({ readyState }) => readyState === OPEN);
+}
+
+function newPeer<Socket extends PingableSocket>(socket: Socket, { onDead }: Ready<Socket>): Peer {
+  let number = 0;
+  let settle: (() => void) | undefined;
+  return {
+    ping() {
+      const sent = ping(socket, String(++number));
+      settle = sent.settle;
+      return sent.settled;
+    },
+    onDead(silence) {
+      socket.terminate();
+      onDead?.(socket, silence);
+    },
+    abandon: () => settle?.(),
+  };
+}
+
+interface Sent {
+  readonly settled: Promise<void>;
+  /** Ends the wait, and takes the listeners off. */
+  settle(): void;
+}
+
+/** Settled by the pong to this ping, and where the socket closes, since nobody is silent then. */
+function ping(socket: PingableSocket, payload: string): Sent {
+  let resolve: () => void;
+  const settled = new Promise<void>((done) => {
+    resolve = done;
+  });
+  const settle = () => {
+    socket.removeListener('pong', onPong);
+    socket.removeListener('close', settle);
+    resolve();
+  };
+  const onPong: Listener = (data) => {
+    if (data.toString() === payload) settle();
+  };
+  socket.on('pong', onPong);
+  socket.on('close', settle);
+  socket.ping(payload);
+  return { settled, settle };
+}

@@ -1,0 +1,95 @@
+import { platformTable } from '../../native-bindings/platforms/index.ts';
+import type { OptionEntry, OptionTable } from '../../native-bindings/platforms/table.ts';
+import { fromKernel, toKernel } from '../../native-bindings/sockopt.ts';
+import { keepAliveError } from '../options/errors.ts';
+import { type KeepAliveSettings, type OptionName, optionNames } from '../options/options.ts';
+
+/** What was written, as the kernel rounds it, and what this platform lacks. */
+export interface AppliedKeepAlive extends KeepAliveSettings {
+  /** Options that were asked for and that this platform, or this connection, does not have. */
+  readonly skipped?: readonly OptionName[];
+}
+
+/** One `setsockopt` call. */
+export interface Write {
+  readonly option: OptionName;
+  readonly entry: OptionEntry;
+  readonly kernelValue: number;
+}
+
+/** Settings worked out for this platform: the calls to make, and what to tell of them. */
+export interface WritePlan {
+  readonly writes: readonly Write[];
+  readonly applied: AppliedKeepAlive;
+}
+
+const known = platformTable();
+
+/** Whether somebody has written this system's table. Without one only Node's own call is left. */
+export const hasTable: boolean = known !== undefined;
+
+/** This system's options. */
+export const table: OptionTable = known ?? {};
+
+// A new initialDelay re-arms the kernel's timer at once, so what it will count with is set before.
+// SO_KEEPALIVE comes last: a Unix socket accepts it, and must have been refused by then.
+const writeOrder = ['userTimeout', 'interval', 'count', 'initialDelay', 'enable'] as const;
+
+const plans = new WeakMap<KeepAliveSettings, WritePlan>();
+
+/** The calls that settings need here, worked out once for each settings object. */
+export function planWrites(settings: KeepAliveSettings): WritePlan {
+  let plan = plans.get(settings);
+  if (plan === undefined) {
+    const writes = writesFor(settings);
+    plan = { writes, applied: tell(settings, writes) };
+    plans.set(settings, plan);
+  }
+  return plan;
+}
+
+/** What a call tells its caller: the fields written, and the names of those that were not. */
+export function withSkipped(written: KeepAliveSettings, skipped: readonly OptionName[]): AppliedKeepAlive {
+  if (skipped.length === 0) return Object.freeze(written);
+  const kept = Object.entries(written).filter(([name]) => !skipped.includes(name as OptionName));
+  return Object.freeze({ ...Object.fromEntries(kept), skipped: Object.freeze([...skipped]) });
+}
+
+function writesFor(settings: KeepAliveSettings): Write[] {
+  const writes: Write[] = [];
+  for (const option of writeOrder) {
+    const entry = table[option];
+    const value = settings[option];
+    if (entry === undefined || value === undefined) continue;
+    writes.push({ option, entry, kernelValue: toKernel(entry, Number(value)) });
+  }
+  return writes;
+}
+
+function tell(settings: KeepAliveSettings, writes: readonly Write[]): AppliedKeepAlive {
+  const asked = optionNames.filter((option) => settings[option] !== undefined);
+  const rounded = new Map<OptionName, number | boolean>(
+    writes.map(({ option, entry, kernelValue }) => [
+      option,
+      option === 'enable' ? kernelValue !== 0 : fromKernel(entry, kernelValue),
+    ]),
+  );
+  const written = asked.filter((option) => rounded.has(option));
+  const skipped = asked.filter((option) => !rounded.has(option));
+  return withSkipped(Object.fromEntries(written.map((option) => [option, rounded.get(option)])), skipped);
+}
+
+/** What `strict` throws instead of skipping. */
+export function lacking(options: readonly OptionName[], cause?: unknown): Error {
+  return keepAliveError(
+    'ERR_KEEPALIVE_UNSUPPORTED',
+    `Expected every option to be available (strict), got no ${options.map(named).join(', ')} on ${process.platform}` +
+      `${cause === undefined ? '' : ' for this connection'}; leave strict out to set the rest`,
+    { cause, applied: [] },
+  );
+}
+
+function named(option: OptionName): string {
+  const constant = table[option]?.constant;
+  return constant === undefined ? `\`${option}\`` : `\`${option}\` (${constant})`;
+}

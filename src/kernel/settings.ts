@@ -1,0 +1,173 @@
+import { IPPROTO_TCP, type OptionEntry } from '../../native-bindings/platforms/table.ts';
+import { fromKernel, getOption, setOption, toKernel } from '../../native-bindings/sockopt.ts';
+import { isSystemCallError, type SystemCallError } from '../../native-bindings/system-error.ts';
+import { keepAliveError } from '../options/errors.ts';
+import type { KeepAliveSettings, OptionName } from '../options/options.ts';
+import { type AppliedKeepAlive, lacking, planWrites, table, type Write, withSkipped } from './calls.ts';
+
+// Every TCP has this option, so that reading it proves a descriptor to be TCP.
+const TCP_NODELAY: OptionEntry = { level: IPPROTO_TCP, name: 1, unit: 'none', constant: 'TCP_NODELAY' };
+
+// What kernels answer to a TCP option on a Unix socket, a file or pipe, and another protocol. Linux
+// has one number for the first two names.
+const REFUSALS: readonly string[] = ['EOPNOTSUPP', 'ENOTSUP', 'ENOTSOCK', 'ENOPROTOOPT'];
+
+/**
+ * Writes settings to a descriptor: one `setsockopt` for each.
+ *
+ * @param strict - throw for what this platform lacks, instead of naming it in `skipped`
+ * @throws `ERR_KEEPALIVE_UNSUPPORTED`, `ERR_KEEPALIVE_NOT_TCP`, or the system call's error; each has
+ *   `applied`, the options that were set before it.
+ */
+export function writeSettings(fd: number, settings: KeepAliveSettings, strict: boolean): AppliedKeepAlive {
+  const { writes, applied } = planWrites(settings);
+  if (strict && applied.skipped !== undefined) throw lacking(applied.skipped);
+  if (writes.length === 0) proveTcp(fd, writes);
+  let lackedHere = false;
+  for (let i = 0; i < writes.length; i++) {
+    const { option, entry, kernelValue } = writes[i] as Write;
+    if (option === 'enable' && i === 0) proveTcp(fd, writes);
+    try {
+      setOption(fd, entry, kernelValue);
+    } catch (error) {
+      if (isWrittenAlready(error, fd, entry, kernelValue)) continue;
+      // What lacks it may as well be another protocol, such as UDP. It is the first to be written.
+      if (isUserTimeoutLacking(error, option)) proveTcp(fd, writes);
+      else throw meaningOf(error, writes.slice(lackedHere ? 1 : 0, i), writes.slice(i));
+      if (strict) throw lacking([option], error);
+      lackedHere = true;
+    }
+  }
+  return lackedHere ? withSkipped(applied, [...(applied.skipped ?? []), 'userTimeout']) : applied;
+}
+
+/** @throws `ERR_KEEPALIVE_NOT_TCP`, or the system call's error */
+function proveTcp(fd: number, left: readonly Write[]): void {
+  try {
+    getOption(fd, TCP_NODELAY);
+  } catch (error) {
+    throw meaningOf(error, [], left);
+  }
+}
+
+/**
+ * Linux takes a `net.ipv4.tcp_keepalive_time` of a day, and gives it to each connection, but not as an
+ * option: what was read there would otherwise be refused by a connection that has it.
+ */
+function isWrittenAlready(error: unknown, fd: number, entry: OptionEntry, kernelValue: number): boolean {
+  if (!isSystemCallError(error) || error.code !== 'EINVAL') return false;
+  try {
+    return getOption(fd, entry) === kernelValue;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Writes those settings that differ from the kernel's. Writing the same `TCP_KEEPIDLE` again while
+ * probes are out would make Linux send one more at once.
+ *
+ * @throws `ERR_KEEPALIVE_UNSUPPORTED` where koffi cannot be loaded, `ERR_KEEPALIVE_NOT_TCP`, or the
+ *   system call's error.
+ */
+export function writeDifferences(fd: number, settings: KeepAliveSettings): void {
+  const current = readSettings(fd);
+  const differing = planWrites(settings).writes.filter(({ option, entry, kernelValue }) => {
+    const value = current[option];
+    return value !== undefined && toKernel(entry, Number(value)) !== kernelValue;
+  });
+  for (const [i, { entry, kernelValue }] of differing.entries()) {
+    try {
+      setOption(fd, entry, kernelValue);
+    } catch (error) {
+      throw meaningOf(error, differing.slice(0, i), differing.slice(i));
+    }
+  }
+}
+
+/**
+ * Reads back every option that this platform, and this connection, has.
+ *
+ * @throws `ERR_KEEPALIVE_UNSUPPORTED` where koffi cannot be loaded, `ERR_KEEPALIVE_NOT_TCP`, or the
+ *   system call's error.
+ */
+export function readSettings(fd: number): KeepAliveSettings {
+  try {
+    // The first TCP option proves the descriptor to be TCP; OpenBSD has none but this.
+    if (table.initialDelay === undefined) getOption(fd, TCP_NODELAY);
+    const initialDelay = read(fd, table.initialDelay);
+    const interval = read(fd, table.interval);
+    const count = read(fd, table.count);
+    const userTimeout = readUserTimeout(fd);
+    const enable = read(fd, table.enable);
+
+    const settings: { -readonly [name in OptionName]?: KeepAliveSettings[name] } = {};
+    // macOS and the BSDs answer with the flag's own number, not with 1.
+    if (enable !== undefined) settings.enable = enable !== 0;
+    if (initialDelay !== undefined) settings.initialDelay = initialDelay;
+    if (interval !== undefined) settings.interval = interval;
+    if (count !== undefined) settings.count = count;
+    if (userTimeout !== undefined) settings.userTimeout = userTimeout;
+    return Object.freeze(settings) as KeepAliveSettings;
+  } catch (error) {
+    throw meaningOf(error);
+  }
+}
+
+function read(fd: number, entry: OptionEntry | undefined): number | undefined {
+  return entry === undefined ? undefined : fromKernel(entry, getOption(fd, entry));
+}
+
+function readUserTimeout(fd: number): number | undefined {
+  try {
+    return read(fd, table.userTimeout);
+  } catch (error) {
+    // Linux answers EOPNOTSUPP for Multipath TCP. By now it is known to be TCP of some kind.
+    if (isRefusal(error)) return undefined;
+    throw error;
+  }
+}
+
+/** A Multipath TCP socket, and FreeBSD before 14, are TCP without a user timeout. */
+function isUserTimeoutLacking(error: unknown, option: OptionName): boolean {
+  return option === 'userTimeout' && isSystemCallError(error) && error.code === 'ENOPROTOOPT';
+}
+
+/** Whether a descriptor has no such option, or is no socket at all. */
+function isRefusal(error: unknown): error is SystemCallError {
+  return isSystemCallError(error) && REFUSALS.includes(error.code);
+}
+
+/** Tells what a failed call means: not TCP, no koffi, or just what the kernel said. */
+export function meaningOf(
+  error: unknown,
+  written: readonly Write[] = [],
+  left: readonly Write[] = [],
+): Error {
+  const applied = written.map(({ option }) => option);
+  if (!isSystemCallError(error)) return noLibrary(error);
+  if (applied.length === 0 && isRefusal(error)) {
+    return keepAliveError(
+      'ERR_KEEPALIVE_NOT_TCP',
+      `Expected a TCP socket, got another kind, such as a Unix socket (${error.message}); ` +
+        'only TCP peers can vanish unnoticed, so leave it as it is',
+      { cause: error, applied },
+    );
+  }
+  const notSet = left.map(({ option }) => `\`${option}\``).join(', ');
+  const message = notSet === '' ? error.message : `${error.message}; not set: ${notSet}`;
+  return Object.assign(error, { message, applied });
+}
+
+function noLibrary(cause: unknown): Error {
+  return keepAliveError(
+    'ERR_KEEPALIVE_UNSUPPORTED',
+    `Expected koffi, which makes the system calls, to load, got: ${cause instanceof Error ? firstLine(cause) : cause}; ` +
+      'install it with its optional dependencies, keep it out of bundles, and under --permission allow it with --allow-addons',
+    { cause, applied: [] },
+  );
+}
+
+function firstLine(error: Error): string {
+  return error.message.split('\n', 1)[0] ?? '';
+}

@@ -1,0 +1,99 @@
+import type net from 'node:net';
+import { getStructure, type Structure } from '../../native-bindings/sockopt.ts';
+import { tcpInfoLayout as layout, tcpStates } from '../../native-bindings/tcp-info.ts';
+import { keepAliveError } from '../options/errors.ts';
+import { readableDescriptor } from '../sockets/handle.ts';
+import { meaningOf } from './settings.ts';
+
+/** The states of a TCP connection, by the kernel's names. */
+export type TcpState = (typeof tcpStates)[number];
+
+/** What the kernel knows of a connection: times in milliseconds, segments as counts. */
+export interface TcpInfo {
+  /** `tcpi_state`. `CLOSE` once the kernel has given the connection up, also where Node has not heard of it yet. */
+  readonly state: TcpState;
+  /** `tcpi_probes`. Unanswered keepalive (or zero-window) probes: 0 while the peer answers. */
+  readonly probes: number;
+  /** `tcpi_retransmits`. Retransmissions of the oldest unacknowledged segment. */
+  readonly retransmits: number;
+  /** `tcpi_backoff`. How often the retransmission timeout has doubled. */
+  readonly backoff: number;
+  /** `tcpi_unacked`. Segments sent and not acknowledged. On a listener: connections waiting to be accepted. */
+  readonly unacked: number;
+  /** `tcpi_rto`. Retransmission timeout. */
+  readonly rto: number;
+  /** `tcpi_rtt`. Smoothed round trip. */
+  readonly rtt: number;
+  /** `tcpi_rttvar`. Its mean deviation. */
+  readonly rttVariation: number;
+  /** `tcpi_last_data_sent`. Since data was last sent. */
+  readonly lastDataSent: number;
+  /** `tcpi_last_data_recv`. Since data was last received. */
+  readonly lastDataReceived: number;
+  /** `tcpi_last_ack_recv`. Since an acknowledgement was last received: how long the peer may have been gone. */
+  readonly lastAckReceived: number;
+  /** `tcpi_snd_cwnd`. Congestion window, in segments. */
+  readonly congestionWindow: number;
+  /** `tcpi_total_retrans`. Retransmissions over the connection's life. */
+  readonly totalRetransmits: number;
+  /** `tcpi_notsent_bytes`. Bytes written that have not been sent. Absent before Linux 4.6. */
+  readonly notSentBytes?: number;
+  /** `tcpi_snd_wnd`. Bytes the peer is ready to take: 0 when it does not read. Absent before Linux 5.4. */
+  readonly sendWindow?: number;
+}
+
+/**
+ * Reads a connected socket's `TCP_INFO`. Linux, and Android.
+ *
+ * @throws `ERR_KEEPALIVE_NOT_CONNECTED`, `ERR_KEEPALIVE_DESTROYED`, `ERR_KEEPALIVE_NOT_TCP`,
+ *   `ERR_KEEPALIVE_NO_DESCRIPTOR`, `ERR_KEEPALIVE_UNSUPPORTED`, or the system call's error
+ * @see https://man7.org/linux/man-pages/man7/tcp.7.html
+ */
+export function getTcpInfo(socket: net.Socket): TcpInfo {
+  if (!hasTcpInfo) {
+    throw keepAliveError(
+      'ERR_KEEPALIVE_UNSUPPORTED',
+      `Expected Linux, which has TCP_INFO, got ${process.platform}`,
+    );
+  }
+  return readTcpInfo(readableDescriptor(socket));
+}
+
+/** Whether this system has the structure that this library knows. */
+export const hasTcpInfo: boolean = process.platform === 'linux' || process.platform === 'android';
+
+/** Connections that a listener's kernel queue holds, established but not yet accepted. */
+export function acceptQueueLength(fd: number): number {
+  return readTcpInfo(fd).unacked;
+}
+
+function readTcpInfo(fd: number): TcpInfo {
+  const { words, bytes, length } = readStructure(fd);
+  const u32 = (offset: number) => (words[offset >> 2] ?? 0) >>> 0;
+  const info: { -readonly [name in keyof TcpInfo]: TcpInfo[name] } = {
+    state: tcpStates[bytes[layout.state] ?? 0] ?? 'UNKNOWN',
+    probes: bytes[layout.probes] ?? 0,
+    retransmits: bytes[layout.retransmits] ?? 0,
+    backoff: bytes[layout.backoff] ?? 0,
+    unacked: u32(layout.unacked),
+    rto: u32(layout.rto) / 1000,
+    rtt: u32(layout.rtt) / 1000,
+    rttVariation: u32(layout.rttVariation) / 1000,
+    lastDataSent: u32(layout.lastDataSent),
+    lastDataReceived: u32(layout.lastDataReceived),
+    lastAckReceived: u32(layout.lastAckReceived),
+    congestionWindow: u32(layout.congestionWindow),
+    totalRetransmits: u32(layout.totalRetransmits),
+  };
+  if (length >= layout.notSentBytes + 4) info.notSentBytes = u32(layout.notSentBytes);
+  if (length >= layout.sendWindow + 4) info.sendWindow = u32(layout.sendWindow);
+  return info;
+}
+
+function readStructure(fd: number): Structure {
+  try {
+    return getStructure(fd, layout);
+  } catch (error) {
+    throw meaningOf(error);
+  }
+}

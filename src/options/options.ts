@@ -1,0 +1,103 @@
+import type { OptionName } from '../../native-bindings/platforms/table.ts';
+import type { PresetName } from './presets.ts';
+
+export type { OptionName };
+
+/**
+ * What a caller may ask of a connection, in Node's own words. A field left out, or `undefined`, is
+ * left as it is in the kernel.
+ */
+export interface KeepAliveOptions {
+  /**
+   * Whether to send keepalive probes at all.
+   *
+   * Sets `SO_KEEPALIVE`, on every system.
+   *
+   * @default `true` when `initialDelay`, `interval` or `count` is given; else left alone
+   */
+  readonly enable?: boolean | undefined;
+
+  /**
+   * Silence before the first probe, in milliseconds: 1 000 to 32 767 000.
+   *
+   * Sets `TCP_KEEPALIVE` on macOS and `TCP_KEEPIDLE` elsewhere. OpenBSD has no such option. Kernels
+   * count in seconds, so the value is rounded up.
+   *
+   * @default leaves the system's value, usually two hours
+   */
+  readonly initialDelay?: number | undefined;
+
+  /**
+   * Time between unanswered probes, in milliseconds: 1 000 to 32 767 000.
+   *
+   * Sets `TCP_KEEPINTVL`. OpenBSD has no such option, nor Node on Windows before 24.19 and 26.4.
+   * Kernels count in seconds, so the value is rounded up.
+   *
+   * @default leaves the system's value, usually 75 seconds
+   */
+  readonly interval?: number | undefined;
+
+  /**
+   * Unanswered probes before the connection is dropped: 1 to 127.
+   *
+   * Sets `TCP_KEEPCNT`. OpenBSD has no such option, nor Node on Windows before 24.19 and 26.4. Linux
+   * ignores it once a user timeout is set, and drops at the first tick after that time instead.
+   *
+   * @default leaves the system's value, usually 9
+   */
+  readonly count?: number | undefined;
+
+  /**
+   * How long sent data may stay unacknowledged before the connection is dropped, in milliseconds:
+   * 1 000 to 2 147 483 647, or 0 for the system's own (about 15 minutes on Linux). It also drops a
+   * peer that lives but has not read for that long.
+   *
+   * `'auto'` stands for `initialDelay + interval * count - min(interval / 2, 500)`, just under the
+   * time after which `count` probes are unanswered, and needs the other three.
+   *
+   * Sets `TCP_USER_TIMEOUT` on Linux, `TCP_RXT_CONNDROPTIME` on macOS and `TCP_MAXUNACKTIME` on
+   * FreeBSD 14, the last two in seconds, rounded up. Other systems have no such option, and Node
+   * sets none on Windows.
+   *
+   * @see https://www.rfc-editor.org/rfc/rfc5482
+   * @default leaves the system's value
+   */
+  readonly userTimeout?: number | 'auto' | undefined;
+}
+
+/** Options, or the name of a preset. */
+export type KeepAliveInput = PresetName | KeepAliveOptions;
+
+/** Options that were checked: in range, rounded as kernels count, `'auto'` worked out. */
+export interface KeepAliveSettings {
+  readonly enable?: boolean;
+  readonly initialDelay?: number;
+  readonly interval?: number;
+  readonly count?: number;
+  readonly userTimeout?: number;
+}
+
+/** What each option accepts, in the order in which people write them. */
+export const optionRanges: {
+  readonly [name in Exclude<OptionName, 'enable'>]: {
+    readonly min: number;
+    readonly max: number;
+    /** The step that kernels count in; a value between two steps is rounded up. */
+    readonly step: number;
+    readonly unit: 'milliseconds' | 'probes';
+  };
+} = {
+  initialDelay: { min: 1_000, max: 32_767_000, step: 1_000, unit: 'milliseconds' },
+  interval: { min: 1_000, max: 32_767_000, step: 1_000, unit: 'milliseconds' },
+  count: { min: 1, max: 127, step: 1, unit: 'probes' },
+  userTimeout: { min: 1_000, max: 2_147_483_647, step: 1, unit: 'milliseconds' },
+};
+
+/** The names of all options. */
+export const optionNames: readonly OptionName[] = Object.freeze([
+  'enable',
+  'initialDelay',
+  'interval',
+  'count',
+  'userTimeout',
+]);

@@ -1,0 +1,127 @@
+import type { KeepAliveSettings } from '../options/options.ts';
+import { lateness } from './lateness.ts';
+import type { SystemSettings } from './system.ts';
+import { covering, type DetectionWindow } from './window.ts';
+
+// An idle connection. The keepalive timer's tick 0 sends the first probe, and each next tick one more, until a
+// tick drops the connection instead: tick `count`, or with a user timeout the first tick after
+// tick 0 at which that time has passed since the peer was last heard.
+
+/** As many probes as `count` may ask for; a user timeout of weeks would make millions. */
+const PROBES_LISTED = 127;
+
+/** The five options as the kernel holds them. */
+export interface Timers {
+  readonly enable: boolean;
+  readonly idle: number;
+  readonly interval: number;
+  readonly count: number;
+  /** 0 is none. */
+  readonly userTimeout: number;
+}
+
+/** What was asked for, and the system's values for what was not. */
+export function timersOf(settings: KeepAliveSettings, host: SystemSettings): Timers {
+  return {
+    enable: settings.enable ?? false,
+    idle: settings.initialDelay ?? host.keepaliveTime,
+    interval: settings.interval ?? host.keepaliveIntvl,
+    count: settings.count ?? host.keepaliveProbes,
+    userTimeout: settings.userTimeout ?? 0,
+  };
+}
+
+/**
+ * When tick 0 comes at the latest. After a probe the timer waits for `interval`, also when the probe
+ * is answered: where that is longer than `idle`, the peer vanishes in the middle of such a wait.
+ */
+function latestFirstTick({ idle, interval }: Timers, hz: number): number {
+  const longer = Math.max(idle, interval);
+  return longer + lateness(longer, hz);
+}
+
+/** When a tick comes at the latest, if all before it were as late as they can be. */
+function latestTick(timers: Timers, tick: number, hz: number): number {
+  const { interval } = timers;
+  return latestFirstTick(timers, hz) + tick * (interval + lateness(interval, hz));
+}
+
+/** The tick that drops the connection when timers are exact. */
+export function dropTick({ idle, interval, count, userTimeout }: Timers): number {
+  return userTimeout === 0 ? count : Math.max(1, Math.ceil((userTimeout - idle) / interval));
+}
+
+/** The first tick that may drop it: timers that are late may reach the user timeout a tick sooner. */
+export function firstDropTick(timers: Timers, hz: number): number {
+  const { interval, count, userTimeout } = timers;
+  if (userTimeout === 0) return count;
+  const left = userTimeout - latestFirstTick(timers, hz);
+  return Math.max(1, Math.ceil(left / (interval + lateness(interval, hz))));
+}
+
+/** When each probe goes out. */
+export function probesSent(timers: Timers, rates: readonly number[]): DetectionWindow[] {
+  const { idle, interval } = timers;
+  const count = Math.min(dropTick(timers), PROBES_LISTED);
+  const paces = latestPaces(rates.map((hz) => paceAt(timers, count, hz)));
+  const probes: DetectionWindow[] = [];
+  for (let tick = 0; tick < count; tick++) {
+    const nominal = idle + tick * interval;
+    let last = nominal;
+    for (const { first, step, end } of paces) {
+      last = Math.max(last, tick === 0 ? first : Math.min(first + tick * step, end));
+    }
+    probes.push({ earliest: nominal, nominal, latest: Math.ceil(last) });
+  }
+  return probes;
+}
+
+/** How late probes may be at one rate of ticks: the first, each after it, and all of them. */
+interface Pace {
+  readonly first: number;
+  readonly step: number;
+  readonly end: number;
+}
+
+function paceAt(timers: Timers, count: number, hz: number): Pace {
+  const { interval, userTimeout } = timers;
+  const first = latestTick(timers, 0, hz);
+  const step = interval + lateness(interval, hz);
+  // A tick after tick 0 sends a probe only while the user timeout has not passed.
+  const isCut = userTimeout !== 0 && first + count * step > userTimeout;
+  return { first, step, end: isCut ? userTimeout + 1_000 / hz : Infinity };
+}
+
+/** The paces at which some probe may be the latest: at any other it is no later than at one of these. */
+function latestPaces(paces: Pace[]): Pace[] {
+  const latest: Pace[] = [];
+  for (const pace of paces.sort((one, other) => other.first - one.first || other.step - one.step)) {
+    if (!latest.some(({ step, end }) => step >= pace.step && end >= pace.end)) latest.push(pace);
+  }
+  return latest;
+}
+
+/** When the connection is dropped. */
+export function idleDrop(timers: Timers, rates: readonly number[]): DetectionWindow {
+  const nominal = timers.idle + dropTick(timers) * timers.interval;
+  const earliest = rates.map((hz) => earliestIdleDrop(timers, hz));
+  const latest = rates.map((hz) => latestIdleDrop(timers, hz));
+  return covering(earliest, nominal, latest);
+}
+
+function earliestIdleDrop(timers: Timers, hz: number): number {
+  const { idle, interval, userTimeout } = timers;
+  // The kernel compares whole ticks, so up to one of the time it counts may not have passed.
+  return Math.max(idle + firstDropTick(timers, hz) * interval, userTimeout - 1_000 / hz);
+}
+
+function latestIdleDrop(timers: Timers, hz: number): number {
+  const { interval, userTimeout } = timers;
+  const first = firstDropTick(timers, hz);
+  const last = dropTick(timers);
+  const latestFirst = latestTick(timers, first, hz);
+  if (first === last) return latestFirst;
+  // To be dropped at a later tick, the connection must have come to the one before it in time.
+  const latestNext = userTimeout + 1_000 / hz + interval + lateness(interval, hz);
+  return Math.max(latestFirst, Math.min(latestTick(timers, last, hz), latestNext));
+}

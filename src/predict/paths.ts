@@ -1,0 +1,130 @@
+import { invalidOption, shown } from '../options/errors.ts';
+import { didYouMean, secondsHint } from '../options/fields.ts';
+
+/** How long a path between two ends remembers a connection on which nothing is sent. */
+export interface PathIdleLimit {
+  /** Silence after which the path forgets the connection, in milliseconds. */
+  readonly limit: number;
+  /** What counts as silence: `false` where TCP probes do not, because only bytes of payload do. */
+  readonly probesCount: boolean;
+  /** What it is, for messages. */
+  readonly title: string;
+  /** Where the number comes from. */
+  readonly source: string;
+}
+
+/** The names of {@link pathIdleLimits}. */
+export type PathName =
+  | 'aws-nlb'
+  | 'aws-nat-gateway'
+  | 'aws-security-group'
+  | 'azure-lb'
+  | 'gcp-vpc'
+  | 'gcp-cloud-nat'
+  | 'ipvs'
+  | 'conntrack'
+  | 'rfc5382-nat'
+  | 'aws-alb'
+  | 'aws-clb'
+  | 'heroku'
+  | 'cloudflare'
+  | 'nginx';
+
+/**
+ * The default idle limits of load balancers, NAT and firewalls. Most can be configured: give a
+ * number of milliseconds instead of a name where yours was.
+ */
+export const pathIdleLimits: { readonly [name in PathName]: PathIdleLimit } = Object.freeze({
+  'aws-nlb': path(
+    350_000,
+    'AWS Network Load Balancer',
+    'https://docs.aws.amazon.com/elasticloadbalancing/latest/network/network-load-balancers.html#connection-idle-timeout',
+  ),
+  'aws-nat-gateway': path(
+    350_000,
+    'AWS NAT gateway',
+    'https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html',
+  ),
+  /** Instances on Nitro v6; earlier ones keep connections for five days. */
+  'aws-security-group': path(
+    350_000,
+    'AWS security group on Nitro v6',
+    'https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html',
+  ),
+  'azure-lb': path(
+    240_000,
+    'Azure Load Balancer',
+    'https://learn.microsoft.com/azure/load-balancer/load-balancer-tcp-reset',
+  ),
+  'gcp-vpc': path(
+    600_000,
+    'Google Cloud VPC firewall',
+    'https://cloud.google.com/compute/docs/troubleshooting/general-tips#communicatewithinternet',
+  ),
+  'gcp-cloud-nat': path(
+    1_200_000,
+    'Google Cloud NAT',
+    'https://cloud.google.com/nat/docs/tune-nat-configuration',
+  ),
+  ipvs: path(
+    900_000,
+    'IPVS (Docker Swarm, kube-proxy)',
+    'https://man7.org/linux/man-pages/man8/ipvsadm.8.html',
+  ),
+  conntrack: path(
+    432_000_000,
+    'Linux netfilter connection tracking',
+    'https://docs.kernel.org/networking/nf_conntrack-sysctl.html',
+  ),
+  /** What the standard asks of NAT; home routers forget far sooner. */
+  'rfc5382-nat': path(7_440_000, 'NAT after RFC 5382', 'https://www.rfc-editor.org/rfc/rfc5382#section-5'),
+  'aws-alb': payloadPath(
+    60_000,
+    'AWS Application Load Balancer',
+    'https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#connection-idle-timeout',
+  ),
+  'aws-clb': payloadPath(
+    60_000,
+    'AWS Classic Load Balancer',
+    'https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/config-idle-timeout.html',
+  ),
+  heroku: payloadPath(55_000, 'Heroku router', 'https://devcenter.heroku.com/articles/http-routing#timeouts'),
+  cloudflare: payloadPath(
+    100_000,
+    'Cloudflare proxy',
+    'https://developers.cloudflare.com/fundamentals/reference/connection-limits/',
+  ),
+  nginx: payloadPath(
+    60_000,
+    'nginx proxy',
+    'https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_read_timeout',
+  ),
+});
+
+function path(limit: number, title: string, source: string): PathIdleLimit {
+  return Object.freeze({ limit, probesCount: true, title, source });
+}
+
+function payloadPath(limit: number, title: string, source: string): PathIdleLimit {
+  return Object.freeze({ limit, probesCount: false, title, source });
+}
+
+/**
+ * A known path by its name, or one that is only a number of milliseconds.
+ *
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`
+ * @internal
+ */
+export function parsePath(path: PathName | number): Omit<PathIdleLimit, 'source'> {
+  if (typeof path === 'string' && Object.hasOwn(pathIdleLimits, path)) return pathIdleLimits[path];
+  if (typeof path === 'number' && path >= 1_000 && path < Infinity) {
+    return { limit: path, probesCount: true, title: 'the path' };
+  }
+  const names = Object.keys(pathIdleLimits);
+  const hint = typeof path === 'string' ? didYouMean(path, names) : secondsHint(path);
+  throw invalidOption(
+    `Expected \`pathIdleLimit\` to be at least 1000 milliseconds or one of ${names.join(', ')}, ` +
+      `got ${shown(path)}${hint}`,
+    typeof path === 'number' || typeof path === 'string' ? RangeError : TypeError,
+  );
+}

@@ -1,0 +1,145 @@
+import { invalidOption, readable, shown } from '../options/errors.ts';
+import { checkRange, expectKnownFields } from '../options/fields.ts';
+import { type KeepAliveSettings, optionRanges } from '../options/options.ts';
+import { type PathName, parsePath } from './paths.ts';
+import { predictDetection } from './predict.ts';
+
+/** What a connection needs, in milliseconds. */
+export interface KeepAliveGoal {
+  /** A peer that vanished must be noticed within this time, whether the connection is idle or not. */
+  readonly detectWithin: number;
+  /** Silence after which the path forgets a connection, or the name of a known path. */
+  readonly pathIdleLimit?: PathName | number | undefined;
+  /** Unanswered probes before a drop, in every timing. @default 3 */
+  readonly probes?: number | undefined;
+  /** The connection's retransmission timeout, as `getTcpInfo()` reads it. @default a peer nearby */
+  readonly rto?: number | undefined;
+}
+
+/** Options that a plan gives: all five. */
+export type KeepAlivePlan = Required<KeepAliveSettings>;
+
+/**
+ * Finds the gentlest options that notice a vanished peer in time: those that send the fewest probes
+ * on a connection that lives.
+ *
+ * What {@link predictDetection} says of them holds on any Linux kernel: `idle.latest` and
+ * `unacknowledged.latest` are within `detectWithin`, at least `probes` probes go unanswered before a
+ * drop, and the first goes out before the path forgets the connection. Probes are at least an eighth
+ * of `detectWithin` apart, so that one short disturbance does not lose them all. Where the deadline
+ * leaves no room for that, they share half of it, which costs some packets more than the fewest.
+ *
+ * @example
+ * planKeepAlive({ detectWithin: 30_000, pathIdleLimit: 'aws-nlb' });
+ * // { enable: true, initialDelay: 15000, interval: 4000, count: 3, userTimeout: 26500 }
+ *
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`; for a deadline that cannot be met, the message names the
+ *   shortest one that can.
+ */
+export function planKeepAlive(goal: KeepAliveGoal): KeepAlivePlan {
+  const checked = readable('a goal', () => parseGoal(goal));
+  const interval = gentlestInterval(checked);
+  const initialDelay = longest(32_767, (delay) => optionsFor(delay, interval, checked) !== undefined);
+  const plan = optionsFor(initialDelay, interval, checked);
+  if (plan === undefined) throw unreachable(checked);
+  return Object.freeze(plan);
+}
+
+interface Goal {
+  readonly detectWithin: number;
+  readonly pathIdleLimit: number;
+  readonly probes: number;
+  readonly rto: number | undefined;
+}
+
+/**
+ * An eighth of the deadline, in whole seconds. Where so many probes have no room for that, they share
+ * half of it, and silence before the first keeps the other half.
+ */
+function gentlestInterval(goal: Goal): number {
+  const { detectWithin, probes } = goal;
+  const fits = (interval: number) => optionsFor(1, interval, goal) !== undefined;
+  const eighth = Math.min(Math.ceil(detectWithin / 8_000), 32_767);
+  return fits(eighth) ? eighth : longest(Math.min(eighth, Math.ceil(detectWithin / (2_000 * probes))), fits);
+}
+
+/** The longest time, in seconds, of those that fit: with any that fits, all shorter ones do. 1 if none does. */
+function longest(max: number, fits: (seconds: number) => boolean): number {
+  let fit = 1;
+  let over = max + 1;
+  while (over - fit > 1) {
+    const middle = Math.floor((fit + over) / 2);
+    if (fits(middle)) fit = middle;
+    else over = middle;
+  }
+  return fit;
+}
+
+/** The options for these timers, in seconds, if there is a user timeout that meets the goal. */
+function optionsFor(delay: number, interval: number, goal: Goal): KeepAlivePlan | undefined {
+  const timers = { initialDelay: delay * 1_000, interval: interval * 1_000, count: goal.probes };
+  const { probes } = predictDetection(timers);
+  const first = probes[0]?.latest ?? Infinity;
+  const last = probes.at(-1)?.latest ?? Infinity;
+  if (first >= goal.pathIdleLimit) return undefined;
+  // Where there is room, half a second under the last tick, as `'auto'` has it: the longer it is, the
+  // slower a living peer may read. Else no longer than it takes the last probe to go out, however late.
+  const roomy = timers.initialDelay + timers.interval * goal.probes - 500;
+  for (const userTimeout of [roomy, last + 1]) {
+    const options = { enable: true, ...timers, userTimeout };
+    if (userTimeout > last && userTimeout <= optionRanges.userTimeout.max && meets(options, goal))
+      return options;
+  }
+  return undefined;
+}
+
+function meets(options: KeepAlivePlan, { detectWithin, rto }: Goal): boolean {
+  const { idle, unacknowledged } = predictDetection(options, { rto });
+  return idle.latest <= detectWithin && unacknowledged.latest <= detectWithin;
+}
+
+function parseGoal(goal: KeepAliveGoal): Goal {
+  if (typeof goal !== 'object' || goal === null) {
+    throw invalidOption(`Expected a goal such as { detectWithin: 30000 }, got ${shown(goal)}`, TypeError);
+  }
+  expectKnownFields(goal, goalNames);
+  const { detectWithin, pathIdleLimit, probes = 3, rto } = goal;
+  checkRange('detectWithin', detectWithin, optionRanges.userTimeout);
+  checkRange('probes', probes, optionRanges.count);
+  return { detectWithin, probes, rto, pathIdleLimit: rememberedFor(pathIdleLimit) };
+}
+
+const goalNames = ['detectWithin', 'pathIdleLimit', 'probes', 'rto'];
+
+function rememberedFor(pathIdleLimit: PathName | number | undefined): number {
+  if (pathIdleLimit === undefined) return Infinity;
+  const { limit, probesCount, title } = parsePath(pathIdleLimit);
+  if (probesCount) return limit;
+  throw invalidOption(
+    `Expected a path that TCP probes keep alive, got ${shown(pathIdleLimit)}: ${title} counts payload only; ` +
+      `send an application ping at least every ${limit / 1_000} s, and plan without it`,
+    RangeError,
+  );
+}
+
+/** Why not even the shortest timers meet a goal, and what they do meet. */
+function unreachable({ detectWithin, pathIdleLimit, probes, rto }: Goal): Error {
+  const timers = { initialDelay: 1_000, interval: 1_000, count: probes };
+  const sent = predictDetection(timers).probes;
+  const first = sent[0]?.latest ?? 0;
+  if (first >= pathIdleLimit) {
+    return invalidOption(
+      `Expected \`pathIdleLimit\` to be over ${first} milliseconds, which a first probe may take, got ${shown(pathIdleLimit)}`,
+      RangeError,
+    );
+  }
+  const userTimeout = (sent.at(-1)?.latest ?? 0) + 1;
+  const { idle, unacknowledged } = predictDetection({ ...timers, userTimeout }, { rto });
+  const shortest = Math.max(idle.latest, unacknowledged.latest);
+  const conditions = `${probes} unanswered probe${probes === 1 ? '' : 's'}${rto === undefined ? '' : ` and an rto of ${rto}`}`;
+  return invalidOption(
+    `Expected \`detectWithin\` to be at least ${shortest} milliseconds, the shortest that can be met with ` +
+      `${conditions}, got ${shown(detectWithin)}${probes === 1 ? '' : '; fewer `probes` need less'}`,
+    RangeError,
+  );
+}

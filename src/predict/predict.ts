@@ -1,0 +1,87 @@
+import type { KeepAliveInput } from '../options/options.ts';
+import { parseKeepAliveOptions } from '../options/parse.ts';
+import { dropTick, firstDropTick, idleDrop, probesSent, timersOf } from './idle.ts';
+import { connectionAttempt, dataInFlight } from './in-flight.ts';
+import { ratesOf } from './lateness.ts';
+import { type DetectionSystem, parseSystem } from './system.ts';
+import { type DetectionWindow, NEVER } from './window.ts';
+
+export type { DetectionSystem, DetectionWindow };
+
+/** What the Linux kernel does with a connection whose peer no longer answers. */
+export interface Detection {
+  /**
+   * When each unanswered probe goes out, from the last byte or ACK received: as many as timers that
+   * are exact would send before the drop, of which the first 127 are listed.
+   */
+  readonly probes: readonly DetectionWindow[];
+  /** When an idle connection is dropped, from the last byte or ACK received. */
+  readonly idle: DetectionWindow;
+  /** When a connection with unacknowledged data is dropped, from the write. */
+  readonly unacknowledged: DetectionWindow;
+  /** When a connection whose peer answers, but has no room, is dropped, from the write that found none. */
+  readonly zeroWindow: DetectionWindow;
+  /**
+   * When an attempt to connect ends, from the SYN, **if the options are set before it is sent**.
+   * This library sets them at `'connect'`, where they come too late for that.
+   */
+  readonly connecting: DetectionWindow;
+}
+
+/**
+ * Says what the Linux kernel will do with these options when a peer vanishes: when each probe goes
+ * out, and when the connection is dropped in each state it may be in.
+ *
+ * Options that are left out take the system's values, so `SO_KEEPALIVE` is off unless one of them
+ * turns it on. Pure, and the same on every platform: it tells of Linux, wherever it runs.
+ *
+ * @example
+ * predictDetection({ initialDelay: 60_000, interval: 10_000, count: 3 }).idle.nominal; // 90000
+ *
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`
+ * @see https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/net/ipv4/tcp_timer.c
+ */
+export function predictDetection(options: KeepAliveInput, system?: DetectionSystem): Detection {
+  const host = parseSystem(system);
+  const timers = timersOf(parseKeepAliveOptions(options), host);
+  const rates = ratesOf(host.hz, [timers.idle, timers.interval]);
+  const { unacknowledged, zeroWindow } = dataInFlight(timers.userTimeout, host);
+  return {
+    probes: timers.enable ? probesSent(timers, rates) : [],
+    idle: timers.enable ? idleDrop(timers, rates) : NEVER,
+    unacknowledged,
+    zeroWindow,
+    connecting: connectionAttempt(timers.userTimeout, host),
+  };
+}
+
+/**
+ * How many probes go unanswered before an idle connection is dropped: with timers that are exact,
+ * and at least, whatever the timers do.
+ *
+ * @internal
+ */
+export function unansweredProbes(
+  options: KeepAliveInput,
+  system?: DetectionSystem,
+): { nominal: number; least: number } {
+  const host = parseSystem(system);
+  const timers = timersOf(parseKeepAliveOptions(options), host);
+  if (!timers.enable) return { nominal: 0, least: 0 };
+  const rates = ratesOf(host.hz, [timers.idle, timers.interval]);
+  return {
+    nominal: dropTick(timers),
+    least: Math.min(...rates.map((hz) => firstDropTick(timers, hz))),
+  };
+}
+
+/**
+ * How often a connection is probed on which nothing else is sent, and whose peer answers; `Infinity`
+ * for never. After an answer the timer waits for `interval` first, also where that is the longer.
+ *
+ * @internal
+ */
+export function probePeriod(options: KeepAliveInput, system?: DetectionSystem): number {
+  const { enable, idle, interval } = timersOf(parseKeepAliveOptions(options), parseSystem(system));
+  return enable ? Math.max(idle, interval) : Infinity;
+}

@@ -1,0 +1,172 @@
+import diagnostics from 'node:diagnostics_channel';
+import type net from 'node:net';
+import { readSettings, writeDifferences } from '../kernel/settings.ts';
+import type { KeepAliveSettings } from '../options/options.ts';
+import { isSharedListener, listenerDescriptor, listenerHandle, NO_DESCRIPTOR } from '../sockets/handle.ts';
+import { SERVER } from '../sockets/hold-record.ts';
+import { setListener } from '../sockets/listener.ts';
+import { report } from '../sockets/report.ts';
+import { serverSettings } from '../sockets/server.ts';
+
+/** What a listener's connections get: the same for all, one by one, or nothing. */
+export type ListenerDecision = KeepAliveSettings | 'by peer' | undefined;
+
+/** What the rules say, asked when a listener is found and when a connection is accepted. */
+export interface ListenerRules {
+  decide(port: number): ListenerDecision;
+  /** @param inherits - whether the connection has its options from the listener */
+  onAccepted(socket: net.Socket, port: number, inherits: boolean): void;
+}
+
+interface Listener {
+  readonly port: number;
+  readonly handle: object | undefined;
+  /** How many of the next connections do not inherit. */
+  oneByOne: number;
+  /** What the listening socket had before, and what we made of it. */
+  readonly changed?: { readonly before: KeepAliveSettings; readonly after: KeepAliveSettings } | undefined;
+}
+
+/** A watch over this thread's listeners. */
+export interface ListenerWatch {
+  /** To be called when the rules have changed. */
+  refresh(): void;
+  /** Ends the watch, and puts back what the listening sockets had. */
+  stop(): void;
+}
+
+/**
+ * Watches every listener of this thread, and every connection it accepts.
+ *
+ * Where all its connections are to get the same, the listening socket is set and they inherit. A
+ * listener that was there before, or that Node did not announce (before 20.16 and 22.3), is found by
+ * its first connection.
+ */
+export function watchListeners(rules: ListenerRules): ListenerWatch {
+  const listeners = new Map<net.Server, Listener>();
+
+  function adopt(server: net.Server): Listener | undefined {
+    const port = listeningPort(server);
+    if (port === undefined) return undefined;
+    forgetTheGone();
+    if (!listeners.has(server)) server.on('close', forget);
+    const listener = prepare(server, port, SERVER in server ? undefined : rules.decide(port));
+    listeners.set(server, listener);
+    return listener;
+  }
+
+  function forget(this: net.Server): void {
+    // It may be listening again by the time its last old connection has ended.
+    if (this.listening) return;
+    this.removeListener('close', forget);
+    listeners.delete(this);
+  }
+
+  // The primary of a cluster takes the listening socket off its server, which it then drops without
+  // 'close'.
+  function forgetTheGone(): void {
+    for (const server of listeners.keys()) forget.call(server);
+  }
+
+  function accepted(socket: net.Socket): void {
+    const { server } = socket as { server?: net.Server };
+    if (server === undefined || SERVER in server) return;
+    const known = listeners.get(server);
+    // It may have been closed and listen again.
+    const isKnown = known !== undefined && known.handle === listenerHandle(server);
+    const listener = isKnown ? known : adopt(server);
+    if (listener === undefined) return;
+    const inherits = isKnown && listener.oneByOne === 0;
+    // The one by which a listener was found had left its queue.
+    if (isKnown && !inherits) listener.oneByOne -= 1;
+    rules.onAccepted(socket, listener.port, inherits);
+  }
+
+  const unsubscribe = [
+    subscribe('tracing:net.server.listen:asyncEnd', ({ server }) => {
+      if (server !== undefined) adopt(server);
+    }),
+    subscribe('net.server.socket', ({ socket }) => {
+      if (socket !== undefined) accepted(socket);
+    }),
+  ];
+
+  return {
+    refresh() {
+      for (const [server, listener] of listeners) {
+        putBack(server, listener);
+        adopt(server);
+      }
+    },
+    stop() {
+      for (const end of unsubscribe) end();
+      for (const [server, listener] of listeners) {
+        putBack(server, listener);
+        server.removeListener('close', forget);
+      }
+      listeners.clear();
+    },
+  };
+}
+
+interface Message {
+  readonly server?: net.Server;
+  readonly socket?: net.Socket;
+}
+
+/** A subscriber that throws would end the process. */
+function subscribe(channel: string, handle: (message: Message) => void): () => void {
+  const onMessage = (message: unknown) => {
+    try {
+      handle(message as Message);
+    } catch (error) {
+      report(error, undefined);
+    }
+  };
+  diagnostics.subscribe(channel, onMessage);
+  return () => {
+    diagnostics.unsubscribe(channel, onMessage);
+  };
+}
+
+/** The port of a TCP listener; a Unix listener has a path instead. */
+function listeningPort(server: net.Server): number | undefined {
+  const address = server.address();
+  return typeof address === 'object' ? address?.port : undefined;
+}
+
+function prepare(server: net.Server, port: number, decision: ListenerDecision): Listener {
+  const listener = { port, handle: listenerHandle(server) };
+  if (decision === undefined) return { ...listener, oneByOne: 0 };
+  // What is shared would be set for the other workers too, and put back for them.
+  if (decision === 'by peer' || isSharedListener(server)) {
+    return { ...listener, oneByOne: Number.POSITIVE_INFINITY };
+  }
+  let changed: Listener['changed'];
+  const write = (fd: number) => {
+    const before = readSettings(fd);
+    writeDifferences(fd, decision);
+    changed = { before, after: readSettings(fd) };
+  };
+  return { ...listener, oneByOne: setListener(server, write, undefined), changed };
+}
+
+/**
+ * Undoes what was written to a listening socket, unless somebody else has written since. What
+ * `keepAliveServer` has set there stays.
+ */
+function putBack(server: net.Server, { handle, changed }: Listener): void {
+  const fd = listenerDescriptor(server);
+  if (changed === undefined || fd === NO_DESCRIPTOR || handle !== listenerHandle(server)) return;
+  try {
+    const theirs = serverSettings(server);
+    if (theirs !== undefined) writeDifferences(fd, { ...changed.before, ...theirs });
+    else if (same(readSettings(fd), changed.after)) writeDifferences(fd, changed.before);
+  } catch (error) {
+    report(error, undefined);
+  }
+}
+
+function same(one: KeepAliveSettings, other: KeepAliveSettings): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}

@@ -1,0 +1,32 @@
+import type net from 'node:net';
+import { getKeepAlive, ruleText } from '../core.ts';
+import type { CompiledRule, Connection } from './rule.ts';
+
+/**
+ * One line for a connection: its peer, its rule, and what the kernel has.
+ *
+ * ```text
+ * client db.internal (10.0.0.5):5432, rule 5432=database: enable=true initialDelay=10000 interval=5000 count=3 userTimeout=24500
+ * ```
+ */
+export function debugLine(
+  socket: net.Socket,
+  connection: Connection,
+  rule: CompiledRule | undefined,
+): string {
+  const { side, host, address, port } = connection;
+  const bracketed = address.includes(':') ? `[${address}]` : address;
+  const peer = host === undefined ? bracketed : `${host} (${bracketed})`;
+  const ends = side === 'client' ? `client ${peer}:${port}` : `server :${port} from ${peer}`;
+  return `${ends}, ${rule === undefined ? 'no rule' : `rule ${ruleText(rule, side)}`}: ${values(socket)}`;
+}
+
+function values(socket: net.Socket): string {
+  try {
+    return Object.entries(getKeepAlive(socket))
+      .map(([name, value]) => `${name}=${value}`)
+      .join(' ');
+  } catch (error) {
+    return (error as { code?: string }).code ?? String(error);
+  }
+}

@@ -1,0 +1,71 @@
+import { readFileSync } from 'node:fs';
+import { compileRules, inContext, invalidOption, shown } from '../core.ts';
+import type { CompiledRule } from './rule.ts';
+import { parseRuleText } from './text.ts';
+
+/** The variables in which a program's surroundings say what its connections are to get. */
+export interface RuleEnvironment {
+  /** Rules as text, asked before those of the file. */
+  readonly TCP_KEEPALIVE?: string | undefined;
+  /** The path of a JSON file, `{ "rules": [...] }`, as `schema/rules.schema.json` describes it. */
+  readonly TCP_KEEPALIVE_CONFIG?: string | undefined;
+}
+
+/**
+ * The rules of the environment: none, where neither variable is set.
+ *
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`, in one line that tells where the mistake is
+ */
+export function rulesOfEnvironment(environment: RuleEnvironment): readonly CompiledRule[] {
+  const { TCP_KEEPALIVE: text, TCP_KEEPALIVE_CONFIG: path } = environment;
+  return [
+    ...(text ? compileRules(parseRuleText(text, 'TCP_KEEPALIVE')) : []),
+    ...(path ? inContext(`TCP_KEEPALIVE_CONFIG=${path}`, () => rulesOfFile(path)) : []),
+  ];
+}
+
+function rulesOfFile(path: string): readonly CompiledRule[] {
+  const config = parseJson(readText(path));
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+    throw invalidOption(`Expected an object { "rules": [...] }, got ${shown(config)}`, TypeError);
+  }
+  for (const key of Object.keys(config)) {
+    if (key !== 'rules' && key !== '$schema') {
+      throw invalidOption(`Expected the keys \`rules\` and \`$schema\`, got \`${key}\``, TypeError);
+    }
+  }
+  return compileRules((config as { rules?: unknown }).rules);
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw invalidOption(
+      `Expected a file that can be read, got ${(error as Error).message}`,
+      TypeError,
+      error,
+    );
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const { message } = error as Error;
+    throw invalidOption(`Expected JSON, got: ${oneLine(message)}${place(text, message)}`, TypeError, error);
+  }
+}
+
+function oneLine(message: string): string {
+  return message.replace(/\s+/g, ' ');
+}
+
+/** The line and column of a mistake: some versions of Node tell the position alone. */
+function place(text: string, message: string): string {
+  const position = /at position (\d+)(?!.*\(line)/s.exec(message)?.[1];
+  if (position === undefined) return '';
+  const lines = text.slice(0, Number(position)).split('\n');
+  return ` (line ${lines.length} column ${(lines.at(-1)?.length ?? 0) + 1})`;
+}

@@ -1,0 +1,255 @@
+import net from 'node:net';
+import { invalidOption, printable, readable, shown } from '../options/errors.ts';
+import { didYouMean } from '../options/fields.ts';
+import type { KeepAliveInput, KeepAliveSettings } from '../options/options.ts';
+import { parseKeepAliveOptions } from '../options/parse.ts';
+
+/** All ports from the first to the second, both included. */
+export type PortRange = readonly [from: number, to: number];
+
+/** What a process-wide rule speaks of, and what such connections get. What is left out, any will do. */
+export interface KeepAliveRule {
+  /**
+   * Which end this process is: `'client'` for connections that it opens, `'server'` for those that
+   * its listeners accept.
+   *
+   * @default both
+   */
+  readonly side?: 'client' | 'server' | undefined;
+
+  /**
+   * The peer: a name as it was given to `connect()`, an address, or a CIDR block; or several. A name
+   * is compared as it is written and never looked up, so that it fits no accepted connection.
+   */
+  readonly host?: string | readonly string[] | undefined;
+
+  /**
+   * The port connected to; on the server's side the port listened on. A number, a pair
+   * `[from, to]`, or several of them: two ports that are no range are `[[80, 80], [443, 443]]`.
+   */
+  readonly port?: number | PortRange | readonly (number | PortRange)[] | undefined;
+
+  /** A preset's name, or options; `false` leaves such connections alone. */
+  readonly use: KeepAliveInput | false;
+}
+
+/** A rule that was checked, in the form in which connections are compared with it. */
+export interface CompiledRule {
+  readonly rule: KeepAliveRule;
+  readonly names: ReadonlySet<string>;
+  readonly addresses: net.BlockList;
+  readonly hasHosts: boolean;
+  readonly ports: readonly PortRange[];
+  /** `false` for an exemption. */
+  readonly settings: KeepAliveSettings | false;
+}
+
+/** What is known of a connection when a rule is sought for it. */
+export interface Connection {
+  readonly side: 'client' | 'server';
+  /** The name that was looked up for it. */
+  readonly host?: string | undefined;
+  /** The peer's address. */
+  readonly address: string;
+  /** The peer's port; on the server's side our own. */
+  readonly port: number;
+}
+
+const ruleKeys = ['side', 'host', 'port', 'use'] as const;
+
+/**
+ * Checks rules and makes them ready for use. They are copied: changing them later changes nothing.
+ *
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`, which tells the rule by its number, from 1
+ */
+export function compileRules(rules: unknown): readonly CompiledRule[] {
+  return readable('an array of rules', () => readRules(rules));
+}
+
+function readRules(rules: unknown): readonly CompiledRule[] {
+  if (!Array.isArray(rules))
+    throw invalidOption(`Expected an array of rules, got ${shown(rules)}`, TypeError);
+  // Not map(), which skips holes and would leave them among the rules.
+  return Array.from(rules, (rule: unknown, index) => compileRule(rule, index + 1));
+}
+
+/** Whether a rule is for this connection. */
+export function matches(compiled: CompiledRule, { side, host, address, port }: Connection): boolean {
+  return speaksOf(compiled, side, port) && (!compiled.hasHosts || hasPeer(compiled, host, address));
+}
+
+/** The same without the peer, as far as that is known of a listener. */
+export function speaksOf({ rule, ports }: CompiledRule, side: Connection['side'], port: number): boolean {
+  if (rule.side !== undefined && rule.side !== side) return false;
+  return ports.length === 0 || ports.some(([from, to]) => from <= port && port <= to);
+}
+
+/** A rule as `TCP_KEEPALIVE` writes it, for the eyes of people: `10.0.0.0/8:6379=database`. */
+export function ruleText({ rule, ports }: CompiledRule, side: Connection['side']): string {
+  const hosts = [rule.host ?? []].flat().map((host) => (host.includes(':') ? `[${host}]` : host));
+  const ranges = ports.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`));
+  const peer = [hosts.join(','), ranges.join(',')].filter((part) => part !== '').join(':');
+  const use = rule.use === false ? 'off' : typeof rule.use === 'string' ? rule.use : JSON.stringify(rule.use);
+  return `${side === 'server' ? 'listen:' : ''}${peer === '' ? '*' : peer}=${use}`;
+}
+
+/** Adds to an error of ours where in the rules the mistake is. */
+export function inContext<T>(where: string, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const type = error instanceof RangeError ? RangeError : TypeError;
+    throw invalidOption(printable(`${error.message} (${where})`), type, error.cause);
+  }
+}
+
+/**
+ * Checks a name, an address or a CIDR block.
+ *
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`
+ */
+export function checkHost(host: unknown): string {
+  if (typeof host !== 'string') {
+    throw invalidOption(`Expected a host's name, its address or a CIDR block, got ${shown(host)}`, TypeError);
+  }
+  if (net.isIP(host) !== 0 || isCidr(host) || isName(host)) return host;
+  throw invalidOption(
+    `Expected a host's name, its address or a CIDR block such as 10.0.0.0/8, got ${shown(host)}`,
+    RangeError,
+  );
+}
+
+/**
+ * Checks a range of ports.
+ *
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`
+ */
+export function checkPorts(from: unknown, to: unknown): PortRange {
+  if (!isPort(from)) throw notAPort(from);
+  if (!isPort(to)) throw notAPort(to);
+  if (from <= to) return [from, to];
+  throw invalidOption(
+    `Expected the lower port of a range first, got ${from} and ${to}; did you mean [[${from}, ${from}], [${to}, ${to}]]?`,
+    RangeError,
+  );
+}
+
+/**
+ * Checks what connections are to get.
+ *
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`
+ */
+function checkUse(use: unknown): KeepAliveSettings | false {
+  return use === false ? false : parseKeepAliveOptions(use as KeepAliveInput);
+}
+
+function compileRule(input: unknown, number: number): CompiledRule {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
+    throw invalidOption(
+      `Expected an object { side, host, port, use }, got ${shown(input)} (rule ${number})`,
+      TypeError,
+    );
+  }
+  const at = <T>(key: string, check: () => T) => inContext(`rule ${number}, \`${key}\``, check);
+  for (const key of Object.keys(input)) at(key, () => checkKey(key));
+
+  const { side, host, port, use } = input as Partial<Record<keyof KeepAliveRule, unknown>>;
+  const hosts = at('host', () => several(host).map(checkHost));
+  const names = new Set(hosts.filter(isName).map(plainName));
+  const settings = at('use', () => checkUse(use));
+  at('side', () => checkSide(side, names));
+  return {
+    rule: Object.freeze({ ...(input as KeepAliveRule) }),
+    names,
+    addresses: addressList(hosts),
+    hasHosts: hosts.length > 0,
+    ports: at('port', () => portRanges(port)),
+    settings,
+  };
+}
+
+function checkKey(key: string): void {
+  if (ruleKeys.some((known) => known === key)) return;
+  throw invalidOption(
+    `Expected the keys ${ruleKeys.join(', ')}, got \`${key}\`${didYouMean(key, ruleKeys)}`,
+    TypeError,
+  );
+}
+
+function checkSide(side: unknown, names: ReadonlySet<string>): void {
+  if (side !== undefined && side !== 'client' && side !== 'server') {
+    throw invalidOption(`Expected 'client' or 'server', got ${shown(side)}`, TypeError);
+  }
+  if (side === 'server' && names.size > 0) {
+    throw invalidOption(
+      "Expected peers' addresses or CIDR blocks beside 'server', got a name, which they lack",
+      TypeError,
+    );
+  }
+}
+
+function portRanges(port: unknown): readonly PortRange[] {
+  const ports = isPair(port) ? [port] : several(port);
+  return ports.map((one) => (isPair(one) ? checkPorts(one[0], one[1]) : checkPorts(one, one)));
+}
+
+/** One or several; none where nothing was given. */
+function several(value: unknown): readonly unknown[] {
+  if (value === undefined) return [];
+  if (!Array.isArray(value)) return [value];
+  // It would stand for all, where somebody's list has become empty.
+  if (value.length === 0) throw invalidOption('Expected one or several, got an empty array', RangeError);
+  // A hole is a mistake, which map() would skip.
+  return [...value];
+}
+
+function isPair(value: unknown): value is [unknown, unknown] {
+  return Array.isArray(value) && value.length === 2 && !value.some(Array.isArray);
+}
+
+function isPort(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 65_535;
+}
+
+function notAPort(value: unknown): Error {
+  const type = typeof value === 'number' ? RangeError : TypeError;
+  return invalidOption(`Expected a port from 1 to 65535, got ${shown(value)}`, type);
+}
+
+function isCidr(host: string): boolean {
+  const [address = '', prefix = '', ...rest] = host.split('/');
+  const bits = net.isIPv4(address) ? 32 : net.isIPv6(address) ? 128 : -1;
+  return rest.length === 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits;
+}
+
+/** Digits and dots alone are an address with a mistake in it. */
+function isName(host: string): boolean {
+  return /^[^\s/:;=,*[\]]+$/.test(host) && !/^[\d.]+$/.test(host);
+}
+
+function plainName(name: string): string {
+  return name.toLowerCase().replace(/\.$/, '');
+}
+
+function addressList(hosts: readonly string[]): net.BlockList {
+  const list = new net.BlockList();
+  for (const host of hosts) {
+    if (isName(host)) continue;
+    const [address = '', prefix] = host.split('/');
+    if (prefix === undefined) list.addAddress(address, family(address));
+    else list.addSubnet(address, Number(prefix), family(address));
+  }
+  return list;
+}
+
+function hasPeer({ names, addresses }: CompiledRule, host: string | undefined, address: string): boolean {
+  if (host !== undefined && names.has(plainName(host))) return true;
+  // A link-local address comes with its interface, which is no part of a block.
+  const [bare = ''] = address.split('%');
+  return addresses.check(bare, family(bare));
+}
+
+function family(address: string): 'ipv4' | 'ipv6' {
+  return net.isIPv6(address) ? 'ipv6' : 'ipv4';
+}

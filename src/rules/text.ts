@@ -1,0 +1,121 @@
+import {
+  checkHost,
+  checkPorts,
+  didYouMean,
+  inContext,
+  invalidOption,
+  listed,
+  presets,
+  quoted,
+} from '../core.ts';
+import type { PresetName } from '../options/presets.ts';
+import type { KeepAliveRule } from './rule.ts';
+
+/** A piece of the text, and where it begins, counted from 1. */
+interface Piece {
+  readonly text: string;
+  readonly at: number;
+}
+
+type Target = Omit<KeepAliveRule, 'use'>;
+
+/**
+ * Reads rules as they are written in an environment variable or on a command line:
+ *
+ * ```text
+ * 5432=database; 10.0.0.0/8:6379=database; [fd00::/8]:6379=fastFailover; listen:8080=websocket; 9090=off; *=loadBalancer
+ * ```
+ *
+ * A rule is `target=use`. The target is a port, a range of them (`5000-5999`), a host with or without
+ * a port, or `*`, and speaks of outgoing connections; `listen:` and a port, a range or `*` speaks of
+ * accepted ones, in any case. An IPv6 address stands in brackets. `use` is a preset's name or `off`.
+ *
+ * @param text - the rules
+ * @param source - where they come from, for the error
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`, in one line that tells the character at which the mistake is
+ */
+export function parseRuleText(text: string, source: string): readonly KeepAliveRule[] {
+  const rules = split({ text, at: 1 }, ';').filter((rule) => rule.text !== '');
+  return rules.map((rule, index) => parseRule(rule, `${source}, rule ${index + 1}`));
+}
+
+function parseRule(rule: Piece, where: string): KeepAliveRule {
+  const at = <T>(piece: Piece, parse: (text: string) => T) =>
+    inContext(`${where}, character ${piece.at}`, () => parse(piece.text));
+  const [target, use, ...rest] = split(rule, '=');
+  if (target === undefined || use === undefined || rest.length > 0) {
+    const hint = rest.length > 0 ? '; rules are separated by semicolons' : '';
+    return at(rule, (text) => {
+      throw invalidOption(
+        `Expected target=use, such as 5432=database, got ${orNothing(text)}${hint}`,
+        RangeError,
+      );
+    });
+  }
+  return { ...at(target, parseTarget), use: at(use, parseUse) };
+}
+
+function parseTarget(text: string): Target {
+  if (text === '*') return { side: 'client' };
+  const [, listen, ports] = /^(listen)(?::\s*(.*))?$/is.exec(text) ?? [];
+  if (listen === undefined) return { side: 'client', ...parsePeer(text) };
+  if (ports === undefined) {
+    // It might be a host's name, but hardly ever is.
+    throw invalidOption(
+      `Expected a port after \`listen\`, such as listen:8080 or listen:*, got ${orNothing(text)}`,
+      RangeError,
+    );
+  }
+  return ports === '*' ? { side: 'server' } : { side: 'server', port: parsePorts(ports) };
+}
+
+function parsePeer(text: string): Target {
+  const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(text);
+  if (bracketed !== null) return hostAndPort(bracketed[1] ?? '', bracketed[2]);
+  const [host = '', port, ...rest] = text.split(':');
+  if (rest.length > 0) {
+    throw invalidOption(
+      `Expected an IPv6 address in brackets, such as [fd00::1]:6379, got ${orNothing(text)}`,
+      RangeError,
+    );
+  }
+  if (port === undefined && /^\d+(-\d*)?$/.test(host)) return { port: parsePorts(host) };
+  return hostAndPort(host, port);
+}
+
+function hostAndPort(host: string, port: string | undefined): Target {
+  const checked = host === '*' ? {} : { host: checkHost(host) };
+  return port === undefined ? checked : { ...checked, port: parsePorts(port) };
+}
+
+function parsePorts(text: string): KeepAliveRule['port'] & {} {
+  const [, from, to = from] = /^(\d+)(?:-(\d+))?$/.exec(text) ?? [];
+  if (from === undefined) {
+    throw invalidOption(`Expected a port or a range such as 5000-5999, got ${orNothing(text)}`, RangeError);
+  }
+  return checkPorts(Number(from), Number(to));
+}
+
+function parseUse(text: string): PresetName | false {
+  if (text === 'off') return false;
+  if (Object.hasOwn(presets, text)) return text as PresetName;
+  const names = Object.keys(presets);
+  throw invalidOption(
+    `Expected a preset (${listed(names)}) or \`off\`, got ${orNothing(text)}${didYouMean(text, [...names, 'off'])}`,
+    RangeError,
+  );
+}
+
+/** The trimmed parts of a piece, each with where it begins. */
+function split(piece: Piece, separator: string): Piece[] {
+  let at = piece.at;
+  return piece.text.split(separator).map((part) => {
+    const begin = at + part.length - part.trimStart().length;
+    at += part.length + separator.length;
+    return { text: part.trim(), at: begin };
+  });
+}
+
+function orNothing(text: string): string {
+  return text === '' ? 'nothing' : quoted(text);
+}

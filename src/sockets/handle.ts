@@ -1,0 +1,192 @@
+import type net from 'node:net';
+import { isSystemCallError } from '../../native-bindings/system-error.ts';
+import { codeOf, isOurs, keepAliveError, shownInstead } from '../options/errors.ts';
+
+/**
+ * Node's object round a descriptor, as far as this library uses it. This file is the only reader of
+ * `_handle`, which Node does not document but has kept since 0.6 because the ecosystem reads it.
+ */
+export interface TcpHandle {
+  readonly fd?: number;
+  setKeepAlive?(...args: unknown[]): number;
+  /** What a TLS handle wraps. */
+  readonly _parent?: TcpHandle;
+}
+
+interface SocketInternals {
+  readonly _handle?: TcpHandle | null | undefined;
+  readonly connecting?: boolean | undefined;
+  readonly destroyed?: boolean | undefined;
+  /** A server's. */
+  readonly listen?: unknown;
+  readonly remoteAddress?: string | undefined;
+  /** The socket that TLS was started on. */
+  readonly _parent?: { readonly destroyed?: boolean | undefined } | null | undefined;
+}
+
+/** A connection for which the runtime gives no descriptor: Windows, Deno, some of Bun's sockets. */
+export const NO_DESCRIPTOR = -1;
+
+// TLS in TLS in TLS is two deep; a chain longer than this is not Node's.
+const MAX_DEPTH = 8;
+
+/**
+ * The descriptor of a connected TCP socket. Use it before anything else can run: once the socket is
+ * closed, the same number is somebody else's.
+ *
+ * That it is TCP is for the kernel to say: a Unix socket has a descriptor as well.
+ *
+ * @returns {@link NO_DESCRIPTOR} where the runtime gives none for a TCP connection.
+ * @throws `ERR_KEEPALIVE_NOT_CONNECTED`, `ERR_KEEPALIVE_DESTROYED`, `ERR_KEEPALIVE_NOT_TCP` or
+ *   `ERR_KEEPALIVE_NO_DESCRIPTOR`
+ */
+export function connectedDescriptor(socket: net.Socket): number {
+  try {
+    const { _handle: handle, connecting, destroyed } = socket as SocketInternals;
+    // A server, and a dgram socket, have a descriptor too, but never were connecting.
+    if (handle && connecting === false && !destroyed) {
+      const fd = innermost(handle).fd;
+      if (isDescriptor(fd)) return fd;
+    }
+    return explainMissingDescriptor(socket);
+  } catch (error) {
+    throw socket === null || socket === undefined ? notSocket(socket) : unreadable(error);
+  }
+}
+
+/**
+ * The descriptor of a connected TCP socket, for what only a descriptor can tell.
+ *
+ * @throws what {@link connectedDescriptor} throws, and `ERR_KEEPALIVE_NO_DESCRIPTOR` for any without one
+ */
+export function readableDescriptor(socket: net.Socket): number {
+  const fd = connectedDescriptor(socket);
+  if (fd !== NO_DESCRIPTOR) return fd;
+  throw keepAliveError(
+    'ERR_KEEPALIVE_NO_DESCRIPTOR',
+    `Expected a socket with a descriptor to read from, got one without; this runtime gives none on ${process.platform}`,
+  );
+}
+
+/**
+ * The TCP handle under a socket, through any TLS handles round it; `undefined` where there is none.
+ *
+ * @throws `ERR_KEEPALIVE_DESTROYED` or `ERR_KEEPALIVE_NOT_TCP` where a value cannot be read
+ */
+export function tcpHandle(socket: net.Socket): TcpHandle | undefined {
+  try {
+    const handle = (socket as SocketInternals)._handle;
+    return handle ? innermost(handle) : undefined;
+  } catch (error) {
+    throw unreadable(error);
+  }
+}
+
+/** The descriptor of a handle, or {@link NO_DESCRIPTOR} where it has none any more. */
+export function handleDescriptor(handle: TcpHandle): number {
+  const { fd } = handle;
+  return isDescriptor(fd) ? fd : NO_DESCRIPTOR;
+}
+
+/** The descriptor of a listening server, or {@link NO_DESCRIPTOR}: a cluster worker's is in the primary. */
+export function listenerDescriptor(server: net.Server): number {
+  const handle = (server as unknown as SocketInternals)._handle;
+  return handle ? handleDescriptor(handle) : NO_DESCRIPTOR;
+}
+
+/**
+ * Node's object round a listening socket: another one each time that a server listens.
+ *
+ * @returns `undefined` where the server does not listen
+ */
+export function listenerHandle(server: net.Server): object | undefined {
+  return (server as unknown as SocketInternals)._handle ?? undefined;
+}
+
+/**
+ * Whether a listening socket is that of a cluster, whose workers accept from it in turn
+ * (`cluster.SCHED_NONE`): its `close` tells the primary, and so is not the class's.
+ */
+export function isSharedListener(server: net.Server): boolean {
+  const handle = listenerHandle(server);
+  return handle !== undefined && Object.hasOwn(handle, 'close');
+}
+
+function innermost(handle: TcpHandle): TcpHandle {
+  let inner = handle;
+  for (let depth = 0; inner._parent && depth < MAX_DEPTH; depth++) inner = inner._parent;
+  return inner;
+}
+
+function isDescriptor(fd: unknown): fd is number {
+  return Number.isInteger(fd) && (fd as number) >= 0 && (fd as number) <= 0x7fff_ffff;
+}
+
+function explainMissingDescriptor(socket: SocketInternals): typeof NO_DESCRIPTOR {
+  // TLS hears of the end of what it runs on a little later.
+  if (socket.destroyed === true || socket._parent?.destroyed === true) {
+    throw keepAliveError(
+      'ERR_KEEPALIVE_DESTROYED',
+      'Expected a connected socket, got one that is destroyed; set the options on its replacement',
+    );
+  }
+  if (typeof socket.listen === 'function') {
+    throw keepAliveError(
+      'ERR_KEEPALIVE_NOT_TCP',
+      'Expected a connected socket, got a server; use keepAliveServer(server, options), for what it accepts',
+    );
+  }
+  if (socket.connecting === true) throw notConnected('one that is still connecting');
+  if (typeof socket.remoteAddress === 'string') return NO_DESCRIPTOR;
+  if (socket._handle && socket.connecting === false) {
+    throw keepAliveError(
+      'ERR_KEEPALIVE_NO_DESCRIPTOR',
+      'Expected a socket with a descriptor, got one that runs over another stream (TLS over a Duplex); ' +
+        'set the options on the TCP socket underneath',
+    );
+  }
+  if (socket.connecting === false) throw notConnected('one that is not');
+  throw notSocket(socket);
+}
+
+function notSocket(value: unknown): Error {
+  const hint =
+    typeof (value as Partial<Promise<unknown>> | null)?.then === 'function' ? '; await it first' : '';
+  return keepAliveError(
+    'ERR_KEEPALIVE_NOT_TCP',
+    `Expected a net.Socket or tls.TLSSocket, got ${shownInstead(value)}${hint}`,
+  );
+}
+
+function notConnected(got: string): Error {
+  return keepAliveError(
+    'ERR_KEEPALIVE_NOT_CONNECTED',
+    `Expected a connected socket, got ${got}; use keepAlive(socket, options), which waits for 'connect'`,
+  );
+}
+
+/** Turns what a getter, a proxy or a method of a look-alike threw into an error of ours. */
+export function unreadable(error: unknown): unknown {
+  if (isCoded(error)) return error;
+  if (codeOf(error) === 'ERR_HTTP2_SOCKET_UNBOUND') {
+    return keepAliveError(
+      'ERR_KEEPALIVE_DESTROYED',
+      'Expected a connected socket, got that of an http2 session which is destroyed',
+      { cause: error },
+    );
+  }
+  return keepAliveError(
+    'ERR_KEEPALIVE_NOT_TCP',
+    'Expected a net.Socket or tls.TLSSocket, got a value that cannot be read as one',
+    { cause: error },
+  );
+}
+
+function isCoded(error: unknown): boolean {
+  try {
+    return isOurs(error) || isSystemCallError(error);
+  } catch {
+    // A revoked proxy was thrown.
+    return false;
+  }
+}

@@ -1,0 +1,178 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, expect, it, test } from 'vitest';
+import { run } from '../../src/cli/dispatch.ts';
+import { hasPseudoTerminals, inPseudoTerminal } from '../helpers/pseudo-terminal.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+// With a space, as on many people's machines.
+const directory = mkdtempSync(join(tmpdir(), 'tcp keepalive-'));
+
+beforeAll(async () => {
+  writeFileSync(
+    join(directory, 'package.json'),
+    JSON.stringify({ name: 'tcp-keepalive', exports: { './register': './dist/register.cjs' } }),
+  );
+  mkdirSync(join(directory, 'dist'));
+  symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'));
+  await bundle('src/cli/main.ts', 'cli.mjs', 'esm');
+  await bundle('src/register.ts', 'register.cjs', 'cjs');
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+async function bundle(entry: string, name: string, format: 'esm' | 'cjs'): Promise<void> {
+  await build({
+    absWorkingDir: root,
+    entryPoints: [entry],
+    outfile: join(directory, 'dist', name),
+    format,
+    bundle: true,
+    platform: 'node',
+    external: ['koffi'],
+    logOverride: { 'empty-import-meta': 'silent' },
+  });
+}
+
+const CONNECT = `
+  const net = require('node:net');
+  const server = net.createServer().listen(0, '127.0.0.1', () => {
+    const socket = net.connect(server.address().port, '127.0.0.1', () => {
+      setImmediate(() => { socket.destroy(); server.close(); process.exitCode = 7; });
+    });
+  });
+  console.log(process.argv.slice(1).join());`;
+
+interface Outcome {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+const typed = (...args: string[]) => typedAndSent('SIGTERM', ...args);
+
+/** The signal is sent when the program is ready for it. */
+async function typedAndSent(signal: NodeJS.Signals, ...args: string[]): Promise<Outcome> {
+  const child = spawn(process.execPath, [join(directory, 'dist/cli.mjs'), 'run', ...args], {
+    env: { PATH: process.env.PATH ?? '', NODE_OPTIONS: '--no-deprecation', TCP_KEEPALIVE_DEBUG: '1' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 20_000,
+  });
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (chunk) => {
+    out += chunk;
+    if (out.endsWith('ready\n')) child.kill(signal);
+  });
+  child.stderr.on('data', (chunk) => {
+    err += chunk;
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, out, err };
+}
+
+it('runs a program under the rules, with its arguments, output and exit code', async () => {
+  const { code, out, err } = await typed(
+    '--rules',
+    '*=database; listen:*=off',
+    ...['--', process.execPath, '-e', CONNECT, '--', '--help', 'x'],
+  );
+  expect({ code, out }).toEqual({ code: 7, out: '--help,x\n' });
+  expect(err).toMatch(
+    /^tcp-keepalive: client 127\.0\.0\.1:\d+, rule \*=database: enable=true initialDelay=10000 /m,
+  );
+});
+
+it('takes all from the program on as its own, also without --', async () => {
+  const { code, out } = await typed('--rules', '*=off', process.execPath, '-p', '6 * 7');
+  expect({ code, out }).toEqual({ code: 0, out: '42\n' });
+});
+
+it('gives the exit code of a program that ended by a signal', async () => {
+  const source = "process.kill(process.pid, 'SIGKILL')";
+  const { code } = await typed('--rules', '*=off', '--', process.execPath, '-e', source);
+  expect(code).toBe(128 + 9);
+});
+
+test.each(['SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const)(
+  'hands on %s',
+  async (signal) => {
+    const source = `
+    process.on('${signal}', () => { console.log('ended'); process.exit(3); });
+    setTimeout(() => {}, 15000);
+    console.log('ready');`;
+    const { code, out } = await typedAndSent(
+      signal,
+      '--rules',
+      '*=off',
+      '--',
+      process.execPath,
+      '-e',
+      source,
+    );
+    expect({ code, out }).toEqual({ code: 3, out: 'ready\nended\n' });
+  },
+);
+
+test.skipIf(!hasPseudoTerminals).each([
+  { key: 'Ctrl-C', typed: '\u0003', signal: 'SIGINT' },
+  { key: 'Ctrl-\\', typed: '\u001c', signal: 'SIGQUIT' },
+])(
+  'hands on no $signal that the terminal has sent to the program as well, for $key',
+  async ({ typed, signal }) => {
+    // What would be handed on comes before the SIGTERM that is handed on.
+    const source = `
+    let count = 0;
+    process.on('${signal}', () => { if (++count === 1) process.kill(process.ppid, 'SIGTERM'); });
+    process.on('SIGTERM', () => { console.log('heard ' + count); process.exit(3); });
+    setTimeout(() => {}, 15000);
+    console.log('ready');`;
+    // Slow, since a signal that waits to be heard takes in another of its kind.
+    const slow = `process.on('${signal}', () => { const end = Date.now() + 200; while (Date.now() < end); });`;
+    const node = [process.execPath, '--import', `data:text/javascript,${encodeURIComponent(slow)}`];
+    const cli = [...node, join(directory, 'dist/cli.mjs'), 'run', '--rules', '*=off'];
+    const terminal = inPseudoTerminal([...cli, '--', process.execPath, '-e', source], {
+      PATH: process.env.PATH,
+    });
+    await terminal.shows('ready');
+    terminal.type(typed);
+    const { code, out } = await terminal.ended;
+    expect(out).toContain('heard 1');
+    expect(code).toBe(3);
+  },
+);
+
+test.each([
+  ['/no/such/program', 'spawn .*ENOENT'],
+  ['/no/such\nprogram', 'spawn .*ENOENT'],
+  ['/etc/passwd/program', 'spawn ENOTDIR'],
+  ['', "The argument 'file' cannot be empty.*"],
+])('says in one line that %j cannot be run', async (program, message) => {
+  const { code, err } = await typed('--rules', '*=off', '--', program);
+  expect(code).toBe(2);
+  expect(err).toMatch(new RegExp(`^tcp-keepalive: Expected a program that can be run, got ${message}\n$`));
+});
+
+test.each([
+  [['run'], "Expected --rules, such as --rules '5432=database'"],
+  [['run', '--rules', '*=off'], 'Expected a program after --'],
+  [['run', '--rules', '*=of', '--', 'node'], '(--rules, rule 1, character 3)'],
+  [['run', '--rule', '*=off', '--', 'node'], 'did you mean `--rules`?'],
+])('%j is answered with one line', async (args, message) => {
+  let err = '';
+  const code = await run(args, {
+    out: () => {},
+    err(text) {
+      err += text;
+    },
+    columns: 80,
+    color: false,
+  });
+  expect(code).toBe(2);
+  expect(err).toContain(message);
+  expect(err.trim().split('\n')).toHaveLength(1);
+});

@@ -1,0 +1,266 @@
+import fs from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import type { KeepAliveInput } from '../../src/options/options.ts';
+import { type PresetName, presets } from '../../src/options/presets.ts';
+import { pathIdleLimits } from '../../src/predict/paths.ts';
+import { planKeepAlive } from '../../src/predict/plan.ts';
+import { type FindingCode, type ReviewContext, reviewKeepAlive } from '../../src/predict/review.ts';
+
+const sound = { initialDelay: 10_000, interval: 5_000, count: 3, userTimeout: 24_500 };
+
+interface Row {
+  code: FindingCode;
+  severity: 'error' | 'warning' | 'note';
+  options: KeepAliveInput;
+  context?: ReviewContext;
+  says: string;
+  /** The nearest options or context that do not raise it, or not so severely. */
+  cured: [KeepAliveInput, ReviewContext?];
+}
+
+const rows: Row[] = [
+  {
+    code: 'single-probe',
+    severity: 'error',
+    options: { ...sound, count: 1, userTimeout: 0 },
+    says: 'one lost probe drops a living peer. RFC 1122',
+    cured: [{ ...sound, count: 2, userTimeout: 0 }],
+  },
+  {
+    code: 'single-probe',
+    severity: 'error',
+    options: { ...sound, userTimeout: 15_000 },
+    says: '`userTimeout` (15 s) has passed at the next tick',
+    cured: [{ ...sound, userTimeout: 15_001 }],
+  },
+  {
+    code: 'count-ignored',
+    severity: 'warning',
+    options: { ...sound, count: 9 },
+    says: 'the kernel ignores `count` (9): 24.5 s of it make 3 unanswered probes instead',
+    cured: [{ ...sound, count: 9, userTimeout: 0 }],
+  },
+  {
+    code: 'count-ignored',
+    severity: 'warning',
+    options: { ...sound, count: 1 },
+    says: 'the kernel ignores `count` (1): 24.5 s of it make 3 unanswered probes instead',
+    cured: [sound],
+  },
+  {
+    code: 'count-ignored',
+    severity: 'note',
+    options: sound,
+    says: 'make 3 unanswered probes, the same',
+    cured: [{ ...sound, userTimeout: 0 }],
+  },
+  {
+    // 14 of 80 such connections were measured to die after one probe, and 50 after two.
+    code: 'early-user-timeout',
+    severity: 'warning',
+    options: { initialDelay: 17_000, interval: 1_000, count: 3, userTimeout: 19_500 },
+    says: 'after one unanswered probe instead of 3',
+    cured: [{ initialDelay: 17_000, interval: 4_000, count: 3, userTimeout: 28_500 }],
+  },
+  {
+    code: 'count-ignored',
+    severity: 'note',
+    options: { ...sound, userTimeout: 26_000 },
+    says: '4 unanswered probes, and no fewer than 3 where timers run late',
+    cured: [{ ...sound, count: undefined, userTimeout: 26_000 }],
+  },
+  {
+    code: 'early-user-timeout',
+    severity: 'warning',
+    options: { ...sound, interval: 400_000, userTimeout: 'auto' },
+    says: 'Make `initialDelay` as long as `interval`',
+    cured: [{ ...sound, initialDelay: 400_000, interval: 400_000, userTimeout: 'auto' }],
+  },
+  {
+    code: 'data-unbounded',
+    severity: 'warning',
+    options: { ...sound, userTimeout: 0 },
+    says: 'hangs for about 15 minutes',
+    cured: [sound],
+  },
+  {
+    code: 'idle-unbounded',
+    severity: 'warning',
+    options: { userTimeout: 5_000 },
+    says: 'keepalive is off',
+    cured: [{ enable: true, userTimeout: 5_000 }],
+  },
+  {
+    code: 'path-forgets',
+    severity: 'error',
+    options: { ...sound, initialDelay: 320_000 },
+    context: { pathIdleLimit: 'aws-nlb' },
+    says: 'AWS Network Load Balancer forgets a connection after 350 s of silence, and the first probe may take 360.6 s',
+    cured: [{ ...sound, initialDelay: 300_000 }, { pathIdleLimit: 'aws-nlb' }],
+  },
+  {
+    code: 'path-forgets',
+    severity: 'error',
+    options: { ...sound, interval: 320_000, userTimeout: 'auto' },
+    context: { pathIdleLimit: 'aws-nlb' },
+    says: 'Make `initialDelay` and `interval` shorter than 350 s',
+    cured: [{ ...sound, interval: 300_000, userTimeout: 'auto' }, { pathIdleLimit: 'aws-nlb' }],
+  },
+  {
+    code: 'path-forgets',
+    severity: 'error',
+    options: { enable: false },
+    context: { pathIdleLimit: 300_000 },
+    says: 'and no probe is ever sent',
+    cured: [{ ...sound }, { pathIdleLimit: 300_000 }],
+  },
+  {
+    code: 'payload-only-path',
+    severity: 'warning',
+    options: sound,
+    context: { pathIdleLimit: 'heroku' },
+    says: 'send an application ping within each 55 s',
+    cured: [sound, { pathIdleLimit: 'azure-lb' }],
+  },
+  {
+    code: 'slower-than-pool',
+    severity: 'warning',
+    options: { ...sound, userTimeout: 10_000 },
+    context: { acquireTimeout: 10_000 },
+    says: 'they fail before a dead connection is given up',
+    cured: [{ ...sound, userTimeout: 8_000 }, { acquireTimeout: 10_000 }],
+  },
+  {
+    code: 'slower-than-pool',
+    severity: 'warning',
+    options: { ...sound, userTimeout: 0 },
+    context: { acquireTimeout: 10_000 },
+    says: 'there is no user timeout',
+    cured: [{ ...sound, userTimeout: 8_000 }, { acquireTimeout: 10_000 }],
+  },
+  {
+    code: 'slower-than-pool',
+    severity: 'note',
+    options: { ...sound, userTimeout: 9_900 },
+    context: { acquireTimeout: 10_000 },
+    says: 'up to two retransmission timeouts',
+    cured: [{ ...sound, userTimeout: 8_000 }, { acquireTimeout: 10_000 }],
+  },
+  {
+    code: 'too-chatty',
+    severity: 'warning',
+    options: { ...sound, initialDelay: 4_000 },
+    says: 'Make `initialDelay` at least 5 s',
+    cured: [{ ...sound, initialDelay: 5_000 }],
+  },
+  {
+    code: 'too-chatty',
+    severity: 'warning',
+    options: sound,
+    context: { connections: 30_000 },
+    says: '30000 idle connections send 3000 probes a second. Make `initialDelay` at least 30 s',
+    cured: [{ ...sound, initialDelay: 30_000 }, { connections: 30_000 }],
+  },
+  {
+    code: 'too-chatty',
+    severity: 'warning',
+    options: { ...sound, interval: 12_000, userTimeout: 'auto' },
+    context: { connections: 13_000 },
+    says: '13000 idle connections send 1083 probes a second',
+    // After an answered probe the timer waits for the longer of the two.
+    cured: [{ ...sound, interval: 13_000, userTimeout: 'auto' }, { connections: 13_000 }],
+  },
+  {
+    code: 'interval-below-round-trip',
+    severity: 'warning',
+    options: { ...sound, interval: 1_000 },
+    context: { roundTrip: 1_350 },
+    says: 'the interval (1 s) is below the round trip (1.4 s)',
+    cured: [{ ...sound, interval: 2_000 }, { roundTrip: 1_350 }],
+  },
+  {
+    code: 'slow-readers-cut',
+    severity: 'note',
+    options: sound,
+    says: 'about 24.7 s after its buffer is full',
+    cured: [{ ...sound, userTimeout: 0 }],
+  },
+];
+
+describe('a finding', () => {
+  test.each(rows)('$code ($severity): $says', ({ code, severity, options, context, says, cured }) => {
+    expect(reviewKeepAlive(options, context)).toContainEqual({
+      code,
+      severity,
+      message: expect.stringContaining(says),
+    });
+    expect(reviewKeepAlive(...cured)).not.toContainEqual(expect.objectContaining({ code, severity }));
+  });
+
+  test('has a heading in the documentation', () => {
+    const headings = fs
+      .readFileSync(new URL('../../docs/findings.md', import.meta.url), 'utf8')
+      .match(/^## .*$/gm);
+    expect(headings?.map((heading) => heading.slice(3)).sort()).toEqual(
+      [...new Set(rows.map(({ code }) => code))].sort(),
+    );
+  });
+});
+
+describe('a review', () => {
+  test.each(Object.keys(presets) as PresetName[])('of the preset %s raises nothing above a note', (name) => {
+    expect(reviewKeepAlive(name).filter(({ severity }) => severity !== 'note')).toEqual([]);
+  });
+
+  test('of a plan raises no error', () => {
+    const plan = planKeepAlive({ detectWithin: 30_000, pathIdleLimit: 'aws-nlb' });
+    expect(reviewKeepAlive(plan, { pathIdleLimit: 'aws-nlb' }).map(({ severity }) => severity)).toEqual([
+      'note',
+      'note',
+    ]);
+  });
+
+  test('puts the worst first', () => {
+    const options = { initialDelay: 1_000, interval: 1_000, count: 1, userTimeout: 1_000 };
+    const found = reviewKeepAlive(options).map(({ severity }) => severity);
+    expect(found).toEqual(['error', 'warning', 'note', 'note']);
+  });
+
+  test.each([
+    [{ acquireTimout: 1 }, 'did you mean `acquireTimeout`?'],
+    [{ acquireTimeout: -1 }, 'Expected `acquireTimeout` to be from 1000 to 2147483647 milliseconds'],
+    [{ acquireTimeout: 30 }, 'did you mean 30000?'],
+    [{ connections: '9' }, 'Expected `connections` to be a positive number, got `9` (string)'],
+    [{ roundTrip: Number.NaN }, 'Expected `roundTrip` to be a positive number of milliseconds'],
+    [{ pathIdleLimit: 'azure' }, 'Expected `pathIdleLimit` to be at least 1000 milliseconds or one of'],
+    [null, 'Expected a context such as'],
+  ])('refuses the context %o', (context, message) => {
+    expect(() => reviewKeepAlive('database', context as never)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_KEEPALIVE_INVALID_OPTION',
+        message: expect.stringContaining(message),
+      }),
+    );
+  });
+});
+
+describe('the known paths', () => {
+  test('are frozen, each with its source', () => {
+    expect(Object.isFrozen(pathIdleLimits)).toBe(true);
+    for (const path of Object.values(pathIdleLimits)) {
+      expect(Object.isFrozen(path)).toBe(true);
+      expect(path.limit).toBeGreaterThanOrEqual(55_000);
+      expect(path.source).toMatch(/^https:\/\//);
+    }
+  });
+
+  test.each([
+    ['aws-nlb', 350_000],
+    ['azure-lb', 240_000],
+    ['gcp-vpc', 600_000],
+    ['ipvs', 900_000],
+    ['conntrack', 432_000_000],
+  ] as const)('%s remembers %d ms', (name, limit) => {
+    expect(pathIdleLimits[name]).toMatchObject({ limit, probesCount: true });
+  });
+});

@@ -1,0 +1,139 @@
+import { describe, expect, it, test } from 'vitest';
+import {
+  type Connection,
+  compileRules,
+  type KeepAliveRule,
+  matches,
+  ruleText,
+} from '../../src/rules/rule.ts';
+
+const outgoing = (address: string, port = 5432, host?: string): Connection => ({
+  side: 'client',
+  host,
+  address,
+  port,
+});
+const accepted = (address: string, port: number): Connection => ({ side: 'server', address, port });
+
+function decide(rule: Omit<KeepAliveRule, 'use'>, connection: Connection): boolean {
+  const [compiled] = compileRules([{ ...rule, use: 'database' }]);
+  if (compiled === undefined) throw new Error('no rule');
+  return matches(compiled, connection);
+}
+
+describe('which connections a rule is for', () => {
+  test.each<[Omit<KeepAliveRule, 'use'>, Connection, boolean]>([
+    [{}, outgoing('10.0.0.1'), true],
+    [{}, accepted('10.0.0.1', 80), true],
+    [{ side: 'client' }, outgoing('10.0.0.1'), true],
+    [{ side: 'client' }, accepted('10.0.0.1', 80), false],
+    [{ side: 'server' }, outgoing('10.0.0.1'), false],
+    [{ side: 'server' }, accepted('10.0.0.1', 80), true],
+    [{ port: 5432 }, outgoing('10.0.0.1'), true],
+    [{ port: 5433 }, outgoing('10.0.0.1'), false],
+    [{ port: [5000, 5432] }, outgoing('10.0.0.1'), true],
+    [{ port: [5432, 5432] }, outgoing('10.0.0.1'), true],
+    [{ port: [5433, 6000] }, outgoing('10.0.0.1'), false],
+    [{ port: [5000, 5431] }, outgoing('10.0.0.1'), false],
+    [{ port: [[80, 80], 443, [5000, 6000]] }, outgoing('10.0.0.1'), true],
+    [{ port: [[80, 80], 443, [5000, 5001]] }, outgoing('10.0.0.1'), false],
+    [{ host: '10.0.0.1' }, outgoing('10.0.0.1'), true],
+    [{ host: '10.0.0.1' }, outgoing('10.0.0.2'), false],
+    [{ host: '10.0.0.1' }, outgoing('::ffff:10.0.0.1'), true],
+    [{ host: '10.0.0.0/8' }, outgoing('10.255.255.255'), true],
+    [{ host: '10.0.0.0/8' }, outgoing('11.0.0.0'), false],
+    [{ host: '10.0.0.0/8' }, outgoing('::ffff:10.1.2.3'), true],
+    [{ host: '10.1.2.3/8' }, outgoing('10.9.9.9'), true],
+    [{ host: '0.0.0.0/0' }, outgoing('192.0.2.1'), true],
+    [{ host: 'fd00::/8' }, outgoing('fdff::1'), true],
+    [{ host: 'fd00::/8' }, outgoing('fe80::1'), false],
+    [{ host: 'fe80::/10' }, outgoing('fe80::1%eth0'), true],
+    [{ host: '::1' }, outgoing('::1'), true],
+    [{ host: '0:0:0:0:0:0:0:1' }, outgoing('::1'), true],
+    [{ host: 'fd00::/8' }, outgoing('10.0.0.1'), false],
+    [{ host: 'db.internal' }, outgoing('10.0.0.1', 5432, 'db.internal'), true],
+    [{ host: 'DB.internal.' }, outgoing('10.0.0.1', 5432, 'db.Internal'), true],
+    [{ host: 'db.internal' }, outgoing('10.0.0.1', 5432, 'db.internal.'), true],
+    [{ host: 'internal' }, outgoing('10.0.0.1', 5432, 'db.internal'), false],
+    [{ host: 'db.internal' }, outgoing('10.0.0.1'), false],
+    [{ host: 'db.internal' }, accepted('10.0.0.1', 80), false],
+    [{ host: ['db.internal', '192.168.0.0/16'] }, outgoing('192.168.3.4'), true],
+    [{ host: ['db.internal', '192.168.0.0/16'] }, outgoing('10.0.0.1', 5432, 'db.internal'), true],
+    [{ host: ['db.internal', '192.168.0.0/16'] }, outgoing('10.0.0.1', 5432, 'db'), false],
+    [{ side: 'server', host: '10.0.0.0/8', port: 80 }, accepted('10.0.0.1', 80), true],
+    [{ side: 'server', host: '10.0.0.0/8', port: 80 }, accepted('11.0.0.1', 80), false],
+  ])('%o and %o: %s', (rule, connection, want) => {
+    expect(decide(rule, connection)).toBe(want);
+  });
+
+  it('does not see later changes of what it was made of', () => {
+    const port: [number, number] = [1, 9];
+    const rule = { port, use: 'database' as const };
+    const [compiled] = compileRules([rule]);
+    port[1] = 2;
+    expect(compiled && matches(compiled, outgoing('10.0.0.1', 5))).toBe(true);
+  });
+});
+
+describe('mistakes', () => {
+  test.each<[unknown, string]>([
+    ['5432=database', 'Expected an array of rules, got `5432=database` (string)'],
+    [[null], 'Expected an object { side, host, port, use }, got null (rule 1)'],
+    [[{ use: 'database' }, 7], 'Expected an object { side, host, port, use }, got `7` (number) (rule 2)'],
+    [
+      [{ prt: 1, use: false }],
+      'Expected the keys side, host, port, use, got `prt`; did you mean `port`? (rule 1, `prt`)',
+    ],
+    [[{ use: 'databse' }], 'did you mean `database`? (rule 1, `use`)'],
+    [[{}], 'got undefined (rule 1, `use`)'],
+    // biome-ignore lint/suspicious/noSparseArray: what is to be refused.
+    [[{ use: false }, , { use: false }], 'got undefined (rule 2)'],
+    // biome-ignore lint/suspicious/noSparseArray: what is to be refused.
+    [[{ host: ['db', ,], use: false }], 'got undefined (rule 1, `host`)'],
+    // biome-ignore lint/suspicious/noSparseArray: what is to be refused.
+    [[{ port: [1, , 2], use: false }], 'got undefined (rule 1, `port`)'],
+    [[{ 'a\nb': 1, use: false }], 'got `a\\nb` (rule 1, `a\\nb`)'],
+    [[{ use: { initialDelay: 60 } }], 'did you mean 60000? (rule 1, `use`)'],
+    [[{ side: 'both', use: false }], "Expected 'client' or 'server', got `both` (string) (rule 1, `side`)"],
+    [[{ side: 'server', host: 'db', use: false }], "beside 'server', got a name"],
+    [[{ port: 0, use: false }], 'Expected a port from 1 to 65535, got `0` (number) (rule 1, `port`)'],
+    [[{ port: 65_536, use: false }], 'got `65536` (number)'],
+    [[{ port: 1.5, use: false }], 'got `1.5` (number)'],
+    [[{ port: '5432', use: false }], 'Expected a port from 1 to 65535, got `5432` (string) (rule 1, `port`)'],
+    [[{ port: [6379, 5432], use: false }], 'did you mean [[6379, 6379], [5432, 5432]]?'],
+    [[{ port: [[1, 2, 3]], use: false }], 'got an array'],
+    [[{ port: [], use: false }], 'got an empty array (rule 1, `port`)'],
+    [[{ host: [], use: false }], 'got an empty array (rule 1, `host`)'],
+    [[{ host: null, use: false }], 'got null (rule 1, `host`)'],
+    [[{ host: 7, use: false }], "Expected a host's name, its address or a CIDR block, got `7` (number)"],
+    [[{ host: '', use: false }], 'got `` (string)'],
+    [[{ host: '10.0.0.256', use: false }], 'got `10.0.0.256` (string)'],
+    [[{ host: '10.0.0.0/33', use: false }], 'got `10.0.0.0/33` (string)'],
+    [[{ host: 'fd00::/129', use: false }], 'got `fd00::/129` (string)'],
+    [[{ host: '10.0.0.0/8/8', use: false }], 'got `10.0.0.0/8/8` (string)'],
+    [[{ host: '*.internal', use: false }], 'got `*.internal` (string)'],
+    [[{ host: 'http://db', use: false }], 'got `http://db` (string)'],
+  ])('%o', (rules, message) => {
+    let thrown: unknown;
+    try {
+      compileRules(rules);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toMatchObject({
+      code: 'ERR_KEEPALIVE_INVALID_OPTION',
+      message: expect.stringContaining(message),
+    });
+  });
+});
+
+test.each<[KeepAliveRule, 'client' | 'server', string]>([
+  [{ use: 'loadBalancer' }, 'client', '*=loadBalancer'],
+  [{ port: 5432, use: 'database' }, 'client', '5432=database'],
+  [{ host: 'fd00::/8', port: [1, 2], use: false }, 'client', '[fd00::/8]:1-2=off'],
+  [{ side: 'server', port: 8080, use: { count: 3 } }, 'server', 'listen:8080={"count":3}'],
+  [{ host: ['a', 'b'], use: false }, 'client', 'a,b=off'],
+])('%o is shown on the %s side as %s', (rule, side, want) => {
+  const [compiled] = compileRules([rule]);
+  expect(compiled && ruleText(compiled, side)).toBe(want);
+});

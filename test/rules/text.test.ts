@@ -1,0 +1,83 @@
+import { describe, expect, it, test } from 'vitest';
+import { compileRules, type KeepAliveRule } from '../../src/rules/rule.ts';
+import { parseRuleText } from '../../src/rules/text.ts';
+
+const parse = (text: string) => parseRuleText(text, 'TCP_KEEPALIVE');
+
+it('reads every form', () => {
+  const text =
+    '5432=database; 10.0.0.0/8:6379=database; [fd00::/8]:6379=fastFailover; listen:8080=websocket; 9090=off; *=loadBalancer';
+  expect(parse(text)).toEqual<KeepAliveRule[]>([
+    { side: 'client', port: [5432, 5432], use: 'database' },
+    { side: 'client', host: '10.0.0.0/8', port: [6379, 6379], use: 'database' },
+    { side: 'client', host: 'fd00::/8', port: [6379, 6379], use: 'fastFailover' },
+    { side: 'server', port: [8080, 8080], use: 'websocket' },
+    { side: 'client', port: [9090, 9090], use: false },
+    { side: 'client', use: 'loadBalancer' },
+  ]);
+});
+
+test.each<[string, KeepAliveRule]>([
+  ['5000-5999=database', { side: 'client', port: [5000, 5999], use: 'database' }],
+  ['db.internal=database', { side: 'client', host: 'db.internal', use: 'database' }],
+  ['db.internal:5432=database', { side: 'client', host: 'db.internal', port: [5432, 5432], use: 'database' }],
+  ['[::1]=off', { side: 'client', host: '::1', use: false }],
+  ['10.0.0.1=off', { side: 'client', host: '10.0.0.1', use: false }],
+  ['*:6379=database', { side: 'client', port: [6379, 6379], use: 'database' }],
+  ['listen:*=websocket', { side: 'server', use: 'websocket' }],
+  ['Listen:8080=websocket', { side: 'server', port: [8080, 8080], use: 'websocket' }],
+  ['LISTEN: *=websocket', { side: 'server', use: 'websocket' }],
+  ['listener=off', { side: 'client', host: 'listener', use: false }],
+  ['listen:8000-8099=websocket', { side: 'server', port: [8000, 8099], use: 'websocket' }],
+  [' \t5432 = database ;\n', { side: 'client', port: [5432, 5432], use: 'database' }],
+])('%j', (text, want) => {
+  expect(parse(text)).toEqual([want]);
+  expect(() => compileRules(parse(text))).not.toThrow();
+});
+
+test.each(['', ' ', ';', ' ; ;'])('%j has no rules', (text) => {
+  expect(parse(text)).toEqual([]);
+});
+
+describe('a mistake is told in one line that points at it', () => {
+  test.each<[string, string]>([
+    ['5432', 'Expected target=use, such as 5432=database, got `5432` (TCP_KEEPALIVE, rule 1, character 1)'],
+    ['5432=database 6379=off', 'Expected target=use, such as 5432=database, got `5432=database 6379=off`'],
+    ['5432=database; 6379=databse', 'did you mean `database`? (TCP_KEEPALIVE, rule 2, character 21)'],
+    ['5432=', 'got nothing'],
+    ['=database', 'got `` (string) (TCP_KEEPALIVE, rule 1, character 1)'],
+    ['5432=database;;  70000=off', 'got `70000` (number) (TCP_KEEPALIVE, rule 2, character 18)'],
+    ['5999-5000=off', 'Expected the lower port of a range first'],
+    ['db:x=off', 'Expected a port or a range such as 5000-5999, got `x`'],
+    ['db:=off', 'Expected a port or a range such as 5000-5999, got nothing'],
+    ['fd00::1=off', 'Expected an IPv6 address in brackets, such as [fd00::1]:6379, got `fd00::1`'],
+    ['[fd00::1=off', 'Expected an IPv6 address in brackets'],
+    ['[fd00::1]6379=off', 'Expected an IPv6 address in brackets'],
+    ['10.0.0.0/33=off', 'got `10.0.0.0/33` (string)'],
+    ['listen:127.0.0.1:80=off', 'Expected a port or a range such as 5000-5999, got `127.0.0.1:80`'],
+    ['listen:=off', 'got nothing'],
+    ['listen=off', 'Expected a port after `listen`, such as listen:8080 or listen:*, got `listen`'],
+    ['Listen=off', 'got `Listen`'],
+    ['listen:80\n81=off', 'Expected a port or a range such as 5000-5999, got `80\\n81`'],
+    [
+      '5432=database\n6379=off\n',
+      'got `5432=database\\n6379=off`; rules are separated by semicolons (TCP_KEEPALIVE, rule 1, character 1)',
+    ],
+    ['5432=data\r\u2028base', 'rule 1, character 6)'],
+    ['*.internal=off', 'got `*.internal` (string)'],
+    [
+      '5432=Off',
+      'Expected a preset (`database`, `fastFailover`, `websocket`, `tunnel`, `loadBalancer`) or `off`, got `Off`',
+    ],
+  ])('%j', (text, message) => {
+    let thrown: Error | undefined;
+    try {
+      parse(text);
+    } catch (error) {
+      thrown = error as Error;
+    }
+    expect(thrown).toMatchObject({ code: 'ERR_KEEPALIVE_INVALID_OPTION' });
+    expect(thrown?.message).toContain(message);
+    expect(thrown?.message).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}]/u);
+  });
+});

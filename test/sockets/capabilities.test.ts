@@ -1,0 +1,102 @@
+import { capabilities } from 'tcp-keepalive';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { optionNames } from '../../src/options/options.ts';
+import { presets } from '../../src/options/presets.ts';
+import { nodeTakesIntervalAndCount } from '../../src/sockets/node-way.ts';
+import { connectedPair } from '../helpers/connected-pair.ts';
+import { missingKoffi } from '../helpers/missing-koffi.ts';
+import { packageOn } from '../helpers/package-on.ts';
+import { recordedLibc } from '../helpers/recorded-libc.ts';
+
+test.runIf(process.platform === 'linux')('Linux has everything', () => {
+  expect(capabilities()).toStrictEqual({
+    platform: 'linux',
+    through: 'setsockopt',
+    options: {
+      enable: { set: true, read: true, constant: 'SO_KEEPALIVE' },
+      initialDelay: { set: true, read: true, constant: 'TCP_KEEPIDLE' },
+      interval: { set: true, read: true, constant: 'TCP_KEEPINTVL' },
+      count: { set: true, read: true, constant: 'TCP_KEEPCNT' },
+      userTimeout: { set: true, read: true, constant: 'TCP_USER_TIMEOUT' },
+    },
+    tcpInfo: true,
+  });
+});
+
+test('nobody can change the answer', () => {
+  const { options } = capabilities();
+  expect(Object.isFrozen(capabilities())).toBe(true);
+  expect(Object.isFrozen(options)).toBe(true);
+  for (const option of Object.values(options)) expect(Object.isFrozen(option)).toBe(true);
+});
+
+describe('a system whose kernel lacks some', () => {
+  test.each([
+    { platform: 'darwin', lacks: [], bound: 'TCP_RXT_CONNDROPTIME' },
+    { platform: 'freebsd', lacks: [], bound: 'TCP_MAXUNACKTIME' },
+    { platform: 'netbsd', lacks: ['userTimeout'], bound: undefined },
+    { platform: 'sunos', lacks: ['userTimeout'], bound: undefined },
+    { platform: 'openbsd', lacks: ['initialDelay', 'interval', 'count', 'userTimeout'], bound: undefined },
+  ])('$platform lacks $lacks', async ({ platform, lacks, bound }) => {
+    recordedLibc();
+    const { capabilities } = await packageOn(platform);
+    const { options, ...rest } = capabilities();
+    expect(rest).toEqual({ platform, through: 'setsockopt', tcpInfo: false });
+    expect(options.userTimeout.constant).toBe(bound);
+    for (const name of optionNames) {
+      const lacking = { set: false, read: false, reason: `${platform} has no such option` };
+      expect(options[name]).toEqual(
+        lacks.some((lack) => lack === name)
+          ? lacking
+          : { set: true, read: true, constant: expect.any(String) },
+      );
+    }
+  });
+});
+
+describe('where only Node’s own call is left', () => {
+  const obstacles = [
+    { where: 'Windows', platform: 'win32', reason: 'Node gives no descriptor on Windows' },
+    { where: 'a system that nobody has written', platform: 'aix', reason: 'no option table for aix' },
+    { where: 'Deno', platform: 'linux', reason: 'Deno gives no descriptor' },
+    { where: 'without koffi', platform: 'linux', reason: 'koffi could not be loaded: not installed' },
+  ];
+
+  test.each(obstacles)('$where', async ({ where, platform, reason }) => {
+    if (where === 'Deno') stubDeno();
+    if (where === 'without koffi') missingKoffi(new Error('not installed'));
+    const { capabilities } = await packageOn(platform);
+    const { options, ...rest } = capabilities();
+    expect(rest).toEqual({ platform, through: 'node', reason, tcpInfo: false });
+    for (const name of optionNames) {
+      const set =
+        name === 'enable' || name === 'initialDelay' || (name !== 'userTimeout' && nodeTakesIntervalAndCount);
+      expect(options[name]).toMatchObject({
+        set,
+        read: false,
+        reason: set ? `cannot be read: ${reason}` : reason,
+      });
+    }
+  });
+
+  test('Windows still has its names for them', async () => {
+    const { capabilities } = await packageOn('win32');
+    expect(capabilities().options.userTimeout.constant).toBe('TCP_MAXRTMS');
+  });
+});
+
+test.each(optionNames)('%s can be set exactly where it says so', async (name) => {
+  const { client, close } = await connectedPair();
+  onTestFinished(close);
+  for (const system of [process.platform, 'openbsd', 'aix']) {
+    if (system === 'openbsd') recordedLibc();
+    const here = await packageOn(system);
+    const set = () => here.setKeepAlive(client, presets.database).skipped?.includes(name) !== true;
+    expect({ system, set: set() }).toEqual({ system, set: here.capabilities().options[name].set });
+  }
+});
+
+function stubDeno(): void {
+  vi.stubGlobal('Deno', {});
+  onTestFinished(() => void vi.unstubAllGlobals());
+}

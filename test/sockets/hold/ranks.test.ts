@@ -1,0 +1,229 @@
+import { once } from 'node:events';
+import net from 'node:net';
+import tls from 'node:tls';
+import { keepAlive, setKeepAlive } from 'tcp-keepalive';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { KeepAliveSettings } from '../../../src/options/options.ts';
+import { parseKeepAliveOptions } from '../../../src/options/parse.ts';
+import { holdSocket } from '../../../src/sockets/hold.ts';
+import { DRIVER, EXPLICIT, type HoldOwner, RULE } from '../../../src/sockets/hold-record.ts';
+import { connectedPair } from '../../helpers/connected-pair.ts';
+import { soonAfter } from '../../helpers/hold-parts.ts';
+import { kernelValues } from '../../helpers/raw-options.ts';
+import { certificate, certificateKey } from '../../helpers/test-certificate.ts';
+
+/** Options that tell in the kernel who set them. */
+function sign(initialDelay: number): KeepAliveSettings {
+  return parseKeepAliveOptions({ initialDelay, interval: 5_000, count: 3, userTimeout: 20_000 });
+}
+const inKernel = { rule: '1:11/5/3 20000', driver: '1:12/5/3 20000', explicit: '1:13/5/3 20000' };
+
+type Act = (socket: net.Socket, owner?: HoldOwner) => void;
+const rule: Act = (socket, owner) => holdSocket(socket, { settings: sign(11_000), rank: RULE, owner });
+const driver: Act = (socket) => holdSocket(socket, { settings: sign(12_000), rank: DRIVER });
+const explicit: Act = (socket) => void keepAlive(socket, sign(13_000));
+const acts = { rule, driver, explicit };
+type Name = keyof typeof acts;
+
+const orders: { order: readonly Name[]; winner: Name }[] = [
+  { order: ['rule', 'driver', 'explicit'], winner: 'explicit' },
+  { order: ['rule', 'explicit', 'driver'], winner: 'explicit' },
+  { order: ['driver', 'rule', 'explicit'], winner: 'explicit' },
+  { order: ['driver', 'explicit', 'rule'], winner: 'explicit' },
+  { order: ['explicit', 'rule', 'driver'], winner: 'explicit' },
+  { order: ['explicit', 'driver', 'rule'], winner: 'explicit' },
+  { order: ['rule', 'driver'], winner: 'driver' },
+  { order: ['driver', 'rule'], winner: 'driver' },
+  { order: ['rule'], winner: 'rule' },
+];
+
+async function listener<S extends net.Server>(server: S): Promise<{ server: S; port: number }> {
+  const accepted = new Set<net.Socket>();
+  server.on('connection', (socket: net.Socket) => accepted.add(socket.on('error', () => {})));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    for (const socket of accepted) socket.destroy();
+    server.close();
+  });
+  return { server, port: (server.address() as net.AddressInfo).port };
+}
+
+async function connecting(): Promise<net.Socket> {
+  const { port } = await listener(net.createServer());
+  const socket = net.connect(port, '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  return socket;
+}
+
+async function connection(): Promise<net.Socket> {
+  const { client, close } = await connectedPair();
+  onTestFinished(close);
+  return client;
+}
+
+async function settled(socket: net.Socket): Promise<string> {
+  if (socket.connecting) await once(socket, 'connect');
+  await soonAfter();
+  return kernelValues(socket);
+}
+
+describe.runIf(process.platform === 'linux')('who has more say', () => {
+  describe.each(orders)('$order: $winner', ({ order, winner }) => {
+    test('on an open socket', async () => {
+      const socket = await connection();
+      for (const name of order) acts[name](socket);
+      socket.setKeepAlive(true, 33_000);
+      expect(kernelValues(socket)).toBe(inKernel[winner]);
+    });
+
+    test('before it connects', async () => {
+      const socket = await connecting();
+      for (const name of order) acts[name](socket);
+      expect(await settled(socket)).toBe(inKernel[winner]);
+    });
+  });
+
+  test.each<Name>(['rule', 'driver'])('a %s leaves what setKeepAlive set', async (name) => {
+    const socket = await connection();
+    setKeepAlive(socket, sign(13_000));
+    acts[name](socket);
+    expect(kernelValues(socket)).toBe(inKernel.explicit);
+  });
+
+  test.each<Name>(['rule', 'driver'])(
+    "a %s leaves what an earlier 'connect' listener set with setKeepAlive",
+    async (name) => {
+      const socket = await connecting();
+      socket.on('connect', () => setKeepAlive(socket, sign(13_000)));
+      acts[name](socket);
+      expect(await settled(socket)).toBe(inKernel.explicit);
+    },
+  );
+
+  test.each<Name>(['rule', 'driver'])(
+    "a %s leaves what an earlier 'connect' listener set on TLS that it started",
+    async (name) => {
+      const { port } = await listener(tls.createServer({ cert: certificate, key: certificateKey }));
+      const under = new net.Socket();
+      under.on('connect', () => {
+        const over = tls.connect({ socket: under, ca: certificate, servername: 'localhost' });
+        onTestFinished(() => void over.destroy());
+        setKeepAlive(over, sign(13_000));
+      });
+      // Now there is no handle yet that both could find the hold on.
+      acts[name](under);
+      under.connect(port, '127.0.0.1');
+      expect(await settled(under)).toBe(inKernel.explicit);
+    },
+  );
+
+  test('a driver leaves what setKeepAlive made of a rule’s hold', async () => {
+    const socket = await connection();
+    rule(socket);
+    setKeepAlive(socket, { count: 4 });
+    driver(socket);
+    socket.setKeepAlive(true, 33_000);
+    expect(kernelValues(socket)).toBe('1:11/5/4 20000');
+  });
+
+  test.each<Name>(['rule', 'driver'])('a %s does not undo keepAlive(socket, false)', async (name) => {
+    const open = await connection();
+    const before = kernelValues(open);
+    keepAlive(open, false);
+    acts[name](open);
+    expect(kernelValues(open)).toBe(before);
+
+    const soon = keepAlive(await connecting(), false);
+    acts[name](soon);
+    expect(await settled(soon)).toBe(before);
+  });
+
+  test.each<Name>(['rule', 'driver'])('keepAlive(socket, false) ends what a %s holds', async (name) => {
+    const socket = await connection();
+    acts[name](socket);
+    keepAlive(socket, false);
+    socket.setKeepAlive(true, 33_000);
+    expect(kernelValues(socket)).toBe('1:33/1/10 20000');
+  });
+
+  test('an owner’s release ends its holds and no others', async () => {
+    const owner: HoldOwner = { released: false };
+    const [ruled, driven, asked] = await Promise.all([connection(), connection(), connection()]);
+    for (const socket of [ruled, driven, asked]) rule(socket, owner);
+    driver(driven);
+    setKeepAlive(asked, { count: 4 });
+    owner.released = true;
+    for (const socket of [ruled, driven, asked]) socket.setKeepAlive(true, 33_000);
+    expect(kernelValues(ruled)).toBe('1:33/1/10 20000');
+    expect(kernelValues(driven)).toBe(inKernel.driver);
+    expect(kernelValues(asked)).toBe('1:11/5/4 20000');
+  });
+
+  test('an owner’s release before the connection leaves the connection alone', async () => {
+    const owner: HoldOwner = { released: false };
+    const socket = await connecting();
+    rule(socket, owner);
+    owner.released = true;
+    expect(await settled(socket)).toBe(kernelValues(await connection()));
+  });
+
+  test('after a release others may hold', async () => {
+    const owner: HoldOwner = { released: false };
+    const socket = await connection();
+    holdSocket(socket, { settings: sign(13_000), rank: EXPLICIT, owner });
+    owner.released = true;
+    rule(socket);
+    expect(kernelValues(socket)).toBe(inKernel.rule);
+  });
+
+  test.each<Name>(['rule', 'driver'])(
+    'a %s on TLS leaves what is held on the socket underneath',
+    async (name) => {
+      const { port } = await listener(tls.createServer({ cert: certificate, key: certificateKey }));
+      const under = net.connect(port, '127.0.0.1');
+      explicit(under);
+      const over = tls.connect({ socket: under, ca: certificate, servername: 'localhost' });
+      onTestFinished(() => void over.destroy());
+      acts[name](over);
+      await once(over, 'secureConnect');
+      expect(kernelValues(under)).toBe(inKernel.explicit);
+    },
+  );
+
+  describe('TLS started on a socket that still connects', () => {
+    async function overConnecting() {
+      const { port } = await listener(tls.createServer({ cert: certificate, key: certificateKey }));
+      const under = net.connect(port, '127.0.0.1');
+      const startTls = () => {
+        const over = tls.connect({ socket: under, ca: certificate, servername: 'localhost' });
+        onTestFinished(() => void over.destroy());
+        return over;
+      };
+      return { under, startTls };
+    }
+
+    test.each([{ last: 'under' }, { last: 'over' }] as const)(
+      'the last call wins: $last',
+      async ({ last }) => {
+        const { under, startTls } = await overConnecting();
+        keepAlive(under, sign(14_000));
+        const over = startTls();
+        for (const socket of last === 'under' ? [over, under] : [under, over]) {
+          keepAlive(socket, sign(socket === over ? 15_000 : 16_000));
+        }
+        await once(over, 'secureConnect');
+        expect(await settled(under)).toBe(last === 'under' ? '1:16/5/3 20000' : '1:15/5/3 20000');
+      },
+    );
+
+    test('false on it ends what the socket underneath was to hold', async () => {
+      const { under, startTls } = await overConnecting();
+      keepAlive(under, sign(14_000));
+      const over = startTls();
+      keepAlive(over, false);
+      await once(over, 'secureConnect');
+      expect(await settled(under)).toBe(kernelValues(await connection()));
+    });
+  });
+});

@@ -1,0 +1,281 @@
+import { once } from 'node:events';
+import net from 'node:net';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { presets } from '../../src/options/presets.ts';
+import { nodeTakesIntervalAndCount } from '../../src/sockets/node-way.ts';
+import { connectedPair } from '../helpers/connected-pair.ts';
+import { hideDescriptor, showDescriptor } from '../helpers/hide-descriptor.ts';
+import { soonAfter } from '../helpers/hold-parts.ts';
+import { missingKoffi } from '../helpers/missing-koffi.ts';
+import { type Package, packageOn } from '../helpers/package-on.ts';
+import { kernelValues } from '../helpers/raw-options.ts';
+import { recordedLibc } from '../helpers/recorded-libc.ts';
+
+// What Node's own call leaves in the kernel for the preset `database`, and what it cannot take.
+const databaseByNode = nodeTakesIntervalAndCount ? '1:10/5/3 0' : '1:10/1/10 0';
+const skippedByNode = nodeTakesIntervalAndCount ? ['userTimeout'] : ['interval', 'count', 'userTimeout'];
+
+async function connection(): Promise<net.Socket> {
+  const { client, close } = await connectedPair();
+  onTestFinished(close);
+  return client;
+}
+
+/** Gives Node's own call another form until the test ends, and tells what it was called with. */
+function nodeWith(parameters: 2 | 4): { calls: unknown[][] } {
+  const calls: unknown[][] = [];
+  const own = net.Socket.prototype.setKeepAlive;
+  function record(this: net.Socket, ...args: unknown[]): net.Socket {
+    calls.push(args);
+    return this;
+  }
+  net.Socket.prototype.setKeepAlive = Object.defineProperty(record, 'length', { value: parameters });
+  onTestFinished(() => {
+    net.Socket.prototype.setKeepAlive = own;
+  });
+  return { calls };
+}
+
+/** The process warnings until the test ends. */
+function warnings(): () => { message: string; code: string | undefined }[] {
+  const emit = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+  onTestFinished(() => emit.mockRestore());
+  return () =>
+    emit.mock.calls.map(([warning, options]) => ({
+      message: String(warning),
+      code: (options as unknown as { code?: string } | undefined)?.code,
+    }));
+}
+
+const forms = [
+  { form: 2, options: { enable: true }, call: [true], skipped: undefined },
+  { form: 2, options: { enable: false }, call: [false], skipped: undefined },
+  { form: 2, options: { initialDelay: 9_001 }, call: [true, 10_000], skipped: undefined },
+  { form: 2, options: { interval: 5_000 }, call: [true], skipped: ['interval'] },
+  { form: 2, options: { enable: false, initialDelay: 9_000 }, call: [false], skipped: ['initialDelay'] },
+  { form: 2, options: { userTimeout: 5_000 }, call: undefined, skipped: ['userTimeout'] },
+  { form: 2, options: {}, call: undefined, skipped: undefined },
+  { form: 2, options: presets.database, call: [true, 10_000], skipped: ['interval', 'count', 'userTimeout'] },
+  { form: 4, options: { enable: true }, call: [true], skipped: undefined },
+  { form: 4, options: { initialDelay: 9_001 }, call: [true, 10_000], skipped: undefined },
+  // Node takes an interval only with a delay and a count.
+  { form: 4, options: { interval: 5_000, count: 3 }, call: [true], skipped: ['interval', 'count'] },
+  {
+    form: 4,
+    options: { initialDelay: 10_000, count: 3 },
+    call: [true, 10_000],
+    skipped: ['count'],
+  },
+  {
+    form: 4,
+    options: { ...presets.database, enable: false },
+    call: [false],
+    skipped: ['initialDelay', 'interval', 'count', 'userTimeout'],
+  },
+  { form: 4, options: presets.database, call: [true, 10_000, 5_000, 3], skipped: ['userTimeout'] },
+] as const;
+
+describe.each([
+  { where: 'Windows', platform: 'win32', hide: hideDescriptor },
+  { where: 'a runtime that gives no descriptor', platform: 'linux', hide: hideDescriptor },
+  { where: 'a system that nobody has written', platform: 'aix', hide: () => {} },
+])('on $where, here a fake of it', ({ platform, hide }) => {
+  test.each(forms)(
+    'Node with $form parameters does for $options: $call',
+    async ({ form, options, call, skipped }) => {
+      const client = await connection();
+      const { calls } = nodeWith(form);
+      const system = recordedLibc();
+      const { setKeepAlive } = await packageOn(platform);
+      hide(client);
+
+      const applied = setKeepAlive(client, options);
+
+      // There may be others before, since Node skips a call that equals its last one.
+      expect(calls.at(-1)).toEqual(call);
+      expect(applied.skipped).toEqual(skipped);
+      const written = Object.keys(applied).filter((name) => name !== 'skipped');
+      const asked =
+        Object.keys(options).length === 0 || 'userTimeout' in options
+          ? options
+          : { enable: true, ...options };
+      expect(written.sort()).toEqual(
+        Object.keys(asked)
+          .filter((name) => !skipped?.some((lacking) => lacking === name))
+          .sort(),
+      );
+      expect(Object.isFrozen(applied)).toBe(true);
+      // Never another system's numbers.
+      expect(system.calls).toEqual([]);
+    },
+  );
+
+  test.each(forms)('strict with $form parameters for $options', async ({ form, options, call, skipped }) => {
+    const client = await connection();
+    const { calls } = nodeWith(form);
+    const { setKeepAlive } = await packageOn(platform);
+    hide(client);
+    const set = () => setKeepAlive(client, options, { strict: true });
+    if (skipped === undefined) {
+      set();
+      expect(calls.at(-1)).toEqual(call);
+    } else {
+      expect(set).toThrow(
+        expect.objectContaining({
+          code: 'ERR_KEEPALIVE_UNSUPPORTED',
+          message: expect.stringMatching(
+            new RegExp(
+              `^Expected every option to be available \\(strict\\), got no ${skipped.map((name) => `\`${name}\`( \\(\\w+\\))?`).join(', ')} on ${platform}; leave strict out to set the rest$`,
+            ),
+          ),
+          applied: [],
+        }),
+      );
+      expect(calls).toEqual([]);
+    }
+  });
+
+  test.runIf(process.platform === 'linux')('the kernel has what Node can set', async () => {
+    const client = await connection();
+    const { setKeepAlive } = await packageOn(platform);
+    hide(client);
+    expect(setKeepAlive(client, 'database').skipped).toEqual(skippedByNode);
+    showDescriptor(client);
+    expect(kernelValues(client)).toBe(databaseByNode);
+  });
+
+  test('nothing can be read back', async () => {
+    const client = await connection();
+    const { getKeepAlive } = await packageOn(platform);
+    hide(client);
+    expect(() => getKeepAlive(client)).toThrow(
+      expect.objectContaining(
+        platform === 'aix'
+          ? {
+              code: 'ERR_KEEPALIVE_UNSUPPORTED',
+              message:
+                'Expected a system whose socket options are known, got aix; CONTRIBUTING tells how to add one',
+            }
+          : {
+              code: 'ERR_KEEPALIVE_NO_DESCRIPTOR',
+              message: `Expected a socket with a descriptor to read from, got one without; this runtime gives none on ${platform}`,
+            },
+      ),
+    );
+  });
+
+  test('options are checked all the same', async () => {
+    const client = await connection();
+    const { calls } = nodeWith(2);
+    const { setKeepAlive } = await packageOn(platform);
+    hide(client);
+    expect(() => setKeepAlive(client, { initialDelay: 10 })).toThrow(
+      expect.objectContaining({ code: 'ERR_KEEPALIVE_INVALID_OPTION' }),
+    );
+    expect(calls).toEqual([]);
+  });
+
+  test.runIf(process.platform === 'linux')('a hold keeps what Node set, without a warning', async () => {
+    const warned = warnings();
+    const client = await connection();
+    const { keepAlive } = await packageOn(platform);
+    hide(client);
+    const problems: Error[] = [];
+    expect(keepAlive(client, 'database', { onError: (error) => problems.push(error) })).toBe(client);
+    client.setKeepAlive(true, 60_000);
+    showDescriptor(client);
+    expect(kernelValues(client)).toBe(databaseByNode);
+    expect(problems).toEqual([]);
+    expect(warned()).toEqual([]);
+  });
+});
+
+describe.runIf(process.platform === 'linux')('without koffi, here a fake that does not load', () => {
+  const cause = new Error("Cannot find module 'koffi'\nRequire stack:\n- /somewhere");
+  const failure = {
+    code: 'ERR_KEEPALIVE_UNSUPPORTED',
+    cause,
+    applied: [],
+    message:
+      "Expected koffi, which makes the system calls, to load, got: Cannot find module 'koffi'; install it with its optional dependencies, keep it out of bundles, and under --permission allow it with --allow-addons",
+  };
+
+  test('what a caller asks for by name throws, and changes nothing', async () => {
+    const client = await connection();
+    const before = kernelValues(client);
+    missingKoffi(cause);
+    const { getKeepAlive, getTcpInfo, setKeepAlive } = await packageOn('linux');
+    expect(() => setKeepAlive(client, 'database')).toThrow(expect.objectContaining(failure));
+    expect(() => setKeepAlive(client, { enable: true })).toThrow(expect.objectContaining(failure));
+    expect(() => getKeepAlive(client)).toThrow(expect.objectContaining(failure));
+    expect(() => getTcpInfo(client)).toThrow(expect.objectContaining(failure));
+    expect(kernelValues(client)).toBe(before);
+  });
+
+  test('holds make Node’s own call, keep what it set, and warn once for all', async () => {
+    const warned = warnings();
+    const [open, later] = [await connection(), new net.Socket()];
+    missingKoffi(cause);
+    const { keepAlive } = await packageOn('linux');
+    const problems: Error[] = [];
+
+    keepAlive(open, 'database', { onError: (error) => problems.push(error) });
+    expect(kernelValues(open)).toBe(databaseByNode);
+    open.setKeepAlive(true, 60_000);
+    expect(kernelValues(open)).toBe(databaseByNode);
+
+    keepAlive(later, 'database');
+    await connectToListener(later);
+    expect(kernelValues(later)).toBe(databaseByNode);
+
+    expect(problems).toEqual([]);
+    const left = nodeTakesIntervalAndCount
+      ? 'no bound on unacknowledged data and no reading back'
+      : 'probes every 1 s, 10 times, after the initial delay, no bound on unacknowledged data, and no reading back';
+    expect(warned()).toEqual([
+      {
+        code: 'ERR_KEEPALIVE_UNSUPPORTED',
+        message: `${failure.message}. Until then Node's own setKeepAlive is used: ${left}`,
+      },
+    ]);
+  });
+
+  test.each<{ whose: string; serve: (lib: Package, server: net.Server) => void }>([
+    { whose: 'a server', serve: (lib, server) => void lib.keepAliveServer(server, 'database') },
+    {
+      whose: 'a listener with a rule',
+      serve: (lib) => onTestFinished(lib.installKeepAlive([{ side: 'server', use: 'database' }])),
+    },
+  ])('each connection of $whose gets Node’s own call, and all one warning', async ({ serve }) => {
+    const warned = warnings();
+    missingKoffi(cause);
+    const server = net.createServer();
+    serve(await packageOn('linux'), server);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    for (const _ of ['first', 'second']) {
+      const client = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
+      const [accepted] = (await once(server, 'connection')) as [net.Socket];
+      onTestFinished(() => {
+        client.destroy();
+        accepted.destroy();
+      });
+      await soonAfter();
+      expect(kernelValues(accepted)).toBe(databaseByNode);
+    }
+    onTestFinished(() => void server.close());
+    expect(warned()).toEqual([expect.objectContaining({ code: 'ERR_KEEPALIVE_UNSUPPORTED' })]);
+  });
+});
+
+/** Connects a socket to a listener that goes with the test. */
+async function connectToListener(socket: net.Socket): Promise<void> {
+  const listener = net.createServer((accepted) => accepted.resume()).listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  onTestFinished(() => {
+    socket.destroy();
+    listener.close();
+  });
+  socket.connect((listener.address() as net.AddressInfo).port, '127.0.0.1');
+  await once(socket, 'connect');
+}
