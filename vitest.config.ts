@@ -15,6 +15,7 @@ const config: ViteUserConfig = {
   },
   resolve: {
     alias: [
+      { find: /^#core$/, replacement: source('./src/core.ts') },
       { find: /^tcp-keepalive$/, replacement: source('./src/index.ts') },
       { find: /^tcp-keepalive\/(predict|heartbeat)$/, replacement: source('./src/$1/index.ts') },
       { find: /^tcp-keepalive\/register$/, replacement: source('./src/register.ts') },

@@ -1,9 +1,12 @@
 /**
- * What driver modules and `tcp-keepalive/register` use of the main entry. Nothing here is public.
+ * The library, whole and once. It is built as `dist/core`, which the package's entries import as
+ * `#core`: were it bundled into each of them, each would load its own koffi and keep its own state.
+ * It is no entry of the package itself; `index.ts` says which of these names are public.
  *
  * @module
  */
 
+export { getTcpInfo } from './kernel/tcp-info.ts';
 export {
   invalidOption,
   isPlain,
@@ -16,10 +19,16 @@ export {
 export { didYouMean, listed } from './options/fields.ts';
 export { parseKeepAliveOptions } from './options/parse.ts';
 export { presets } from './options/presets.ts';
-export { installRules } from './rules/install.ts';
-export { checkHost, checkPorts, compileRules, inContext, ruleText } from './rules/rule.ts';
-export { holdSocket } from './sockets/hold.ts';
+export { pathIdleLimits } from './predict/paths.ts';
+export { planKeepAlive } from './predict/plan.ts';
+export { predictDetection } from './predict/predict.ts';
+export { reviewKeepAlive } from './predict/review.ts';
+export { debugLine } from './rules/debug-line.ts';
+export { rulesOfEnvironment } from './rules/environment.ts';
+export { installKeepAlive, installRules } from './rules/install.ts';
+export { capabilities } from './sockets/capabilities.ts';
+export { holdSocket, keepAlive } from './sockets/hold.ts';
 export { DRIVER } from './sockets/hold-record.ts';
 export { onErrorOf, report, warnOnce } from './sockets/report.ts';
 export { keepAliveServer } from './sockets/server.ts';
-export { getKeepAlive } from './sockets/set.ts';
+export { getKeepAlive, setKeepAlive } from './sockets/set.ts';

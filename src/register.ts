@@ -1,12 +1,10 @@
 /**
  * Installs the rules of the environment. Nothing is exported: `node --import tcp-keepalive/register`.
  *
- * @module
+ * @module tcp-keepalive/register
  */
 import { writeSync } from 'node:fs';
-import { installRules } from './core.ts';
-import { debugLine } from './rules/debug-line.ts';
-import { rulesOfEnvironment } from './rules/environment.ts';
+import { debugLine, installRules, rulesOfEnvironment } from '#core';
 
 // Written past process.stderr, whose errors would end the process, and which may be piped away.
 function print(line: string): void {

@@ -73,14 +73,3 @@ test('every module of src/drivers has its entry', () => {
   for (const file of readdirSync('src/drivers').filter((name) => name !== 'kit.ts'))
     expect(entries).toContain(`./${file.replace('.ts', '')}`);
 });
-
-test('what lies around the main entry takes its core from one place, which the build replaces', () => {
-  const around = ['drivers/kit', 'register', 'rules/environment', 'rules/text', 'rules/debug-line'];
-  const door = ['core', 'kit', 'debug-line', 'text', 'rules/environment', 'rules/debug-line'];
-  const drivers = readdirSync('src/drivers').map((file) => `drivers/${file.replace('.ts', '')}`);
-  for (const file of [...around, ...drivers]) {
-    const text = readFileSync(`src/${file}.ts`, 'utf8');
-    const imports = text.matchAll(/^import (?!type )[^;]*? from '\.{1,2}\/([\w/-]+)\.ts';$/gm);
-    for (const [, from] of imports) expect(door, file).toContain(from);
-  }
-});

@@ -1,8 +1,20 @@
+/**
+ * Keepalive timers for connections of `amqplib`.
+ *
+ * @module tcp-keepalive/amqplib
+ */
 import type net from 'node:net';
-import { holdSocket, keepAliveError, report } from '../core.ts';
-import type { KeepAliveInput } from '../options/options.ts';
-import type { OnError } from '../sockets/report.ts';
-import { driverRequest, expectTarget, isMethod, type Members } from './kit.ts';
+import {
+  driverRequest,
+  expectTarget,
+  holdSocket,
+  isMethod,
+  type KeepAliveInput,
+  keepAliveError,
+  type Members,
+  type OnError,
+  report,
+} from './kit.ts';
 
 /** A connection of amqplib, of either of its interfaces. */
 export interface AmqplibConnection {

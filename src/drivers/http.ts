@@ -1,8 +1,19 @@
+/**
+ * Keepalive timers for connections of Node's `http` and `https` agents.
+ *
+ * @module tcp-keepalive/http
+ */
 import type net from 'node:net';
-import { holdSocket, keepAliveServer } from '../core.ts';
-import type { KeepAliveInput } from '../options/options.ts';
-import type { OnError } from '../sockets/report.ts';
-import { driverRequest, expectTarget, isMethod, type Members } from './kit.ts';
+import {
+  driverRequest,
+  expectTarget,
+  holdSocket,
+  isMethod,
+  type KeepAliveInput,
+  keepAliveServer,
+  type Members,
+  type OnError,
+} from './kit.ts';
 
 type SocketsByName = Readonly<Record<string, readonly net.Socket[] | undefined>>;
 

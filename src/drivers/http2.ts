@@ -1,8 +1,22 @@
+/**
+ * Keepalive timers for `http2` sessions.
+ *
+ * @module tcp-keepalive/http2
+ */
 import type net from 'node:net';
-import { holdSocket, keepAliveError, keepAliveServer, report } from '../core.ts';
-import type { KeepAliveInput } from '../options/options.ts';
-import type { OnError } from '../sockets/report.ts';
-import { driverRequest, expectTarget, isMethod, isObjectOrAbsent, type Members } from './kit.ts';
+import {
+  driverRequest,
+  expectTarget,
+  holdSocket,
+  isMethod,
+  isObjectOrAbsent,
+  type KeepAliveInput,
+  keepAliveError,
+  keepAliveServer,
+  type Members,
+  type OnError,
+  report,
+} from './kit.ts';
 
 /** A session of `node:http2`, a client's or a server's. */
 export interface Http2Session {

@@ -1,9 +1,20 @@
+/**
+ * Keepalive timers for connections of `ioredis`.
+ *
+ * @module tcp-keepalive/ioredis
+ */
 import type net from 'node:net';
-import { holdSocket } from '../core.ts';
-import type { KeepAliveInput } from '../options/options.ts';
-import type { HoldRequest } from '../sockets/hold-record.ts';
-import type { OnError } from '../sockets/report.ts';
-import { driverRequest, expectTarget, isMethod, isObjectOrAbsent, type Members } from './kit.ts';
+import {
+  driverRequest,
+  expectTarget,
+  type HoldRequest,
+  holdSocket,
+  isMethod,
+  isObjectOrAbsent,
+  type KeepAliveInput,
+  type Members,
+  type OnError,
+} from './kit.ts';
 
 /** A `Redis` of ioredis. */
 export interface IoredisClient {

@@ -1,9 +1,11 @@
+/**
+ * Keepalive timers for connections of `kafkajs`.
+ *
+ * @module tcp-keepalive/kafkajs
+ */
 import net from 'node:net';
 import tls from 'node:tls';
-import { holdSocket } from '../core.ts';
-import type { KeepAliveInput } from '../options/options.ts';
-import type { OnError } from '../sockets/report.ts';
-import { copyOfConfig, driverRequest } from './kit.ts';
+import { copyOfConfig, driverRequest, holdSocket, type KeepAliveInput, type OnError } from './kit.ts';
 
 /** What kafkajs takes as `socketFactory`. */
 export type KafkaSocketFactory = (broker: {

@@ -7,10 +7,14 @@ import {
   readable,
   shown,
   shownInstead,
-} from '../core.ts';
+} from '#core';
 import type { KeepAliveInput, KeepAliveSettings } from '../options/options.ts';
 import type { HoldRequest } from '../sockets/hold-record.ts';
 import type { OnError } from '../sockets/report.ts';
+
+// All that a driver module may import beside Node and its driver.
+export { holdSocket, keepAliveError, keepAliveServer, report, warnOnce } from '#core';
+export type { HoldRequest, KeepAliveInput, OnError };
 
 /** What a driver module asks of each connection. */
 export interface DriverRequest extends HoldRequest {

@@ -1,9 +1,11 @@
+/**
+ * Keepalive timers for connections of `mariadb`.
+ *
+ * @module tcp-keepalive/mariadb
+ */
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
-import { holdSocket } from '../core.ts';
-import type { KeepAliveInput } from '../options/options.ts';
-import type { OnError } from '../sockets/report.ts';
-import { copyOfConfig, driverRequest } from './kit.ts';
+import { copyOfConfig, driverRequest, holdSocket, type KeepAliveInput, type OnError } from './kit.ts';
 
 /** What mariadb takes as `stream`: it hands its stream to the callback, or in fact may return it. */
 export type MariadbStream = (connected: (error?: Error, stream?: Duplex) => void) => unknown;

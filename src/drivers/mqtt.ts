@@ -1,8 +1,18 @@
+/**
+ * Keepalive timers for connections of `mqtt`.
+ *
+ * @module tcp-keepalive/mqtt
+ */
 import type net from 'node:net';
-import { holdSocket } from '../core.ts';
-import type { KeepAliveInput } from '../options/options.ts';
-import type { OnError } from '../sockets/report.ts';
-import { driverRequest, expectTarget, isMethod, isObjectOrAbsent } from './kit.ts';
+import {
+  driverRequest,
+  expectTarget,
+  holdSocket,
+  isMethod,
+  isObjectOrAbsent,
+  type KeepAliveInput,
+  type OnError,
+} from './kit.ts';
 
 /** An `MqttClient` of mqtt. */
 export interface MqttConnection {

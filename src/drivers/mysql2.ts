@@ -1,8 +1,21 @@
+/**
+ * Keepalive timers for connections of `mysql2`.
+ *
+ * @module tcp-keepalive/mysql2
+ */
 import type net from 'node:net';
-import { holdSocket, keepAliveError, report } from '../core.ts';
-import type { KeepAliveInput } from '../options/options.ts';
-import type { OnError } from '../sockets/report.ts';
-import { driverRequest, expectTarget, isMethod, isObjectOrAbsent, type Members } from './kit.ts';
+import {
+  driverRequest,
+  expectTarget,
+  holdSocket,
+  isMethod,
+  isObjectOrAbsent,
+  type KeepAliveInput,
+  keepAliveError,
+  type Members,
+  type OnError,
+  report,
+} from './kit.ts';
 
 /** A connection of mysql2 or mysql2/promise, of a pool or not. */
 export interface Mysql2Connection {

@@ -1,9 +1,23 @@
+/**
+ * Keepalive timers for connections of `pg`.
+ *
+ * @module tcp-keepalive/pg
+ */
 import type net from 'node:net';
-import { holdSocket, keepAliveError, report, warnOnce } from '../core.ts';
-import type { KeepAliveInput } from '../options/options.ts';
-import type { HoldRequest } from '../sockets/hold-record.ts';
-import type { OnError } from '../sockets/report.ts';
-import { driverRequest, expectTarget, isMethod, isObjectOrAbsent, type Members } from './kit.ts';
+import {
+  driverRequest,
+  expectTarget,
+  type HoldRequest,
+  holdSocket,
+  isMethod,
+  isObjectOrAbsent,
+  type KeepAliveInput,
+  keepAliveError,
+  type Members,
+  type OnError,
+  report,
+  warnOnce,
+} from './kit.ts';
 
 /** A `pg.Client`, or a pool's. */
 export interface PgClient {

@@ -1,9 +1,11 @@
+/**
+ * Keepalive timers for connections of `postgres` (postgres.js).
+ *
+ * @module tcp-keepalive/postgres
+ */
 import { once } from 'node:events';
 import net from 'node:net';
-import { holdSocket } from '../core.ts';
-import type { KeepAliveInput } from '../options/options.ts';
-import type { OnError } from '../sockets/report.ts';
-import { copyOfConfig, driverRequest } from './kit.ts';
+import { copyOfConfig, driverRequest, holdSocket, type KeepAliveInput, type OnError } from './kit.ts';
 
 /** What postgres.js takes as `socket`. It calls it with its options, once it has worked them out. */
 export type PostgresSocket = (options: object) => net.Socket | Promise<net.Socket>;

@@ -1,8 +1,21 @@
+/**
+ * Keepalive timers for connections of `ssh2`.
+ *
+ * @module tcp-keepalive/ssh2
+ */
 import type net from 'node:net';
-import { holdSocket, keepAliveError, report } from '../core.ts';
-import type { KeepAliveInput } from '../options/options.ts';
-import type { OnError } from '../sockets/report.ts';
-import { driverRequest, expectTarget, isMethod, isObjectOrAbsent, type Members } from './kit.ts';
+import {
+  driverRequest,
+  expectTarget,
+  holdSocket,
+  isMethod,
+  isObjectOrAbsent,
+  type KeepAliveInput,
+  keepAliveError,
+  type Members,
+  type OnError,
+  report,
+} from './kit.ts';
 
 /** A `Client` of ssh2. */
 export interface Ssh2Client {

@@ -1,9 +1,11 @@
+/**
+ * Keepalive timers for connections of `tedious` (SQL Server).
+ *
+ * @module tcp-keepalive/tedious
+ */
 import { once } from 'node:events';
 import net from 'node:net';
-import { holdSocket } from '../core.ts';
-import type { KeepAliveInput } from '../options/options.ts';
-import type { OnError } from '../sockets/report.ts';
-import { copyOfConfig, driverRequest } from './kit.ts';
+import { copyOfConfig, driverRequest, holdSocket, type KeepAliveInput, type OnError } from './kit.ts';
 
 /**
  * What tedious takes as `connector`. It says where to connect to, with a signal that ends the attempt;

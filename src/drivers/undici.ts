@@ -1,9 +1,11 @@
+/**
+ * Keepalive timers for connections of `undici`.
+ *
+ * @module tcp-keepalive/undici
+ */
 import type net from 'node:net';
 import { buildConnector } from 'undici';
-import { holdSocket } from '../core.ts';
-import type { KeepAliveInput } from '../options/options.ts';
-import type { OnError } from '../sockets/report.ts';
-import { copyOfConfig, driverRequest } from './kit.ts';
+import { copyOfConfig, driverRequest, holdSocket, type KeepAliveInput, type OnError } from './kit.ts';
 
 /** What undici's `Agent`, `Pool` and `Client` take as `connect`, once it is a function. */
 export type UndiciConnector = (

@@ -1,9 +1,22 @@
+/**
+ * Keepalive timers for WebSockets of `ws`.
+ *
+ * @module tcp-keepalive/ws
+ */
 import type net from 'node:net';
-import { holdSocket, keepAliveError, report } from '../core.ts';
-import type { KeepAliveInput } from '../options/options.ts';
-import type { HoldRequest } from '../sockets/hold-record.ts';
-import type { OnError } from '../sockets/report.ts';
-import { driverRequest, expectTarget, isMethod, isObjectOrAbsent, type Members } from './kit.ts';
+import {
+  driverRequest,
+  expectTarget,
+  type HoldRequest,
+  holdSocket,
+  isMethod,
+  isObjectOrAbsent,
+  type KeepAliveInput,
+  keepAliveError,
+  type Members,
+  type OnError,
+  report,
+} from './kit.ts';
 
 interface HttpMessage {
   readonly socket: net.Socket;

@@ -2,7 +2,7 @@
  * Application pings, for what no TCP option can see: a process that hangs while its kernel answers
  * probes, and a proxy that counts bytes of payload only.
  *
- * @module
+ * @module tcp-keepalive/heartbeat
  */
 export { type Heartbeat, type HeartbeatOptions, heartbeat, type Silence } from './beat.ts';
 export { heartbeatHttp2, type PingableSession } from './http2.ts';

@@ -1,3 +1,8 @@
+/**
+ * What needs no socket: predicting, planning and reviewing options. It runs in a browser too.
+ *
+ * @module tcp-keepalive/predict
+ */
 export type { KeepAliveError, KeepAliveErrorCode } from '../options/errors.ts';
 export {
   type KeepAliveInput,

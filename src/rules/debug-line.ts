@@ -1,6 +1,6 @@
 import type net from 'node:net';
-import { getKeepAlive, ruleText } from '../core.ts';
-import type { CompiledRule, Connection } from './rule.ts';
+import { getKeepAlive } from '../sockets/set.ts';
+import { type CompiledRule, type Connection, ruleText } from './rule.ts';
 
 /**
  * One line for a connection: its peer, its rule, and what the kernel has.

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { compileRules, inContext, invalidOption, shown } from '../core.ts';
-import type { CompiledRule } from './rule.ts';
+import { invalidOption, shown } from '../options/errors.ts';
+import { type CompiledRule, compileRules, inContext } from './rule.ts';
 import { parseRuleText } from './text.ts';
 
 /** The variables in which a program's surroundings say what its connections are to get. */

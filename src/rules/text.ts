@@ -1,15 +1,7 @@
-import {
-  checkHost,
-  checkPorts,
-  didYouMean,
-  inContext,
-  invalidOption,
-  listed,
-  presets,
-  quoted,
-} from '../core.ts';
-import type { PresetName } from '../options/presets.ts';
-import type { KeepAliveRule } from './rule.ts';
+import { invalidOption, quoted } from '../options/errors.ts';
+import { didYouMean, listed } from '../options/fields.ts';
+import { type PresetName, presets } from '../options/presets.ts';
+import { checkHost, checkPorts, inContext, type KeepAliveRule } from './rule.ts';
 
 /** A piece of the text, and where it begins, counted from 1. */
 interface Piece {

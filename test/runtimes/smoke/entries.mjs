@@ -1,7 +1,8 @@
-// Every entry of the package loads, by import and by require, the two are the same set of names, and
-// what touches the kernel is in the main entry alone: elsewhere it would be loaded a second time.
+// Every entry of the package loads, by import and by require, and the two are the same set of names. What
+// touches the kernel is in #core alone, which is no entry: elsewhere it would be loaded a second time. No
+// declaration names #core, which `moduleResolution: node10` cannot resolve: such types would become `any`.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 
@@ -19,8 +20,31 @@ for (const [entry, { import: module }] of Object.entries(exports)) {
   assert.deepEqual(Object.keys(await import(name)).sort(), Object.keys(require(name)).sort(), name);
   for (const file of [module.default, require.resolve(name)]) {
     const text = readFileSync(new URL(file, pathToFileURL(manifest)), 'utf8');
-    assert.equal(text.includes('setsockopt'), entry === '.', `${file} calls setsockopt`);
+    assert.equal(text.includes('setsockopt'), false, `${file} calls setsockopt`);
   }
   loaded++;
 }
+
+const dist = new URL('dist/', pathToFileURL(manifest));
+const built = readdirSync(dist, { recursive: true }).map(String);
+const holding = (text, files) =>
+  files.filter((file) => readFileSync(new URL(file, dist), 'utf8').includes(text));
+assert.deepEqual(
+  holding(
+    'setsockopt(',
+    built.filter((file) => /\.c?js$/.test(file)),
+  ).sort(),
+  ['core.cjs', 'core.js'],
+);
+assert.deepEqual(
+  holding(
+    '#core',
+    built.filter((file) => /\.d\.c?ts$/.test(file)),
+  ),
+  [],
+);
+assert.throws(() => require.resolve('tcp-keepalive/core'), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' });
+assert.throws(() => require.resolve('tcp-keepalive/dist/core.cjs'), {
+  code: 'ERR_PACKAGE_PATH_NOT_EXPORTED',
+});
 console.log(`${loaded} entries loaded twice`);
