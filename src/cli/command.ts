@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { didYouMean } from '../options/fields.ts';
+import { UsageError } from './usage-error.ts';
 
 /** Where a command writes, and what may be written there. */
 export interface Io {
@@ -15,24 +16,23 @@ export interface Io {
 export interface Command {
   /** One line, for the list of commands. */
   readonly summary: string;
-  /** What `--help` prints: usage, what it does, examples. */
+  /** What `--help` prints: usage, what the command does, examples. */
   readonly help: string;
-  /** Does it, and gives the exit code: 0, or 1 where something was found. */
+  /** Runs the command and returns its exit code: 0, or 1 if something was found. */
   run(args: readonly string[], io: Io): number | Promise<number>;
 }
-
-/** Something that was typed wrong: one line and exit code 2. */
-export class UsageError extends Error {}
 
 /** The options of a command: `string` takes a value, `boolean` does not. */
 export type OptionTypes = Readonly<Record<string, 'string' | 'boolean'>>;
 
 export interface ParsedArguments {
   readonly positionals: readonly string[];
-  /** The value of an option, where it was given. */
-  value(name: string): string | undefined;
   /** Whether an option was given. */
   has(name: string): boolean;
+  /** The value of an option, or `undefined` if it was not given. */
+  value(name: string): string | undefined;
+  /** What `parse` makes of the value of an option, or `undefined` if it was not given. */
+  parsed<T>(name: string, parse: (flag: string, text: string) => T): T | undefined;
 }
 
 /**
@@ -47,11 +47,19 @@ export function parseArguments(args: readonly string[], types: OptionTypes): Par
   for (const token of parsed.tokens) {
     if (token.kind === 'option') checkOption(token.name, token.rawName, token.value, types);
   }
-  const values = parsed.values;
+  const { positionals, values } = parsed;
+  const textOf = (name: string) => {
+    const value = values[name];
+    return typeof value === 'string' ? value : undefined;
+  };
   return {
-    positionals: parsed.positionals,
-    value: (name) => (typeof values[name] === 'string' ? values[name] : undefined),
+    positionals,
     has: (name) => values[name] !== undefined,
+    value: textOf,
+    parsed(name, parse) {
+      const text = textOf(name);
+      return text === undefined ? undefined : parse(`--${name}`, text);
+    },
   };
 }
 
@@ -65,15 +73,4 @@ function checkOption(name: string, rawName: string, value: string | undefined, t
   if (type === 'boolean' && value !== undefined) {
     throw new UsageError(`Expected \`${rawName}\` without a value, got \`${value}\``);
   }
-}
-
-/** A whole number that was typed. */
-export function parseWhole(name: string, text: string): number {
-  if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw new UsageError(`Expected \`${name}\` to be a whole number, got \`${text}\``);
-}
-
-/** A result as `--json` prints it. JSON has no `Infinity`: never is `null`. */
-export function json(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
 }

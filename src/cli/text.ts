@@ -1,7 +1,7 @@
 import util from 'node:util';
 import type { Io } from './command.ts';
 
-/** A line is never wider than this, so that it can be read and pasted anywhere. */
+/** No line is wider than this, so that it can be read and pasted anywhere. */
 const WIDEST = 80;
 const NARROWEST = 50;
 
@@ -11,9 +11,9 @@ export function width(io: Io): number {
 
 type Style = 'bold' | 'dim' | 'red' | 'yellow' | 'green' | 'cyan';
 
-/** Colours text, where colour is wanted. */
+/** Colours text, if colour is wanted. */
 export function paint(io: Io, style: Style, text: string): string {
-  // The terminal was looked at already; newer versions of Node would look again, at their own.
+  // `terminal()` has decided already; newer versions of Node would decide again, by their own stdout.
   return io.color ? util.styleText(style, text, { validateStream: false }) : text;
 }
 
@@ -43,4 +43,9 @@ export function grouped(value: number): string {
   const rounded = value >= 10 ? Math.round(value) : Number(value.toPrecision(2));
   const [whole = '', ...fraction] = String(rounded).split('.');
   return [whole.replace(/\B(?=(\d{3})+$)/g, ' '), ...fraction].join('.');
+}
+
+/** A result as `--json` prints it. JSON has no `Infinity`: `null` stands for never. */
+export function json(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
 }

@@ -1,4 +1,6 @@
-import { UsageError } from './command.ts';
+import { didYouMean } from '../options/fields.ts';
+import { type PathName, pathIdleLimits } from '../predict/paths.ts';
+import { UsageError } from './usage-error.ts';
 
 const UNITS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000, ms: 1 };
 
@@ -22,6 +24,30 @@ export function parseTime(name: string, text: string): number {
   return parts.reduce((sum, part, index) => sum + Number(part ?? 0) * (units[index] ?? 0), 0);
 }
 
+/**
+ * A whole number.
+ *
+ * @throws {@link UsageError}
+ */
+export function parseWhole(name: string, text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new UsageError(`Expected \`${name}\` to be a whole number, got \`${text}\``);
+}
+
+/**
+ * A path by its name, or the time after which it forgets a connection.
+ *
+ * @throws {@link UsageError}
+ */
+export function parsePath(name: string, text: string): PathName | number {
+  if (Object.hasOwn(pathIdleLimits, text)) return text as PathName;
+  if (/^\d/.test(text)) return parseTime(name, text);
+  const names = Object.keys(pathIdleLimits);
+  throw new UsageError(
+    `Expected \`${name}\` to be a time or one of ${names.join(', ')}, got \`${text}\`${didYouMean(text, names)}`,
+  );
+}
+
 /** A time as people read it, to a tenth of a second: `30s`, `24.5s`, `15m29s`, `2h11m`, `never`. */
 export function formatTime(ms: number): string {
   if (ms === Infinity) return 'never';
@@ -32,7 +58,7 @@ export function formatTime(ms: number): string {
   return joined(Math.round(ms / 3_600_000), 24, 'd', 'h');
 }
 
-/** A time to be typed again: `30s`, `9m3.5s`, `2h43m17.5s`, exact to the millisecond. */
+/** A time that can be typed again: `30s`, `9m3.5s`, `2h43m17.5s`, exact to the millisecond. */
 export function exactTime(ms: number): string {
   if (ms > 0 && ms < 1_000) return `${ms}ms`;
   if (ms < 120_000) return `${ms / 1_000}s`;

@@ -4,9 +4,9 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, it, test } from 'vitest';
-import { run } from '../../src/cli/dispatch.ts';
+import { bundleFile } from '../helpers/bundle.ts';
+import { expectRefused } from '../helpers/command-line.ts';
 import { hasPseudoTerminals, inPseudoTerminal } from '../helpers/pseudo-terminal.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -20,23 +20,10 @@ beforeAll(async () => {
   );
   mkdirSync(join(directory, 'dist'));
   symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'));
-  await bundle('src/cli/main.ts', 'cli.mjs', 'esm');
-  await bundle('src/register.ts', 'register.cjs', 'cjs');
+  await bundleFile('src/cli/main.ts', join(directory, 'dist/cli.mjs'), 'esm');
+  await bundleFile('src/register.ts', join(directory, 'dist/register.cjs'), 'cjs');
 });
 afterAll(() => rmSync(directory, { recursive: true }));
-
-async function bundle(entry: string, name: string, format: 'esm' | 'cjs'): Promise<void> {
-  await build({
-    absWorkingDir: root,
-    entryPoints: [entry],
-    outfile: join(directory, 'dist', name),
-    format,
-    bundle: true,
-    platform: 'node',
-    external: ['koffi'],
-    logOverride: { 'empty-import-meta': 'silent' },
-  });
-}
 
 const CONNECT = `
   const net = require('node:net');
@@ -158,21 +145,8 @@ test.each([
 });
 
 test.each([
-  [['run'], "Expected --rules, such as --rules '5432=database'"],
-  [['run', '--rules', '*=off'], 'Expected a program after --'],
-  [['run', '--rules', '*=of', '--', 'node'], '(--rules, rule 1, character 3)'],
-  [['run', '--rule', '*=off', '--', 'node'], 'did you mean `--rules`?'],
-])('%j is answered with one line', async (args, message) => {
-  let err = '';
-  const code = await run(args, {
-    out: () => {},
-    err(text) {
-      err += text;
-    },
-    columns: 80,
-    color: false,
-  });
-  expect(code).toBe(2);
-  expect(err).toContain(message);
-  expect(err.trim().split('\n')).toHaveLength(1);
-});
+  ['run', "Expected --rules, such as --rules '5432=database'"],
+  ['run --rules *=off', 'Expected a program after --'],
+  ['run --rules *=of -- node', '(--rules, rule 1, character 3)'],
+  ['run --rule *=off -- node', 'did you mean `--rules`?'],
+])('%s is answered with one line', expectRefused);

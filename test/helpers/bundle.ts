@@ -21,27 +21,31 @@ export interface Bundle {
   remove(): void;
 }
 
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Bundles a source file of this checkout, by its path in it, and leaves nothing but koffi to be loaded. */
+export async function bundleFile(entry: string, outfile: string, format: 'esm' | 'cjs'): Promise<void> {
+  await build({
+    absWorkingDir: root,
+    entryPoints: [entry],
+    outfile,
+    format,
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    external: ['koffi'],
+    // In CommonJS import.meta is empty, which is what the loader is prepared for.
+    logOverride: { 'empty-import-meta': 'silent' },
+  });
+}
+
 /** The package bundled into a lone file, in a directory of its own, with koffi beside it or without. */
 export async function bundle({ koffi }: { koffi: boolean }): Promise<Bundle> {
   const directory = mkdtempSync(path.join(tmpdir(), 'tcp-keepalive-'));
   const esm = path.join(directory, 'bundle.mjs');
   const cjs = path.join(directory, 'bundle.cjs');
-  for (const [outfile, format] of [
-    [esm, 'esm'],
-    [cjs, 'cjs'],
-  ] as const) {
-    await build({
-      entryPoints: [fileURLToPath(new URL('../../src/index.ts', import.meta.url))],
-      outfile,
-      format,
-      bundle: true,
-      platform: 'node',
-      target: 'node20',
-      external: ['koffi'],
-      // In CommonJS import.meta is empty, which is what the loader is prepared for.
-      logLevel: 'error',
-    });
-  }
+  await bundleFile('src/index.ts', esm, 'esm');
+  await bundleFile('src/index.ts', cjs, 'cjs');
   if (koffi) linkKoffi(directory);
   let programs = 0;
   return {

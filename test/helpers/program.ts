@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
 import { afterAll, beforeAll } from 'vitest';
+import { bundleFile } from './bundle.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -45,9 +45,9 @@ export function programs(): () => Programs {
   const directory = mkdtempSync(join(tmpdir(), 'tcp-keepalive-programs-'));
   beforeAll(async () => {
     symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'));
-    await bundle('src/register.ts', join(directory, 'register.mjs'), 'esm');
-    await bundle('src/register.ts', join(directory, 'register.cjs'), 'cjs');
-    await bundle('test/helpers/kernel-of.ts', join(directory, 'kernel-of.mjs'), 'esm');
+    await bundleFile('src/register.ts', join(directory, 'register.mjs'), 'esm');
+    await bundleFile('src/register.ts', join(directory, 'register.cjs'), 'cjs');
+    await bundleFile('test/helpers/kernel-of.ts', join(directory, 'kernel-of.mjs'), 'esm');
   });
   afterAll(() => rmSync(directory, { recursive: true }));
 
@@ -58,20 +58,6 @@ export function programs(): () => Programs {
     return runNode(directory, path, options);
   };
   return () => ({ run, register: join(directory, 'register.mjs') });
-}
-
-async function bundle(entry: string, outfile: string, format: 'esm' | 'cjs'): Promise<void> {
-  await build({
-    absWorkingDir: root,
-    entryPoints: [entry],
-    outfile,
-    format,
-    bundle: true,
-    platform: 'node',
-    target: 'node20',
-    external: ['koffi'],
-    logOverride: { 'empty-import-meta': 'silent' },
-  });
 }
 
 async function runNode(directory: string, path: string, options: ProgramOptions): Promise<Outcome> {

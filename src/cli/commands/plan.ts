@@ -3,17 +3,11 @@ import { type Configuration, configurations } from '../../predict/configurations
 import { pathIdleLimits } from '../../predict/paths.ts';
 import { type KeepAlivePlan, planKeepAlive } from '../../predict/plan.ts';
 import { type Detection, predictDetection } from '../../predict/predict.ts';
-import {
-  type Command,
-  json,
-  type ParsedArguments,
-  parseArguments,
-  parseWhole,
-  UsageError,
-} from '../command.ts';
-import { grouped, wrap } from '../text.ts';
-import { exactTime, formatTime, parseTime } from '../values.ts';
-import { parsePathOption, traffic } from './explain.ts';
+import { type Command, type ParsedArguments, parseArguments } from '../command.ts';
+import { type Packets, packetsOf } from '../packets.ts';
+import { grouped, json, wrap } from '../text.ts';
+import { UsageError } from '../usage-error.ts';
+import { exactTime, formatTime, parsePath, parseTime, parseWhole } from '../values.ts';
 
 const help = `tcp-keepalive plan: the gentlest options that notice a vanished peer in time
 
@@ -57,20 +51,12 @@ export const plan: Command = {
   summary: 'the gentlest options for a deadline, as code or configuration',
   help,
   run(args, io) {
-    const parsed = parseArguments(args, optionTypes);
-    if (parsed.positionals[0] !== undefined) {
-      throw new UsageError(`Expected options such as --detect 30s, got \`${parsed.positionals[0]}\``);
+    const given = parseArguments(args, optionTypes);
+    if (given.positionals[0] !== undefined) {
+      throw new UsageError(`Expected options such as --detect 30s, got \`${given.positionals[0]}\``);
     }
-    const configuration = configurationOf(parsed.value('format'));
-    const detectWithin = detectOf(parsed);
-    const options = planKeepAlive({ detectWithin, ...wishesOf(parsed) });
-    const report: Report = {
-      options,
-      detection: predictDetection(options, { rto: wishesOf(parsed).rto }),
-      connections: parseWhole('--connections', parsed.value('connections') ?? '10000'),
-      configuration: configuration?.(options, detectWithin),
-    };
-    if (parsed.has('json')) io.out(json(asJson(report)));
+    const report = reportOf(given);
+    if (given.has('json')) io.out(json(report));
     else io.out(report.configuration ?? described(report));
     return 0;
   },
@@ -78,50 +64,43 @@ export const plan: Command = {
 
 interface Report {
   readonly options: KeepAlivePlan;
-  readonly detection: Detection;
-  readonly connections: number;
+  readonly detection: Omit<Detection, 'zeroWindow' | 'connecting'>;
+  readonly packets: Packets;
   readonly configuration: string | undefined;
 }
 
-function configurationOf(name: string | undefined): Configuration | undefined {
-  if (name === undefined) return undefined;
+function reportOf(given: ParsedArguments): Report {
+  const configuration = given.parsed('format', parseFormat);
+  const detectWithin = given.parsed('detect', parseTime);
+  if (detectWithin === undefined) throw new UsageError('Expected --detect <time>, such as --detect 30s');
+  const rto = given.parsed('rto', parseTime);
+  const options = planKeepAlive({
+    detectWithin,
+    pathIdleLimit: given.parsed('path', parsePath),
+    probes: given.parsed('probes', parseWhole),
+    rto,
+  });
+  const { probes, idle, unacknowledged } = predictDetection(options, { rto });
+  return {
+    options,
+    detection: { probes, idle, unacknowledged },
+    packets: packetsOf(options, given.parsed('connections', parseWhole)),
+    configuration: configuration?.(options, detectWithin),
+  };
+}
+
+function parseFormat(flag: string, name: string): Configuration {
   const configuration = Object.hasOwn(configurations, name) ? configurations[name] : undefined;
   if (configuration !== undefined) return configuration;
   const names = Object.keys(configurations);
   throw new UsageError(
-    `Expected \`--format\` to be ${names.join(', ')}, got \`${name}\`${didYouMean(name, names)}`,
+    `Expected \`${flag}\` to be ${names.join(', ')}, got \`${name}\`${didYouMean(name, names)}`,
   );
 }
 
-function detectOf(parsed: ParsedArguments): number {
-  const text = parsed.value('detect');
-  if (text === undefined) throw new UsageError('Expected --detect <time>, such as --detect 30s');
-  return parseTime('--detect', text);
-}
-
-function wishesOf(parsed: ParsedArguments) {
-  const probes = parsed.value('probes');
-  const rto = parsed.value('rto');
-  return {
-    pathIdleLimit: parsePathOption(parsed.value('path')),
-    probes: probes === undefined ? undefined : parseWhole('--probes', probes),
-    rto: rto === undefined ? undefined : parseTime('--rto', rto),
-  };
-}
-
-function asJson({ options, detection, connections, configuration }: Report): object {
-  const { perHour } = traffic(options);
-  return {
-    options,
-    detection: { probes: detection.probes, idle: detection.idle, unacknowledged: detection.unacknowledged },
-    packets: { perHour, connections, perHourOfAll: perHour * connections },
-    configuration,
-  };
-}
-
-function described({ options, detection, connections }: Report): string {
+function described({ options, detection, packets }: Report): string {
   const { idle, unacknowledged } = detection;
-  const { perHour } = traffic(options);
+  const { perHour, connections, perHourOfAll } = packets;
   const rows = [
     ['initialDelay', exactTime(options.initialDelay)],
     ['interval', exactTime(options.interval)],
@@ -134,7 +113,7 @@ function described({ options, detection, connections }: Report): string {
       `dropped after ${formatTime(unacknowledged.earliest)} to ${formatTime(unacknowledged.latest)}`,
     ],
     ['packets', `${grouped(perHour)} an hour on an idle connection, a probe and its answer`],
-    ['', `${grouped((perHour * connections) / 3_600)} a second on ${grouped(connections)} of them`],
+    ['', `${grouped(perHourOfAll / 3_600)} a second on ${grouped(connections)} of them`],
   ];
   return rows
     .map(([label = '', text = '']) => `${label.padEnd(16)}${text}`.trimEnd())

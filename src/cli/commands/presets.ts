@@ -1,7 +1,8 @@
 import { type PresetName, presets as table } from '../../options/presets.ts';
 import { predictDetection } from '../../predict/predict.ts';
-import { type Command, json, parseArguments, UsageError } from '../command.ts';
-import { paint } from '../text.ts';
+import { type Command, parseArguments } from '../command.ts';
+import { json, paint } from '../text.ts';
+import { UsageError } from '../usage-error.ts';
 import { formatTime } from '../values.ts';
 
 const help = `tcp-keepalive presets: the named sets of options
@@ -29,13 +30,13 @@ export const presets: Command = {
   summary: 'the named sets of options, as a table',
   help,
   run(args, io) {
-    const parsed = parseArguments(args, { json: 'boolean' });
-    if (parsed.positionals[0] !== undefined) {
+    const given = parseArguments(args, { json: 'boolean' });
+    if (given.positionals[0] !== undefined) {
       throw new UsageError(
-        `Expected no argument, got \`${parsed.positionals[0]}\`; did you mean explain ${parsed.positionals[0]}?`,
+        `Expected no argument, got \`${given.positionals[0]}\`; did you mean explain ${given.positionals[0]}?`,
       );
     }
-    if (parsed.has('json')) {
+    if (given.has('json')) {
       io.out(json(table));
       return 0;
     }

@@ -7,7 +7,8 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { compileRules } from '../../rules/rule.ts';
 import { parseRuleText } from '../../rules/text.ts';
-import { type Command, parseArguments, UsageError } from '../command.ts';
+import { type Command, parseArguments } from '../command.ts';
+import { UsageError } from '../usage-error.ts';
 
 const help = `tcp-keepalive run: run a Node program under rules, without touching its code
 
@@ -43,7 +44,7 @@ export const runProgram: Command = {
   },
 };
 
-/** From the program's name on, all is its own, also where `--` was left out. */
+/** From its name on, all arguments belong to the program, also if `--` was left out. */
 function splitAtProgram(args: readonly string[]): [ours: readonly string[], program: readonly string[]] {
   const { tokens } = parseArgs({
     args: [...args],
@@ -60,7 +61,7 @@ function start(program: string, args: readonly string[], rules: string): ChildPr
   try {
     return spawn(program, args, { stdio: 'inherit', env });
   } catch (error) {
-    // Some errors are thrown, such as ENOTDIR, and some are told by the event.
+    // spawn() throws some errors, such as ENOTDIR, and emits others.
     throw notStarted(error);
   }
 }
@@ -69,21 +70,21 @@ function notStarted(error: unknown): UsageError {
   return new UsageError(`Expected a program that can be run, got ${(error as Error).message}`);
 }
 
-/** A URL, because it has no spaces, which separate options there. */
+/** The library is given as a URL, because spaces, which a path may have, separate options here. */
 function nodeOptions(): string {
   const register = createRequire(import.meta.url).resolve('tcp-keepalive/register');
   const ours = `--import=${pathToFileURL(register).href}`;
   return [process.env.NODE_OPTIONS, ours].filter(Boolean).join(' ');
 }
 
-// What ends a service, or tells it to do something. None may end this process before the program.
+// These end a service or tell it to do something. None may end this process before the program.
 const handedOn = ['SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const;
 
 // A terminal sends these to the program as well, and many take a second one for an order to end at once.
 const fromTerminal: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT'];
 
 async function exitCodeOf(child: ChildProcess): Promise<number> {
-  // Any of the three, since the others may be redirected.
+  // Any of the three will do, since the others may be redirected.
   const isInTerminal = [0, 1, 2].some(isatty);
   const handOn = (signal: NodeJS.Signals) => {
     if (!isInTerminal || !fromTerminal.includes(signal)) child.kill(signal);

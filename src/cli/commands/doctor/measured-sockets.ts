@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
-import type { KeepAliveSettings } from '../options/options.ts';
-import { getKeepAlive, setKeepAlive } from '../sockets/set.ts';
+import type { KeepAliveSettings } from '../../../options/options.ts';
+import { getKeepAlive, setKeepAlive } from '../../../sockets/set.ts';
 
-/** What the kernel has of sockets that were opened on the loopback interface. */
+/** What the kernel says of sockets that were opened on the loopback interface. */
 export interface MeasuredSockets {
   /** After `socket.setKeepAlive(true)`. */
   readonly bare: KeepAliveSettings;
@@ -47,7 +47,7 @@ async function onSocket(port: number, set: (socket: net.Socket) => unknown): Pro
 }
 
 async function onAgent(port: number): Promise<KeepAliveSettings> {
-  // As http.globalAgent is made, but not the one that others use.
+  // Made as http.globalAgent is, which others use.
   const agent = new http.Agent({ keepAlive: true });
   try {
     const freed = once(agent, 'free') as Promise<[net.Socket]>;

@@ -1,29 +1,12 @@
-import type { KeepAliveSettings } from '../../options/options.ts';
-import { presets } from '../../options/presets.ts';
-import { predictDetection } from '../../predict/predict.ts';
-import type { DetectionSystem } from '../../predict/system.ts';
-import type { Capabilities } from '../../sockets/capabilities.ts';
-import { type Command, type Io, json, parseArguments, UsageError } from '../command.ts';
-import { labelled, paint, width } from '../text.ts';
-import { formatTime } from '../values.ts';
+import type { KeepAliveSettings } from '../../../options/options.ts';
+import { presets } from '../../../options/presets.ts';
+import { predictDetection } from '../../../predict/predict.ts';
+import type { DetectionSystem } from '../../../predict/system.ts';
+import type { Capabilities } from '../../../sockets/capabilities.ts';
+import { formatTime } from '../../values.ts';
 
-const help = `tcp-keepalive doctor: what works on this machine, and what its sockets have
-
-Usage: tcp-keepalive doctor [--json]
-
-Looks at the runtime, the platform's table of options, koffi, the system's own
-defaults, and at what Node leaves on the sockets of a connection that it opens
-on the loopback interface. Each is ok, a warning or a fail, with what to do.
-
-Exit code 1 where something fails.
-
-Examples:
-  tcp-keepalive doctor
-  tcp-keepalive doctor --json
-`;
-
-/** One thing that was looked at. */
-interface Diagnosis {
+/** One thing that was examined. */
+export interface Diagnosis {
   readonly subject: string;
   readonly status: 'ok' | 'warning' | 'fail';
   readonly message: string;
@@ -31,24 +14,10 @@ interface Diagnosis {
   readonly advice?: string;
 }
 
-/** `tcp-keepalive doctor` */
-export const doctor: Command = {
-  summary: 'this machine, this runtime, and what its sockets have',
-  help,
-  async run(args, io) {
-    const parsed = parseArguments(args, { json: 'boolean' });
-    if (parsed.positionals[0] !== undefined) {
-      throw new UsageError(`Expected no argument, got \`${parsed.positionals[0]}\``);
-    }
-    const diagnoses = await examine();
-    io.out(parsed.has('json') ? json(diagnoses) : draw(io, diagnoses));
-    return diagnoses.some(({ status }) => status === 'fail') ? 1 : 0;
-  },
-};
-
-async function examine(): Promise<Diagnosis[]> {
-  // koffi is loaded behind this, and only here: the other commands need none.
-  const { capabilities } = await import('../../sockets/capabilities.ts');
+/** Examines the machine, the runtime and what sockets have. */
+export async function examine(): Promise<Diagnosis[]> {
+  // This loads koffi, and only here: the other commands need none.
+  const { capabilities } = await import('../../../sockets/capabilities.ts');
   const can = capabilities();
   const defaults = await systemDefaults();
   const refusal = defaults && refusalOf(defaults);
@@ -101,7 +70,7 @@ function diagnoseOptions({ options, platform }: Capabilities): Diagnosis {
   };
 }
 
-/** What a socket gets that sets nothing itself. Only Linux tells, in files. */
+/** What the system gives to a socket that sets nothing itself. Only Linux tells, in files. */
 function diagnoseSystem(system: DetectionSystem | undefined): Diagnosis[] {
   if (system === undefined) return [];
   const { idle, unacknowledged, connecting } = predictDetection({ enable: true }, system);
@@ -121,7 +90,7 @@ function diagnoseSystem(system: DetectionSystem | undefined): Diagnosis[] {
   ];
 }
 
-/** Why nothing can be predicted with these. Zeros are no use, and Linux takes them. */
+/** Why nothing can be predicted with these settings: Linux accepts zeros, which make no sense. */
 function refusalOf(system: DetectionSystem): string | undefined {
   try {
     predictDetection({ enable: true }, system);
@@ -158,7 +127,7 @@ async function systemDefaults(): Promise<DetectionSystem | undefined> {
 
 /** What Node and this library leave on sockets, read back from the kernel. */
 async function diagnoseSockets(system: DetectionSystem | undefined): Promise<Diagnosis[]> {
-  const { measureSockets } = await import('../measured-sockets.ts');
+  const { measureSockets } = await import('./measured-sockets.ts');
   try {
     const { bare, delayed, agent, ours } = await measureSockets();
     return [
@@ -211,25 +180,4 @@ function sameAsPreset(settings: KeepAliveSettings): Diagnosis {
     message: `setKeepAlive(socket, 'database') reads back as ${JSON.stringify(settings)}`,
     advice: 'Look for a sandbox or a preloaded library that changes setsockopt, and report it.',
   };
-}
-
-/** Where messages begin. */
-const INDENT = 9;
-
-const statusStyles = { ok: 'green', warning: 'yellow', fail: 'red' } as const;
-
-function draw(io: Io, diagnoses: readonly Diagnosis[]): string {
-  return diagnoses.map((diagnosis) => `${drawDiagnosis(io, diagnosis)}\n`).join('');
-}
-
-function drawDiagnosis(io: Io, { subject, status, message, advice }: Diagnosis): string {
-  const columns = width(io);
-  const label = paint(io, statusStyles[status], status.padEnd(INDENT));
-  const lines = labelled(label, `${subject}: ${message}`, INDENT, columns).replace(
-    subject,
-    paint(io, 'bold', subject),
-  );
-  return advice === undefined
-    ? lines
-    : `${lines}\n${labelled(' '.repeat(INDENT), `> ${advice}`, INDENT, columns)}`;
 }

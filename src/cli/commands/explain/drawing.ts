@@ -1,0 +1,156 @@
+import type { KeepAliveSettings } from '../../../options/options.ts';
+import type { Detection, DetectionWindow } from '../../../predict/predict.ts';
+import type { Finding } from '../../../predict/review.ts';
+import type { Io } from '../../command.ts';
+import type { Packets } from '../../packets.ts';
+import { grouped, labelled, paint, width } from '../../text.ts';
+import { drawLine, drawRuler, type Scale } from '../../timeline.ts';
+import { exactTime, formatTime } from '../../values.ts';
+
+/** What is drawn, or printed as JSON. */
+export interface Report {
+  /** Of the preset, or `options`. */
+  readonly name: string;
+  readonly options: KeepAliveSettings;
+  /** With what becomes of a connection attempt, which the options do not touch. */
+  readonly detection: Detection;
+  readonly packets: Packets;
+  readonly findings: readonly Finding[];
+}
+
+/** Where the lines of a state begin. */
+const INDENT = 16;
+
+/** The report as text: a time line for each state of a connection, the packets, and the findings. */
+export function draw(io: Io, report: Report): string {
+  const { detection } = report;
+  const columns = width(io);
+  const scale = { end: endOf(detection), columns: columns - INDENT };
+  const [times, ticks] = drawRuler(scale);
+  return `${[
+    heading(io, report, columns),
+    `${' '.repeat(INDENT)}${legend(io)}`,
+    '',
+    `${' '.repeat(INDENT)}${paint(io, 'dim', times)}`,
+    `${' '.repeat(INDENT)}${paint(io, 'dim', ticks)}`,
+    ...states(report).map((state) => drawState(io, state, scale)),
+    drawPackets(io, report.packets, columns),
+    '',
+    ...drawFindings(io, report.findings, columns),
+  ].join('\n')}\n`;
+}
+
+function heading(io: Io, { name, options }: Report, columns: number): string {
+  const fields = Object.entries(options)
+    .filter(([field, value], _, all) => field !== 'enable' || value === false || all.length === 1)
+    .map(
+      ([field, value]) =>
+        `${field}=${typeof value === 'number' && field !== 'count' ? exactTime(value) : value}`,
+    );
+  const indent = name.length + 2;
+  return labelled(`${paint(io, 'bold', name)}  `, fields.join(' '), indent, columns);
+}
+
+function legend(io: Io): string {
+  const signs = [paint(io, 'cyan', '●'), paint(io, 'red', '✖'), paint(io, 'yellow', '▒')];
+  return `${signs[0]} probe   ${signs[1]} dropped   ${signs[2]} if timers are late`;
+}
+
+/** The ruler ends with the drop of an idle connection. A line that takes much longer runs off it. */
+function endOf({ idle, unacknowledged, zeroWindow }: Detection): number {
+  const drops = [unacknowledged, zeroWindow].map(({ latest }) => latest).filter(Number.isFinite);
+  if (idle.latest === Infinity) return Math.max(...drops);
+  return Math.max(idle.latest, ...drops.filter((latest) => latest <= 2 * idle.latest));
+}
+
+/** One state of a connection: its name, its line, and what is to be said of it. */
+interface State {
+  readonly label: string;
+  readonly body: string;
+  readonly probes: readonly DetectionWindow[];
+  readonly drop: DetectionWindow;
+  readonly text: string;
+}
+
+function states({ detection, options }: Report): State[] {
+  const { probes, idle, unacknowledged, zeroWindow, connecting } = detection;
+  const bounded = (options.userTimeout ?? 0) > 0;
+  return [
+    {
+      label: 'idle',
+      body: '─',
+      probes,
+      drop: idle,
+      text:
+        idle.nominal === Infinity
+          ? 'no probes: never noticed'
+          : `${probed(probes.length)}, dropped after ${shownWindow(idle)}`,
+    },
+    {
+      label: 'data in flight',
+      body: '━',
+      probes: [],
+      drop: unacknowledged,
+      text: bounded
+        ? `retransmitted, dropped after ${shownWindow(unacknowledged)}`
+        : `retransmitted, no probes; given up by tcp_retries2 after ${shownWindow(unacknowledged)}`,
+    },
+    {
+      label: 'zero window',
+      body: '━',
+      probes: [],
+      drop: zeroWindow,
+      text: bounded
+        ? `the peer answers but does not read: dropped after ${shownWindow(zeroWindow)}`
+        : 'the peer answers but does not read: kept for ever',
+    },
+    {
+      label: 'connecting',
+      body: '━',
+      probes: [],
+      drop: connecting,
+      text:
+        `not bounded here: ${shownWindow(connecting)}. The options are set at 'connect', after that. ` +
+        "Use the driver's own: connectionTimeoutMillis (pg), connectTimeout (mysql2, ioredis), " +
+        'handshakeTimeout (ws), connect.timeout (undici)',
+    },
+  ];
+}
+
+function probed(probes: number): string {
+  return probes === 1 ? '1 probe unanswered' : `${probes} probes unanswered`;
+}
+
+function shownWindow({ earliest, nominal, latest }: DetectionWindow): string {
+  const [from, due, to] = [formatTime(earliest), formatTime(nominal), formatTime(latest)];
+  return from === due ? `${from} to ${to}` : `${due} (${from} to ${to})`;
+}
+
+function drawState(io: Io, state: State, scale: Scale): string {
+  const label = paint(io, 'bold', state.label) + ' '.repeat(INDENT - state.label.length);
+  const text = labelled(' '.repeat(INDENT), state.text, INDENT, INDENT + scale.columns);
+  return `${label}${drawLine(io, state, scale)}\n${text}\n`;
+}
+
+function drawPackets(io: Io, { perHour, connections, perHourOfAll }: Packets, columns: number): string {
+  const text =
+    perHour === 0
+      ? 'an idle connection sends nothing'
+      : `an idle connection: ${grouped(perHour)} an hour (a probe and its answer each ${formatTime(7_200_000 / perHour)}); ` +
+        `${grouped(connections)} connections: ${grouped(perHourOfAll)} an hour, ${grouped(perHourOfAll / 3_600)} a second`;
+  return labelled(
+    paint(io, 'bold', 'packets') + ' '.repeat(INDENT - 'packets'.length),
+    text,
+    INDENT,
+    columns,
+  );
+}
+
+const severityStyles = { error: 'red', warning: 'yellow', note: 'dim' } as const;
+
+function drawFindings(io: Io, findings: readonly Finding[], columns: number): string[] {
+  return findings.map(({ severity, code, message }) => {
+    const label = paint(io, severityStyles[severity], severity) + ' '.repeat(INDENT - severity.length);
+    return labelled(label, `${code}: ${message}`, INDENT, columns);
+  });
+}

@@ -1,0 +1,120 @@
+import { didYouMean } from '../../../options/fields.ts';
+import type { KeepAliveInput, KeepAliveOptions } from '../../../options/options.ts';
+import { parseKeepAliveOptions } from '../../../options/parse.ts';
+import { presets } from '../../../options/presets.ts';
+import { predictDetection } from '../../../predict/predict.ts';
+import { type ReviewContext, reviewKeepAlive } from '../../../predict/review.ts';
+import { type Command, type ParsedArguments, parseArguments } from '../../command.ts';
+import { packetsOf } from '../../packets.ts';
+import { json } from '../../text.ts';
+import { UsageError } from '../../usage-error.ts';
+import { parsePath, parseTime, parseWhole } from '../../values.ts';
+import { draw, type Report } from './drawing.ts';
+
+const help = `tcp-keepalive explain: what Linux does with these options when a peer vanishes
+
+Usage: tcp-keepalive explain <preset> [<option>=<value> ...] [--json]
+       tcp-keepalive explain <option>=<value> ... [--json]
+
+Presets: ${Object.keys(presets).join(', ')}
+Options: initialDelay, interval, userTimeout (a time, or userTimeout=auto),
+         count (a number), enable (true or false)
+Times:   30s, 1m30s, 500ms, or bare milliseconds
+
+  --path <name|time>        what lies between the two ends, or after how much
+                            silence it forgets a connection: aws-nlb, 350s, ...
+  --connections <number>    how many connections have these options; without it
+                            findings are those of one, and packets are told for
+                            10000
+  --acquire-timeout <time>  how long callers wait for a connection of the pool
+  --round-trip <time>       the longest round trip to expect
+  --json                    prediction and findings as JSON, where null is never
+
+Exit code 1 if a finding is a warning or an error.
+
+Examples:
+  tcp-keepalive explain database
+  tcp-keepalive explain initialDelay=60s interval=10s count=3
+  tcp-keepalive explain database count=5 userTimeout=auto --path aws-nlb
+`;
+
+const optionTypes = {
+  path: 'string',
+  connections: 'string',
+  'acquire-timeout': 'string',
+  'round-trip': 'string',
+  json: 'boolean',
+} as const;
+
+/** `tcp-keepalive explain` */
+export const explain: Command = {
+  summary: 'what options do when a peer vanishes, drawn as a time line',
+  help,
+  run(args, io) {
+    const given = parseArguments(args, optionTypes);
+    const { name, input } = optionsOf(given.positionals);
+    const context = contextOf(given);
+    const settings = parseKeepAliveOptions(input);
+    const findings = reviewKeepAlive(settings, context);
+    const report: Report = {
+      name,
+      options: settings,
+      detection: { ...predictDetection(settings), connecting: predictDetection({}).connecting },
+      packets: packetsOf(settings, context.connections),
+      findings,
+    };
+    io.out(given.has('json') ? json(report) : draw(io, report));
+    return findings.some(({ severity }) => severity !== 'note') ? 1 : 0;
+  },
+};
+
+function optionsOf(words: readonly string[]): { name: string; input: KeepAliveInput } {
+  const [first, ...others] = words;
+  if (first === undefined) {
+    throw new UsageError(
+      `Expected a preset (${Object.keys(presets).join(', ')}) or options such as initialDelay=60s`,
+    );
+  }
+  if (first.includes('=')) return { name: 'options', input: fieldsOf(words) };
+  if (!Object.hasOwn(presets, first)) throw unknownPreset(first);
+  const preset = presets[first as keyof typeof presets];
+  return { name: first, input: { ...preset, ...fieldsOf(others) } };
+}
+
+function unknownPreset(name: string): Error {
+  const names = Object.keys(presets);
+  return new UsageError(
+    `Expected a preset (${names.join(', ')}) or <option>=<value>, got \`${name}\`${didYouMean(name, names)}`,
+  );
+}
+
+function fieldsOf(words: readonly string[]): KeepAliveOptions {
+  return Object.fromEntries(words.map(fieldOf));
+}
+
+/** Reads `name=value`. Which names there are, and which values they take, is checked with the options. */
+function fieldOf(word: string): [string, unknown] {
+  const [, name = '', text = ''] = /^([^=]+)=(.*)$/.exec(word) ?? [];
+  if (name === '') {
+    const hint = Object.hasOwn(presets, word) ? '; a preset comes first' : '';
+    throw new UsageError(`Expected <option>=<value>, got \`${word}\`${hint}`);
+  }
+  if (name === 'enable') return [name, parseSwitch(text)];
+  if (name === 'count') return [name, parseWhole(name, text)];
+  if (name === 'userTimeout' && text === 'auto') return [name, text];
+  return [name, parseTime(name, text)];
+}
+
+function parseSwitch(text: string): boolean {
+  if (text === 'true' || text === 'false') return text === 'true';
+  throw new UsageError(`Expected \`enable\` to be true or false, got \`${text}\``);
+}
+
+function contextOf(given: ParsedArguments): ReviewContext {
+  return {
+    pathIdleLimit: given.parsed('path', parsePath),
+    acquireTimeout: given.parsed('acquire-timeout', parseTime),
+    roundTrip: given.parsed('round-trip', parseTime),
+    connections: given.parsed('connections', parseWhole),
+  };
+}

@@ -1,0 +1,32 @@
+import { describe, expect, test } from 'vitest';
+import { expectRefused, type } from '../helpers/command-line.ts';
+
+describe('help', () => {
+  test('lists the commands', async () => {
+    const { code, out } = await type('--help');
+    expect(code).toBe(0);
+    for (const name of ['explain', 'plan', 'doctor', 'presets', 'run'])
+      expect(out).toMatch(new RegExp(`^ {2}${name} `, 'm'));
+    expect(await type('')).toEqual({ code: 2, out: '', err: out });
+  });
+
+  test.each(['explain', 'plan', 'doctor', 'presets'])('of %s has examples that run', async (name) => {
+    const { code, out } = await type(`${name} --help`);
+    expect(code).toBe(0);
+    for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+    const examples = out.split('Examples:\n')[1]?.match(/^ {2}tcp-keepalive .*$/gm) ?? [];
+    expect(examples.length).toBeGreaterThan(0);
+    for (const example of examples) {
+      const told = await type(example.trim().replace('tcp-keepalive ', ''));
+      expect(told.code).toBeLessThan(2);
+      expect(told.out).not.toBe('');
+    }
+  });
+});
+
+describe('what is typed wrong ends with one line and exit code 2', () => {
+  test.each([
+    ['explian', 'did you mean `explain`?'],
+    ['toString', 'Expected a command'],
+  ])('%s', expectRefused);
+});

@@ -1,0 +1,124 @@
+import { stripVTControlCharacters } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { presets } from '../../src/options/presets.ts';
+import { predictDetection } from '../../src/predict/predict.ts';
+import { ESCAPE, expectRefused, type } from '../helpers/command-line.ts';
+
+test('draws the four states of a connection', async () => {
+  const { code, out, err } = await type('explain database');
+  expect({ code, err }).toEqual({ code: 0, err: '' });
+  expect(out).toMatch(/^database {2}initialDelay=10s interval=5s count=3 userTimeout=24\.5s$/m);
+  expect(out).toMatch(/^idle {12}·+●─+●─+●─+✖▒+$/m);
+  expect(out).toContain('3 probes unanswered, dropped after 25s to 27.6s');
+  expect(out).toMatch(/^data in flight {2}━+▒*✖▒+$/m);
+  expect(out).toMatch(/^zero window {5}━+✖▒+$/m);
+  expect(out).toMatch(/^connecting {6}━+▶$/m);
+  expect(out).toContain('connectionTimeoutMillis (pg)');
+  expect(out).toContain('720 an hour');
+  expect(out).toContain('2 000 a second');
+});
+
+test('ends with 1 where it warns, and says what never happens', async () => {
+  const { code, out } = await type('explain initialDelay=60s interval=10s count=3');
+  expect(code).toBe(1);
+  expect(out).toMatch(/^data in flight {2}━+▶$/m);
+  expect(out).toContain('15m29s');
+  expect(out).toContain('kept for ever');
+  expect(out).toMatch(/^warning {9}data-unbounded: /m);
+});
+
+test.each([
+  'database',
+  'loadBalancer --path heroku --connections 123456 --acquire-timeout 5s --round-trip 16s',
+  'enable=true',
+  'enable=false',
+  'userTimeout=5s',
+  'initialDelay=1s interval=1s count=127 userTimeout=auto',
+  'initialDelay=32767s interval=32767s count=127',
+  'initialDelay=1s interval=1s count=1 userTimeout=2147483647',
+])('%s fits into its columns, in every terminal', async (options) => {
+  for (const columns of [60, 80, 200]) {
+    const { out } = await type(`explain ${options}`, { columns });
+    for (const line of out.split('\n')) {
+      expect(line.length).toBeLessThanOrEqual(Math.min(columns, 80));
+    }
+  }
+});
+
+test('uses colour where it is asked to, for the same text', async () => {
+  const plain = await type('explain database');
+  const colored = await type('explain database', { color: true });
+  expect(plain.out).not.toContain(ESCAPE);
+  expect(colored.out).toContain(ESCAPE);
+  expect(stripVTControlCharacters(colored.out)).toBe(plain.out);
+});
+
+test('counts a probe for each interval, where that is the longer wait', async () => {
+  const { out } = await type('explain initialDelay=5s interval=60s count=3 userTimeout=auto');
+  expect(out).toContain('120 an hour (a probe and its answer each');
+  expect(out).not.toContain('too-chatty');
+});
+
+test('draws the drop of data in flight where nothing else is bounded', async () => {
+  const { out } = await type('explain userTimeout=1s');
+  expect(out).toMatch(/^data in flight {2}━+▒*✖▒*$/m);
+});
+
+test('changes fields of a preset', async () => {
+  const { out } = await type('explain database count=5 userTimeout=auto --json');
+  expect(JSON.parse(out).options).toEqual({ ...presets.database, count: 5, userTimeout: 34_500 });
+});
+
+test('gives the prediction, the packets and the findings as JSON', async () => {
+  const { code, out } = await type('explain initialDelay=60s interval=10s count=3 --connections 100 --json');
+  expect(code).toBe(1);
+  const { detection, packets, findings } = JSON.parse(out);
+  const predicted = predictDetection({ initialDelay: 60_000, interval: 10_000, count: 3 });
+  expect(detection.idle).toEqual(predicted.idle);
+  expect(detection.zeroWindow).toEqual({ earliest: null, nominal: null, latest: null });
+  expect(packets).toEqual({ perHour: 120, connections: 100, perHourOfAll: 12_000 });
+  expect(findings[0]).toMatchObject({ code: 'data-unbounded', severity: 'warning' });
+});
+
+test('reviews the options for the longest round trip', async () => {
+  const codes = async (roundTrip: string) => {
+    const { out } = await type(`explain database --round-trip ${roundTrip} --json`);
+    return JSON.parse(out).findings.map(({ code }: { code: string }) => code);
+  };
+  expect(await codes('16s')).toContain('interval-below-round-trip');
+  expect(await codes('1s')).not.toContain('interval-below-round-trip');
+});
+
+test('does not promise that a user timeout bounds a connection attempt', async () => {
+  const { out } = await type('explain userTimeout=5s --json');
+  expect(JSON.parse(out).detection.connecting.nominal).toBe(131_000);
+});
+
+describe('what is typed wrong ends with one line and exit code 2', () => {
+  test.each([
+    ['explain', 'Expected a preset (database, fastFailover, websocket, tunnel, loadBalancer) or options'],
+    ['explain databse', 'did you mean `database`?'],
+    ['explain initalDelay=60s', 'did you mean `initialDelay`?'],
+    ['explain initialDelay=60', 'did you mean 60000?'],
+    ['explain initialDelay=60x', 'to be a time such as 30s, 1m30s, 500ms or 1500 (milliseconds), got `60x`'],
+    ['explain initialDelay=', 'to be a time such as'],
+    ['explain initialDelay=-5s', 'to be a time such as'],
+    ['explain =5s', 'Expected <option>=<value>, got `=5s`'],
+    ['explain database 5s', 'Expected <option>=<value>, got `5s`'],
+    ['explain count=3 database', 'got `database`; a preset comes first'],
+    ['explain DATABASE', 'did you mean `database`?'],
+    ['explain database --acquire-timeout 30', 'Expected `--acquire-timeout` to be from 1000 to'],
+    ['explain database --round-trip 0', 'Expected `--round-trip` to be a positive number'],
+    ['explain count=3.5', 'Expected `count` to be a whole number, got `3.5`'],
+    ['explain count=0', 'Expected `count` to be an integer from 1 to 127'],
+    ['explain enable=yes', 'Expected `enable` to be true or false'],
+    ['explain userTimeout=auto', "beside `userTimeout: 'auto'`"],
+    ['explain database --jsn', 'did you mean `--json`?'],
+    ['explain database --json=yes', 'Expected `--json` without a value'],
+    ['explain database --path', 'Expected a value after `--path`'],
+    ['explain database --path aws-nbl', 'did you mean `aws-nlb`?'],
+    ['explain database --path 30', 'did you mean 30000?'],
+    ['explain database --connections many', 'Expected `--connections` to be a whole number'],
+    ['explain constructor', 'Expected a preset'],
+  ])('%s', expectRefused);
+});

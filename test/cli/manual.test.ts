@@ -1,0 +1,20 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { type } from '../helpers/command-line.ts';
+
+const manual = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8');
+const shown = [...manual.matchAll(/^```console\n\$ npx tcp-keepalive (.*)\n([\s\S]*?)^```$/gm)].map(
+  ([, line = '', output = '']) => ({ line, output }),
+);
+
+describe('the manual shows what is really printed', () => {
+  // What doctor prints is another machine's.
+  test.each(shown.filter(({ line }) => line !== 'doctor'))('$line', async ({ line, output }) => {
+    expect((await type(line)).out).toBe(output);
+  });
+
+  test('by every command', () => {
+    const commands = new Set(shown.map(({ line }) => line.split(' ')[0]));
+    expect([...commands].sort()).toEqual(['doctor', 'explain', 'plan', 'presets']);
+  });
+});

@@ -1,0 +1,51 @@
+import { describe, expect, test } from 'vitest';
+import type { Io } from '../../src/cli/command.ts';
+import { grouped, json, labelled, paint, width, wrap } from '../../src/cli/text.ts';
+import { ESCAPE } from '../helpers/command-line.ts';
+
+function io(given: Partial<Io>): Io {
+  return { out() {}, err() {}, columns: 80, color: false, ...given };
+}
+
+test.each([
+  { columns: 20, expected: 50 },
+  { columns: 60, expected: 60 },
+  { columns: 200, expected: 80 },
+])('in a terminal of $columns columns, lines have $expected', ({ columns, expected }) => {
+  expect(width(io({ columns }))).toBe(expected);
+});
+
+test('text is coloured only if colour is wanted', () => {
+  expect(paint(io({}), 'red', 'text')).toBe('text');
+  expect(paint(io({ color: true }), 'red', 'text')).toBe(`${ESCAPE}31mtext${ESCAPE}39m`);
+});
+
+describe('text is broken between words', () => {
+  test.each([
+    { text: 'one two three', columns: 13, lines: ['one two three'] },
+    { text: 'one two three', columns: 12, lines: ['one two', 'three'] },
+    { text: 'one two three', columns: 3, lines: ['one', 'two', 'three'] },
+    { text: 'https://localhost/ is longer', columns: 9, lines: ['https://localhost/', 'is longer'] },
+    { text: '', columns: 10, lines: [''] },
+  ])('$text in $columns columns', ({ text, columns, lines }) => {
+    expect(wrap(text, columns)).toEqual(lines);
+  });
+
+  test('and indented under its label', () => {
+    expect(labelled('ok  ', 'one two three', 4, 12)).toBe('ok  one two\n    three');
+  });
+});
+
+test.each([
+  [0, '0'],
+  [0.012_3, '0.012'],
+  [9.96, '10'],
+  [999.4, '999'],
+  [7_200_000, '7 200 000'],
+])('%d is written %s', (value, text) => {
+  expect(grouped(value)).toBe(text);
+});
+
+test('JSON has null for never', () => {
+  expect(json({ latest: Infinity })).toBe('{\n  "latest": null\n}\n');
+});

@@ -1,0 +1,67 @@
+import { type ChildProcess, execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { run } from '../../src/cli/dispatch.ts';
+import { bundleFile } from './bundle.ts';
+
+export interface Told {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Coloured text has this in it. */
+export const ESCAPE = '\u001b[';
+
+/** Runs a command line as if it had been typed in a terminal of 80 columns. */
+export async function type(
+  line: string,
+  { columns = 80, color = false }: { columns?: number; color?: boolean } = {},
+): Promise<Told> {
+  const told = { out: '', err: '' };
+  const code = await run(line === '' ? [] : line.split(' '), {
+    out(text) {
+      told.out += text;
+    },
+    err(text) {
+      told.err += text;
+    },
+    columns,
+    color,
+  });
+  return { code, ...told };
+}
+
+/** Expects that a command line is answered with exit code 2 and one line that says what was expected. */
+export async function expectRefused(line: string, expected: string): Promise<void> {
+  const { code, out, err } = await type(line);
+  expect({ code, out }).toEqual({ code: 2, out: '' });
+  expect(err).toMatch(/^tcp-keepalive: Expected [^\n]*\n$/);
+  expect(err).toContain(expected);
+}
+
+/** The command line as one file, as it is built. */
+export interface BundledCli {
+  readonly file: string;
+  /** Runs it in a process of its own. Rejects, as `execFile` does, if the exit code is not 0. */
+  run(...args: string[]): Promise<{ stdout: string; stderr: string }> & { child: ChildProcess };
+}
+
+/** Bundles the command line once for a test file, into a directory without packages: koffi cannot be loaded. */
+export function bundledCli(): BundledCli {
+  const directory = mkdtempSync(join(tmpdir(), 'tcp-keepalive-'));
+  const file = join(directory, 'cli.mjs');
+  beforeAll(() => bundleFile('src/cli/main.ts', file, 'esm'));
+  afterAll(() => rmSync(directory, { recursive: true }));
+  return {
+    file,
+    run: (...args) =>
+      promisify(execFile)(process.execPath, [file, ...args], {
+        // Node itself looks at these two, also if they are empty.
+        env: { ...process.env, FORCE_COLOR: undefined, NO_COLOR: undefined },
+      }),
+  };
+}
