@@ -1,5 +1,5 @@
-import { createRequire } from 'node:module';
 import type * as Koffi from 'koffi';
+import { loadKoffi } from './load-koffi.ts';
 
 /**
  * The two calls of the C library that this project makes, through koffi.
@@ -33,25 +33,18 @@ let failure: unknown;
 /**
  * Loads koffi on the first call, and never again: a load that failed fails the same way each time.
  *
- * @throws whatever the loader threw, when koffi is missing, refused (`--permission`) or not built
- *   for this system.
+ * @throws an error that says why koffi cannot be loaded, and what helps.
  */
 export function loadLibc(): Libc {
   if (libc !== undefined) return libc;
   if (failure !== undefined) throw failure;
   try {
-    libc = bind(requireKoffi());
+    libc = bind(loadKoffi());
     return libc;
   } catch (error) {
-    failure = error ?? new Error('koffi could not be loaded');
-    throw failure;
+    failure = error;
+    throw error;
   }
-}
-
-function requireKoffi(): typeof Koffi {
-  // Bundled to CommonJS, import.meta is empty; __filename is real there, and missing in ESM.
-  const here = import.meta.url ?? __filename;
-  return createRequire(here)('koffi') as typeof Koffi;
 }
 
 function bind(koffi: typeof Koffi): Libc {

@@ -159,15 +159,7 @@ export function meaningOf(
   return Object.assign(error, { message, applied });
 }
 
-function noLibrary(cause: unknown): Error {
-  return keepAliveError(
-    'ERR_KEEPALIVE_UNSUPPORTED',
-    `Expected koffi, which makes the system calls, to load, got: ${cause instanceof Error ? firstLine(cause) : cause}; ` +
-      'install it with its optional dependencies, keep it out of bundles, and under --permission allow it with --allow-addons',
-    { cause, applied: [] },
-  );
-}
-
-function firstLine(error: Error): string {
-  return error.message.split('\n', 1)[0] ?? '';
+function noLibrary(failure: unknown): Error {
+  const { message, cause } = failure as Error;
+  return keepAliveError('ERR_KEEPALIVE_UNSUPPORTED', message, { cause, applied: [] });
 }

@@ -52,7 +52,7 @@ function obstacleToSetsockopt(): string | undefined {
     loadLibc();
     return undefined;
   } catch (error) {
-    return `koffi could not be loaded: ${error instanceof Error ? error.message : String(error)}`;
+    return (error as Error).message;
   }
 }
 

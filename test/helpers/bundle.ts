@@ -33,20 +33,22 @@ export async function bundleFile(entry: string, outfile: string, format: 'esm' |
     bundle: true,
     platform: 'node',
     target: 'node20',
-    external: ['koffi'],
     // In CommonJS import.meta is empty, which is what the loader is prepared for.
     logOverride: { 'empty-import-meta': 'silent' },
   });
 }
 
-/** The package bundled into a lone file, in a directory of its own, with koffi beside it or without. */
-export async function bundle({ koffi }: { koffi: boolean }): Promise<Bundle> {
+/**
+ * The package bundled into a lone file, in a directory of its own: alone, or with koffi's package for this
+ * system beside it, or with `koffi` itself.
+ */
+export async function bundle({ koffi }: { koffi: boolean | 'koffi' }): Promise<Bundle> {
   const directory = mkdtempSync(path.join(tmpdir(), 'tcp-keepalive-'));
   const esm = path.join(directory, 'bundle.mjs');
   const cjs = path.join(directory, 'bundle.cjs');
   await bundleFile('src/index.ts', esm, 'esm');
   await bundleFile('src/index.ts', cjs, 'cjs');
-  if (koffi) linkKoffi(directory);
+  if (koffi) link(koffi === true ? platformPackage : koffi, directory);
   let programs = 0;
   return {
     esm: pathToFileURL(esm).href,
@@ -61,10 +63,14 @@ export async function bundle({ koffi }: { koffi: boolean }): Promise<Bundle> {
   };
 }
 
-function linkKoffi(directory: string): void {
-  const installed = path.dirname(createRequire(import.meta.url).resolve('koffi'));
-  mkdirSync(path.join(directory, 'node_modules'));
-  symlinkSync(installed, path.join(directory, 'node_modules', 'koffi'), 'junction');
+/** koffi's package for this system. */
+export const platformPackage: string = `@koromix/koffi-${process.platform}-${process.arch}`;
+
+function link(name: string, directory: string): void {
+  const installed = path.dirname(createRequire(import.meta.url).resolve(name));
+  const place = path.join(directory, 'node_modules', name);
+  mkdirSync(path.dirname(place), { recursive: true });
+  symlinkSync(installed, place, 'junction');
 }
 
 const prologue = `

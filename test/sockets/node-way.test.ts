@@ -192,18 +192,14 @@ describe.each([
 
 describe.runIf(process.platform === 'linux')('without koffi, here a fake that does not load', () => {
   const cause = new Error("Cannot find module 'koffi'\nRequire stack:\n- /somewhere");
-  const failure = {
-    code: 'ERR_KEEPALIVE_UNSUPPORTED',
-    cause,
-    applied: [],
-    message:
-      "Expected koffi, which makes the system calls, to load, got: Cannot find module 'koffi'; install it with its optional dependencies, keep it out of bundles, and under --permission allow it with --allow-addons",
-  };
+  const message = 'Cannot load koffi, which calls setsockopt. Install it';
+  const unloadable = new Error(message, { cause });
+  const failure = { code: 'ERR_KEEPALIVE_UNSUPPORTED', cause, applied: [], message };
 
   test('what a caller asks for by name throws, and changes nothing', async () => {
     const client = await connection();
     const before = kernelValues(client);
-    missingKoffi(cause);
+    missingKoffi(unloadable);
     const { getKeepAlive, getTcpInfo, setKeepAlive } = await packageOn('linux');
     expect(() => setKeepAlive(client, 'database')).toThrow(expect.objectContaining(failure));
     expect(() => setKeepAlive(client, { enable: true })).toThrow(expect.objectContaining(failure));
@@ -215,7 +211,7 @@ describe.runIf(process.platform === 'linux')('without koffi, here a fake that do
   test('holds make Node’s own call, keep what it set, and warn once for all', async () => {
     const warned = warnings();
     const [open, later] = [await connection(), new net.Socket()];
-    missingKoffi(cause);
+    missingKoffi(unloadable);
     const { keepAlive } = await packageOn('linux');
     const problems: Error[] = [];
 
@@ -248,7 +244,7 @@ describe.runIf(process.platform === 'linux')('without koffi, here a fake that do
     },
   ])('each connection of $whose gets Node’s own call, and all one warning', async ({ serve }) => {
     const warned = warnings();
-    missingKoffi(cause);
+    missingKoffi(unloadable);
     const server = net.createServer();
     serve(await packageOn('linux'), server);
     server.listen(0, '127.0.0.1');

@@ -43,15 +43,9 @@ function diagnoseCalls({ through, reason }: Capabilities): Diagnosis {
   const subject = 'system calls';
   if (through === 'setsockopt')
     return { subject, status: 'ok', message: 'koffi is loaded: setsockopt and getsockopt' };
-  const lost = reason?.startsWith('koffi') ?? false;
-  return {
-    subject,
-    status: lost ? 'fail' : 'warning',
-    message: `${reason}, so only what Node's own socket.setKeepAlive() does`,
-    advice: lost
-      ? 'Install with optional dependencies, do not bundle koffi, and with --permission allow --allow-addons.'
-      : 'Expect enable and initialDelay to work; see the options below.',
-  };
+  const message = "only Node's own socket.setKeepAlive() can be called here";
+  const isLost = reason?.startsWith('Cannot load koffi') ?? false;
+  return { subject, status: isLost ? 'fail' : 'warning', message, advice: `${reason}.` };
 }
 
 function diagnoseOptions({ options, platform }: Capabilities): Diagnosis {
