@@ -1,12 +1,12 @@
-import { beat, checkMethods, type Heartbeat, type Peer } from './beat.ts';
-import { type ReadyHeartbeatOptions, readReady } from './options.ts';
+import { beat, type Heartbeat, type Target } from './heartbeat.ts';
+import { checkMethods, type ReadyHeartbeatOptions, readReady } from './options.ts';
 
 /** What is used of an `http2` session. */
 export interface PingableSession {
   readonly closed: boolean;
   readonly connecting: boolean;
   readonly destroyed: boolean;
-  /** Asked where the session has too many pings out to send another. */
+  /** Asked if the session has too many pings out to send another. */
   readonly socket?: { readonly bytesRead: number } | undefined;
   ping(callback: (error: Error | null) => void): boolean;
   destroy(): void;
@@ -18,8 +18,8 @@ export interface PingableSession {
  * Pings an http2 session, a client's or a server's, and destroys it when its peer does not answer:
  * its streams then end with an error. Ends with the session.
  *
- * Where the program's own pings leave no room for another (`maxOutstandingPings`), whatever the peer
- * sends counts as its answer.
+ * If the program's own pings leave no room for another (`maxOutstandingPings`), whatever the peer sends
+ * counts as its answer.
  *
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  *
@@ -35,18 +35,18 @@ export function heartbeatHttp2<Session extends PingableSession>(
 ): Heartbeat {
   checkMethods('an http2 session', session, ['ping', 'destroy', 'on', 'removeListener']);
   const { rhythm, onDead } = readReady(options);
-  const peer = newPeer(session, (silence) => {
+  const target = newTarget(session, (silence) => {
     session.destroy();
     onDead?.(session, silence);
   });
   const isOpen = () => !session.connecting && !session.closed && !session.destroyed;
-  const beating = beat(() => (isOpen() ? [peer] : []), rhythm, session);
+  const beating = beat(() => (isOpen() ? [target] : []), rhythm, session);
   if (session.destroyed) beating.stop();
   return beating;
 }
 
-function newPeer(session: PingableSession, onDead: Peer['onDead']): Peer {
-  // What had been read when the session refused to send, until a ping is answered.
+function newTarget(session: PingableSession, onDead: Target['onDead']): Target {
+  // How many bytes had been read when the session refused to send, until a ping is answered.
   let readBefore: number | undefined;
   return {
     async ping() {
@@ -67,7 +67,7 @@ function bytesRead({ socket }: PingableSession): number {
   return socket?.bytesRead ?? 0;
 }
 
-/** Where the session ends before the answer comes, or has too many pings out, Node gives an error. */
+/** Node gives an error if the session ends before the answer comes, or has too many pings out. */
 function send(session: PingableSession): { isSent: boolean; answer: Promise<void> } {
   let isSent = false;
   const answer = new Promise<void>((resolve, reject) => {

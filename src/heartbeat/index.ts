@@ -4,7 +4,8 @@
  *
  * @module tcp-keepalive/heartbeat
  */
-export { type Heartbeat, type HeartbeatOptions, heartbeat, type Silence } from './beat.ts';
+export type { Silence } from './beat.ts';
+export { type Heartbeat, type HeartbeatOptions, heartbeat } from './heartbeat.ts';
 export { heartbeatHttp2, type PingableSession } from './http2.ts';
 export {
   heartbeatMysql2,

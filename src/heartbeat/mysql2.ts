@@ -1,6 +1,6 @@
 import { readable } from '../options/errors.ts';
-import { checkMethods, type Heartbeat } from './beat.ts';
-import type { ReadyHeartbeatOptions } from './options.ts';
+import type { Heartbeat } from './heartbeat.ts';
+import { checkMethods, type ReadyHeartbeatOptions } from './options.ts';
 import { beatIdle } from './pool.ts';
 
 /** What is used of a connection that a `mysql2` pool gives. */
@@ -24,9 +24,9 @@ export interface Mysql2PromisePool<Connection extends Mysql2Connection = Mysql2C
  * Pings the idle connections of a `mysql2` pool, and removes from it those whose server does not
  * answer. Connections in use are left alone: their queries have their own timeouts.
  *
- * A connection is taken out of the pool for its ping, which counts as use: where `every` is shorter
+ * A connection is taken out of the pool for its ping, which counts as use: if `every` is shorter
  * than the pool's `idleTimeout`, idle connections are kept. mysql2 does not tell publicly how many
- * are idle; a version of it that has no `_freeConnections` is not pinged.
+ * are idle; a version that has no `_freeConnections` is not pinged.
  *
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  *

@@ -1,6 +1,16 @@
-import { readable } from '../options/errors.ts';
+import { invalidOption, readable, shown } from '../options/errors.ts';
 import { expectKnownFields } from '../options/fields.ts';
-import { checkFunction, type Rhythm, type Silence } from './beat.ts';
+import type { Silence } from './beat.ts';
+
+/** How often to ask, and how long to wait for an answer. */
+export interface Rhythm {
+  /** Time from one ping to the next, in milliseconds: 1 000 to 2 147 483 647. */
+  readonly every: number;
+  /** How long a target may be silent after a ping, in milliseconds: 1 000 to 2 147 483 647. */
+  readonly timeout: number;
+  /** Ends the heartbeat when aborted. */
+  readonly signal?: AbortSignal | undefined;
+}
 
 /** Options of the heartbeats that know how to ask, and how to end what is dead. */
 export interface ReadyHeartbeatOptions<Target> {
@@ -11,14 +21,14 @@ export interface ReadyHeartbeatOptions<Target> {
    */
   readonly every?: number | undefined;
   /**
-   * How long the peer may be silent after a ping, in milliseconds.
+   * How long the target may be silent after a ping, in milliseconds.
    *
    * @default 10_000
    */
   readonly timeout?: number | undefined;
   /** Ends the heartbeat when aborted. */
   readonly signal?: AbortSignal | undefined;
-  /** Told of a connection that was ended because its peer is silent. */
+  /** Told of a target that was ended because it is silent. */
   readonly onDead?: ((target: Target, silence: Silence) => void) | undefined;
 }
 
@@ -40,4 +50,23 @@ export function readReady<Target>(options: ReadyHeartbeatOptions<Target>): Ready
     if (onDead !== undefined) checkFunction('onDead', onDead);
     return { rhythm: { every, timeout, signal }, onDead };
   });
+}
+
+/**
+ * Checks that something has the methods that are used of it.
+ *
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`
+ */
+export function checkMethods(expected: string, value: unknown, names: readonly string[]): void {
+  readable(expected, () => {
+    const members = Object(value) as Record<string, unknown>;
+    const missing = names.find((name) => typeof members[name] !== 'function');
+    if (missing === undefined) return;
+    throw invalidOption(`Expected ${expected} with \`${missing}()\`, got ${shown(value)}`, TypeError);
+  });
+}
+
+export function checkFunction(name: string, value: unknown): void {
+  if (typeof value === 'function') return;
+  throw invalidOption(`Expected \`${name}\` to be a function, got ${shown(value)}`, TypeError);
 }

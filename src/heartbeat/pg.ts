@@ -1,5 +1,5 @@
-import { checkMethods, type Heartbeat } from './beat.ts';
-import type { ReadyHeartbeatOptions } from './options.ts';
+import type { Heartbeat } from './heartbeat.ts';
+import { checkMethods, type ReadyHeartbeatOptions } from './options.ts';
 import { beatIdle } from './pool.ts';
 
 /** What is used of a client that a `pg` pool gives. */
@@ -20,7 +20,7 @@ export interface PgPool<Client extends PgClient = PgClient> {
  * Sends `SELECT 1` on the idle connections of a `pg` pool, and removes from it those whose server
  * does not answer. Connections in use are left alone: their queries have their own timeouts.
  *
- * A connection is taken out of the pool for its ping, which counts as use: where `every` is shorter
+ * A connection is taken out of the pool for its ping, which counts as use: if `every` is shorter
  * than the pool's `idleTimeoutMillis`, idle connections are kept.
  *
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
@@ -44,7 +44,7 @@ export function heartbeatPg<Client extends PgClient>(
       idle: () => pool.idleCount,
       async take() {
         const client = await pool.connect();
-        // The pool listens for the errors of its idle clients alone, and one that nobody listens for
+        // The pool listens only to the errors of its idle clients, and an error that nobody listens for
         // would end the process.
         client.on('error', ignore);
         return client;
@@ -58,5 +58,5 @@ export function heartbeatPg<Client extends PgClient>(
 }
 
 function ignore(): void {
-  // The ping is rejected as well.
+  // The error rejects the ping as well.
 }

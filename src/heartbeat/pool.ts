@@ -1,19 +1,19 @@
-import { beat, type Heartbeat, type Peer } from './beat.ts';
+import { beat, type Heartbeat, type Target } from './heartbeat.ts';
 import { type Ready, type ReadyHeartbeatOptions, readReady } from './options.ts';
 
-/** A pool, as far as pinging what lies idle in it is concerned. */
+/** What is used of a pool to ping its idle connections. */
 export interface IdlePool<Connection> {
-  /** How many connections lie idle. */
+  /** How many connections are idle. */
   idle(): number;
   /** Takes one out. */
   take(): Promise<Connection>;
   ping(connection: Connection): Promise<unknown>;
   putBack(connection: Connection): void;
-  /** Removes one that is no good any more. */
+  /** Removes one that has failed or is silent. */
   remove(connection: Connection): void;
 }
 
-/** Pings the connections that lie idle in a pool, each taken out meanwhile, and removes the silent. */
+/** Pings the idle connections of a pool, each taken out meanwhile, and removes those that are silent. */
 export function beatIdle<Connection>(
   pool: IdlePool<Connection>,
   options: ReadyHeartbeatOptions<Connection>,
@@ -22,7 +22,7 @@ export function beatIdle<Connection>(
   return beat(() => Array.from({ length: pool.idle() }, () => oneIdle(pool, ready)), ready.rhythm);
 }
 
-function oneIdle<Connection>(pool: IdlePool<Connection>, { onDead }: Ready<Connection>): Peer {
+function oneIdle<Connection>(pool: IdlePool<Connection>, { onDead }: Ready<Connection>): Target {
   let taken: { connection: Connection } | undefined;
   const finish = (end: (connection: Connection) => void) => {
     const done = taken;
@@ -37,7 +37,7 @@ function oneIdle<Connection>(pool: IdlePool<Connection>, { onDead }: Ready<Conne
         await pool.ping(taken.connection);
         finish(pool.putBack);
       } catch {
-        // The connection has ended, or the pool has: somebody has answered, and nobody is silent.
+        // The connection or the pool has ended: that is an answer too, and nobody is silent.
         finish(pool.remove);
       }
     },
@@ -45,7 +45,7 @@ function oneIdle<Connection>(pool: IdlePool<Connection>, { onDead }: Ready<Conne
       const connection = finish(pool.remove);
       if (connection !== undefined) onDead?.(connection, silence);
     },
-    // Nobody would put it back any more.
+    // Nobody would put the connection back any more.
     abandon: () => void finish(pool.remove),
   };
 }

@@ -1,6 +1,6 @@
 import { invalidOption, readable } from '../options/errors.ts';
-import { beat, checkMethods, type Heartbeat, type Peer } from './beat.ts';
-import { type Ready, type ReadyHeartbeatOptions, readReady } from './options.ts';
+import { beat, type Heartbeat, type Target } from './heartbeat.ts';
+import { checkMethods, type Ready, type ReadyHeartbeatOptions, readReady } from './options.ts';
 
 type Listener = (data: Buffer) => void;
 
@@ -26,8 +26,9 @@ const OPEN = 1;
 const CLOSED = 3;
 
 /**
- * Pings a WebSocket, on either side, or all clients of a server with one timer, and terminates what
- * does not answer. Takes what the `ws` package makes; it answers pings by itself, and so do browsers.
+ * Pings a WebSocket, on either side, or all clients of a server with one timer, and terminates those
+ * that do not answer. Takes the objects of the `ws` package, which answers pings by itself, and so do
+ * browsers.
  *
  * Ends with the socket or the server.
  *
@@ -39,29 +40,31 @@ const CLOSED = 3;
  * ```
  */
 export function heartbeatWs<Socket extends PingableSocket>(
-  target: Socket | PingableServer<Socket>,
+  socketOrServer: Socket | PingableServer<Socket>,
   options: ReadyHeartbeatOptions<Socket> = {},
 ): Heartbeat {
-  const sockets = readable(EXPECTED, () => socketsOf(target));
+  const sockets = readable(EXPECTED, () => socketsOf(socketOrServer));
   const ready = readReady(options);
-  const peers = new WeakMap<Socket, Peer>();
-  const peerOf = (socket: Socket): Peer => {
-    const peer = peers.get(socket) ?? newPeer(socket, ready);
-    peers.set(socket, peer);
-    return peer;
+  const targets = new WeakMap<Socket, Target>();
+  const targetOf = (socket: Socket): Target => {
+    const target = targets.get(socket) ?? newTarget(socket, ready);
+    targets.set(socket, target);
+    return target;
   };
-  const beating = beat(() => openOnes(sockets).map(peerOf), ready.rhythm, target);
-  if ((target as Partial<PingableSocket>).readyState === CLOSED) beating.stop();
+  const beating = beat(() => openOnes(sockets).map(targetOf), ready.rhythm, socketOrServer);
+  if ((socketOrServer as Partial<PingableSocket>).readyState === CLOSED) beating.stop();
   return beating;
 }
 
 const EXPECTED = 'a WebSocket, or a WebSocketServer that tracks its clients (clientTracking)';
 
-function socketsOf<Socket extends PingableSocket>(target: Socket | PingableServer<Socket>): Iterable<Socket> {
-  checkMethods(EXPECTED, target, ['on', 'removeListener']);
-  const { clients, ping } = target as Partial<PingableServer<Socket> & PingableSocket>;
+function socketsOf<Socket extends PingableSocket>(
+  socketOrServer: Socket | PingableServer<Socket>,
+): Iterable<Socket> {
+  checkMethods(EXPECTED, socketOrServer, ['on', 'removeListener']);
+  const { clients, ping } = socketOrServer as Partial<PingableServer<Socket> & PingableSocket>;
   if (typeof clients?.[Symbol.iterator] === 'function') return clients;
-  if (typeof ping === 'function') return [target as Socket];
+  if (typeof ping === 'function') return [socketOrServer as Socket];
   throw invalidOption(`Expected ${EXPECTED}, got neither`, TypeError);
 }
 
@@ -69,7 +72,7 @@ function openOnes<Socket extends PingableSocket>(sockets: Iterable<Socket>): Soc
   return [...sockets].filter(({ readyState }) => readyState === OPEN);
 }
 
-function newPeer<Socket extends PingableSocket>(socket: Socket, { onDead }: Ready<Socket>): Peer {
+function newTarget<Socket extends PingableSocket>(socket: Socket, { onDead }: Ready<Socket>): Target {
   let number = 0;
   let settle: (() => void) | undefined;
   return {
@@ -92,7 +95,7 @@ interface Sent {
   settle(): void;
 }
 
-/** Settled by the pong to this ping, and where the socket closes, since nobody is silent then. */
+/** Settled by the pong to this ping, or when the socket closes, since nobody is silent then. */
 function ping(socket: PingableSocket, payload: string): Sent {
   let resolve: () => void;
   const settled = new Promise<void>((done) => {

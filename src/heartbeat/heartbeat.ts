@@ -1,0 +1,145 @@
+import { readable } from '../options/errors.ts';
+import { checkRange, expectKnownFields, type Range } from '../options/fields.ts';
+import { type Silence, Vigil } from './beat.ts';
+import { Clock } from './clock.ts';
+import { checkFunction, checkMethods, type Rhythm } from './options.ts';
+
+/** What a heartbeat does. */
+export interface HeartbeatOptions extends Rhythm {
+  /**
+   * Asks the target, and resolves with its answer. A ping that rejects counts as unanswered, and is sent
+   * again: half of `timeout` after it was sent, or at the next beat if that comes first.
+   */
+  readonly ping: () => PromiseLike<unknown>;
+  /** Called once, when the target has been silent for `timeout`. The heartbeat has ended by then. */
+  readonly onDead: (silence: Silence) => void;
+}
+
+/** A heartbeat that goes on until it is stopped, or its target is dead. */
+export interface Heartbeat {
+  /** The last round trip, in milliseconds; `undefined` before the first. */
+  readonly roundTrip: number | undefined;
+  /** Beats and further tries in a row that found the ping before without an answer: 0 while the target answers. */
+  readonly misses: number;
+  /** Ends it. A second call does nothing. */
+  stop(): void;
+}
+
+/** What ends a heartbeat with its `'close'`. */
+export interface Closable {
+  on(event: 'close', listener: () => void): unknown;
+  removeListener(event: 'close', listener: () => void): unknown;
+}
+
+/** One of those that a heartbeat asks. */
+export interface Target {
+  ping(): PromiseLike<unknown>;
+  onDead(silence: Silence): void;
+  /** Called if the heartbeat is stopped before the answer has come. */
+  abandon?(): void;
+}
+
+/**
+ * Asks a target whether it lives, again and again, and tells when it does not.
+ *
+ * TCP keepalive ends at the peer's kernel, which answers for a process that hangs, and proxies answer
+ * for the peer. A ping of the application's own goes all the way. The first is sent after `every`; the
+ * next only when the one before was answered or has failed, so that they never pile up. One that fails is
+ * sent again before the target is given up. The timer does not keep the process alive. Answers that
+ * arrived while this process itself was busy count: it looks once more before it gives a target up.
+ *
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`
+ *
+ * @example
+ * ```ts
+ * heartbeat({
+ *   ping: () => client.request('ping'),
+ *   every: 25_000,
+ *   timeout: 10_000,
+ *   onDead: ({ duration }) => client.destroy(new Error(`silent for ${duration} ms`)),
+ * });
+ * ```
+ */
+export function heartbeat(options: HeartbeatOptions): Heartbeat {
+  const { ping, onDead, ...rhythm } = readable('an object { ping, every, timeout, onDead }', () => {
+    expectKnownFields(options, ['ping', 'every', 'timeout', 'onDead', 'signal']);
+    const { ping, onDead, every, timeout, signal } = options;
+    return { ping, onDead, every, timeout, signal };
+  });
+  checkFunction('ping', ping);
+  checkFunction('onDead', onDead);
+  const target: Target = {
+    ping,
+    onDead(silence) {
+      beating.stop();
+      onDead(silence);
+    },
+  };
+  const beating = beat(() => [target], rhythm);
+  return beating;
+}
+
+/**
+ * Asks any number of targets with one timer.
+ *
+ * @param targets - who is to be asked, at each beat. A target whose answer is awaited is waited for even
+ *   if it is no longer among them.
+ * @param closable - what ends the heartbeat when it closes
+ */
+export function beat(targets: () => Iterable<Target>, rhythm: Rhythm, closable?: Closable): Heartbeat {
+  const { every, timeout, signal } = rhythm;
+  checkRange('every', every, waits);
+  checkRange('timeout', timeout, waits);
+  if (signal !== undefined) checkMethods('`signal` to be an AbortSignal', signal, ['addEventListener']);
+  const vigil = new Vigil<Target>(rhythm, performance.now());
+  const clock = new Clock({
+    get nextWake() {
+      return vigil.nextWake;
+    },
+    wake(now) {
+      for (const target of vigil.due(now, targets)) if (!clock.isStopped) ask(target);
+    },
+    afterReading(now) {
+      for (const [target, silence] of vigil.takeSilent(now)) target.onDead(silence);
+    },
+  });
+
+  function ask(target: Target): void {
+    const ping = vigil.sent(target, performance.now());
+    attempt(target).then(
+      () => vigil.answered(ping, performance.now()),
+      (error: unknown) => {
+        vigil.failed(ping, error);
+        clock.look();
+      },
+    );
+  }
+
+  function stop(): void {
+    clock.stop();
+    signal?.removeEventListener('abort', stop);
+    closable?.removeListener('close', stop);
+    for (const target of vigil.takeAwaited()) target.abandon?.();
+  }
+
+  signal?.addEventListener('abort', stop);
+  closable?.on('close', stop);
+  if (signal?.aborted) stop();
+  return {
+    get roundTrip() {
+      return vigil.roundTrip;
+    },
+    get misses() {
+      return vigil.misses;
+    },
+    stop,
+  };
+}
+
+/** A ping that throws counts as one that rejects. */
+async function attempt(target: Target): Promise<void> {
+  await target.ping();
+}
+
+// A timer cannot wait longer; a longer one would fire at once.
+const waits: Range = { min: 1_000, max: 2_147_483_647, unit: 'milliseconds' };

@@ -1,0 +1,59 @@
+import { type Heartbeat, heartbeat } from 'tcp-keepalive/heartbeat';
+import { afterEach, expect, vi } from 'vitest';
+
+// What a timer of 1 000 ms may be late on a busy machine.
+const LATE = 900;
+
+/** Takes what is to be done when a test is over, the last first: vitest's `onTestFinished`. */
+export type Later = (cleanup: () => void | Promise<void>) => unknown;
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** Replaces what a heartbeat's clock is made of. */
+export function fakeTimers(): void {
+  vi.useFakeTimers({
+    toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'performance'],
+  });
+}
+
+/** How long it took until a heartbeat told of a death, after its target's peer had vanished. */
+export async function deathOf(
+  later: Later,
+  start: (onDead: () => void) => Heartbeat,
+  vanish: () => void,
+): Promise<number> {
+  const { promise, resolve } = withResolvers<void>();
+  const beating = start(resolve);
+  later(beating.stop);
+  await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(0), { timeout: 5_000, interval: 10 });
+  vanish();
+  const begin = performance.now();
+  await promise;
+  return performance.now() - begin;
+}
+
+function withResolvers<T>() {
+  let resolve: (value: T) => void = () => {};
+  const promise = new Promise<T>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}
+
+// The next beat is at most `every` away, and the silence after it is `timeout`.
+export const rhythm = { every: 1_000, timeout: 1_000 };
+
+export function expectInTime(elapsed: number): void {
+  expect(elapsed).toBeGreaterThanOrEqual(rhythm.timeout - 50);
+  expect(elapsed).toBeLessThan(rhythm.every + rhythm.timeout + LATE);
+}
+
+/** Waits for so many beats of another heartbeat of that rhythm. */
+export async function afterBeats(count: number): Promise<void> {
+  const ping = vi.fn(async () => {});
+  const beating = heartbeat({ ping, ...rhythm, onDead() {} });
+  await vi.waitFor(() => expect(ping).toHaveBeenCalledTimes(count), { timeout: 15_000, interval: 50 });
+  beating.stop();
+}
