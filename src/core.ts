@@ -7,18 +7,11 @@
  */
 
 export { getTcpInfo } from './kernel/tcp-info.ts';
-export {
-  invalidOption,
-  isPlain,
-  keepAliveError,
-  quoted,
-  readable,
-  shown,
-  shownInstead,
-} from './options/errors.ts';
-export { didYouMean, listed } from './options/fields.ts';
+export { invalidOption, isKeepAliveError, keepAliveError } from './options/errors.ts';
+export { readable } from './options/fields.ts';
 export { parseKeepAliveOptions } from './options/parse.ts';
 export { presets } from './options/presets.ts';
+export { isPlain, shown, shownInstead } from './options/show.ts';
 export { pathIdleLimits } from './predict/paths.ts';
 export { planKeepAlive } from './predict/plan.ts';
 export { predictDetection } from './predict/predict.ts';

@@ -8,6 +8,7 @@ export {
   getKeepAlive,
   getTcpInfo,
   installKeepAlive,
+  isKeepAliveError,
   keepAlive,
   keepAliveServer,
   pathIdleLimits,
@@ -19,7 +20,7 @@ export {
 } from '#core';
 export type { AppliedKeepAlive } from './kernel/calls.ts';
 export type { TcpInfo, TcpState } from './kernel/tcp-info.ts';
-export type { KeepAliveError, KeepAliveErrorCode } from './options/errors.ts';
+export type { KeepAliveError, KeepAliveErrorCode, KeepAliveWarningCode } from './options/errors.ts';
 export type { KeepAliveInput, KeepAliveOptions, KeepAliveSettings, OptionName } from './options/options.ts';
 export type { Preset, PresetName } from './options/presets.ts';
 export type { PathIdleLimit, PathName } from './predict/paths.ts';

@@ -8,6 +8,7 @@ test('the package exports these names and no others', () => {
     'getKeepAlive',
     'getTcpInfo',
     'installKeepAlive',
+    'isKeepAliveError',
     'keepAlive',
     'keepAliveServer',
     'pathIdleLimits',
@@ -26,6 +27,6 @@ test('all but the tables are functions', () => {
 });
 
 test('what is pure is the same through its own entry', () => {
-  const { planKeepAlive, predictDetection, presets, reviewKeepAlive } = tcpKeepAlive;
-  expect(pure).toMatchObject({ planKeepAlive, predictDetection, presets, reviewKeepAlive });
+  const { isKeepAliveError, planKeepAlive, predictDetection, presets, reviewKeepAlive } = tcpKeepAlive;
+  expect(pure).toMatchObject({ isKeepAliveError, planKeepAlive, predictDetection, presets, reviewKeepAlive });
 });

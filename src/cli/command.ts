@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { didYouMean } from '../options/fields.ts';
+import { didYouMean } from '../options/show.ts';
 import { UsageError } from './usage-error.ts';
 
 /** Where a command writes, and what may be written there. */

@@ -1,4 +1,4 @@
-import { didYouMean } from '../options/fields.ts';
+import { didYouMean } from '../options/show.ts';
 import type { Command, Io } from './command.ts';
 import { doctor } from './commands/doctor/doctor.ts';
 import { explain } from './commands/explain/explain.ts';

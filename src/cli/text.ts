@@ -1,4 +1,5 @@
 import util from 'node:util';
+import { wrap } from '../options/show.ts';
 import type { Io } from './command.ts';
 
 /** No line is wider than this, so that it can be read and pasted anywhere. */
@@ -15,21 +16,6 @@ type Style = 'bold' | 'dim' | 'red' | 'yellow' | 'green' | 'cyan';
 export function paint(io: Io, style: Style, text: string): string {
   // `terminal()` has decided already; newer versions of Node would decide again, by their own stdout.
   return io.color ? util.styleText(style, text, { validateStream: false }) : text;
-}
-
-/** Breaks text into lines of at most `columns`, between words. */
-export function wrap(text: string, columns: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > columns) {
-      lines.push(line);
-      line = word;
-    } else {
-      line = line === '' ? word : `${line} ${word}`;
-    }
-  }
-  return [...lines, line];
 }
 
 /** Text under a label: the first line beside it, the others indented alike. */

@@ -1,4 +1,4 @@
-import { printable } from '../options/errors.ts';
+import { printable } from '../options/show.ts';
 
 /** Something that was typed wrong: one line and exit code 2. */
 export class UsageError extends Error {}

@@ -1,4 +1,4 @@
-import { didYouMean } from '../options/fields.ts';
+import { didYouMean } from '../options/show.ts';
 import { type PathName, pathIdleLimits } from '../predict/paths.ts';
 import { UsageError } from './usage-error.ts';
 

@@ -1,18 +1,34 @@
 import type { OptionName } from './options.ts';
+import { printable } from './show.ts';
+
+/** Every code of this library's own, with what it means. Each is a heading under "Errors" in the README. */
+export const codes = {
+  errors: {
+    ERR_KEEPALIVE_INVALID_OPTION: 'An argument is of the wrong type, out of range, or unknown.',
+    ERR_KEEPALIVE_NOT_CONNECTED: 'The socket is not connected, or not yet.',
+    ERR_KEEPALIVE_DESTROYED: 'The socket is destroyed.',
+    ERR_KEEPALIVE_NOT_TCP: 'It is no TCP connection: a Unix socket, a pipe, or no socket at all.',
+    ERR_KEEPALIVE_NO_DESCRIPTOR: 'The socket has no descriptor on which anything can be set or read.',
+    ERR_KEEPALIVE_UNSUPPORTED: 'koffi cannot be loaded, or this platform lacks what was asked for.',
+  },
+  /** Process warnings that no error stands behind. */
+  warnings: {
+    ERR_KEEPALIVE_NO_ERROR_LISTENER:
+      "A pool has no 'error' listener, which it needs once a connection is lost.",
+    ERR_KEEPALIVE_ON_ERROR_THREW: 'An onError handler threw or rejected.',
+  },
+} as const;
 
 /** The errors of this library's own. A system call that fails keeps its own code, such as `EBADF`. */
-export type KeepAliveErrorCode =
-  | 'ERR_KEEPALIVE_INVALID_OPTION'
-  | 'ERR_KEEPALIVE_NOT_CONNECTED'
-  | 'ERR_KEEPALIVE_DESTROYED'
-  | 'ERR_KEEPALIVE_NOT_TCP'
-  | 'ERR_KEEPALIVE_NO_DESCRIPTOR'
-  | 'ERR_KEEPALIVE_UNSUPPORTED';
+export type KeepAliveErrorCode = keyof typeof codes.errors;
+
+/** The process warnings that no error stands behind. */
+export type KeepAliveWarningCode = keyof typeof codes.warnings;
 
 /** An error of this library: a `TypeError`, `RangeError` or `Error` with a literal {@link KeepAliveErrorCode}. */
 export interface KeepAliveError extends Error {
   readonly code: KeepAliveErrorCode;
-  /** The options that were set before the error. Absent where no connection was touched. */
+  /** The options that were set before the error. Absent if no connection was touched. */
   readonly applied?: readonly OptionName[];
 }
 
@@ -24,51 +40,70 @@ interface ErrorDetails {
   applied?: readonly OptionName[];
 }
 
-/** @internal */
+/**
+ * Makes an error that shows its code as Node's own errors do: in its text and in the first line of its
+ * stack, but not in its name.
+ */
 export function keepAliveError(
   code: KeepAliveErrorCode,
   message: string,
   { cause, type = Error, applied }: ErrorDetails = {},
 ): KeepAliveError {
   const error = cause === undefined ? new type(message) : new type(message, { cause });
+  Object.defineProperties(error, {
+    name: { value: `${error.name} [${code}]`, configurable: true },
+    toString: { value: toStringWithCode, configurable: true, writable: true },
+  });
+  // V8 writes the first line, with the name, when the stack is read for the first time.
+  void error.stack;
+  Reflect.deleteProperty(error, 'name');
   return Object.assign(error, applied === undefined ? { code } : { code, applied });
 }
 
-/** @internal */
+function toStringWithCode(this: KeepAliveError): string {
+  return `${this.name} [${this.code}]: ${this.message}`;
+}
+
 export function invalidOption(message: string, type: ErrorClass, cause?: unknown): KeepAliveError {
   return keepAliveError('ERR_KEEPALIVE_INVALID_OPTION', message, { cause, type });
 }
 
-/**
- * Looks at what a caller gave. What its getters or a proxy's traps throw becomes an error of ours.
- *
- * @internal
- */
-export function readable<T>(what: string, look: () => T): T {
+/** Adds to an error of ours where the mistake is: in which rule, at which character. */
+export function inContext<T>(where: string, check: () => T): T {
   try {
-    return look();
+    return check();
   } catch (error) {
-    if (isOurs(error)) throw error;
-    throw invalidOption(`Expected ${what}, got a value that cannot be read as such`, TypeError, error);
+    if (!isKeepAliveError(error)) throw error;
+    const type = error instanceof RangeError ? RangeError : TypeError;
+    throw invalidOption(printable(`${error.message} (${where})`), type, error.cause);
   }
 }
 
 /**
- * Whether this library made an error. It may be anything: what other people's code throws comes here.
+ * Tells whether this library made an error, by its {@link KeepAliveErrorCode}. It may be given anything
+ * that was thrown. A system call that failed is not meant: it has a code of the system's, such as `EBADF`.
  *
- * @internal
+ * @param error - what was caught, or given to `onError`
+ *
+ * @example
+ * ```ts
+ * try {
+ *   setKeepAlive(socket, 'database');
+ * } catch (error) {
+ *   if (!isKeepAliveError(error) || error.code !== 'ERR_KEEPALIVE_NOT_CONNECTED') throw error;
+ * }
+ * ```
  */
-export function isOurs(error: unknown): boolean {
-  return codeOf(error)?.startsWith('ERR_KEEPALIVE_') === true;
+export function isKeepAliveError(error: unknown): error is KeepAliveError {
+  return Object.hasOwn(codes.errors, codeOf(error) ?? '');
 }
 
-/** @internal */
+/** The code of an error, if it has one. What other people's code throws comes here, and may throw again. */
 export function codeOf(error: unknown): string | undefined {
   try {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     return typeof code === 'string' ? code : undefined;
   } catch {
-    // A revoked proxy, or a getter that throws.
     return undefined;
   }
 }
@@ -88,73 +123,7 @@ export function isDestroyed(error: unknown): boolean {
   return (error as Partial<KeepAliveError> | undefined)?.code === 'ERR_KEEPALIVE_DESTROYED';
 }
 
-/**
- * A value as an error message shows it: `` `60` (number) ``, `an object of class Agent`.
- *
- * @internal
- */
-export function shown(value: unknown): string {
-  if (value === null || value === undefined) return String(value);
-  if (typeof value === 'function') return 'a function';
-  if (typeof value === 'object') return isArray(value) ? 'an array' : `an object${ofClass(value)}`;
-  return `${quoted(String(value))} (${typeof value})`;
-}
-
-/**
- * Text as an error message shows it, cut where it is long.
- *
- * @internal
- */
-export function quoted(text: string): string {
-  const line = printable(text);
-  return `\`${line.length > 40 ? `${line.slice(0, 40)}...` : line}\``;
-}
-
-/**
- * What came instead of an object of a certain kind.
- *
- * @internal
- */
-export function shownInstead(value: unknown): string {
-  const text = shown(value);
-  return text === 'an object' ? 'another object' : text;
-}
-
-/**
- * Text in one line, without what a terminal would obey: keys, paths and what a system says come from
- * anywhere, and a log has a line for each error.
- *
- * @internal
- */
-export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it looks for; looking \p{Cc} up delays every import.
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) =>
-    character === '\n' ? '\\n' : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
-}
-
-/** Not by the prototype itself, which is another one in another context, such as a test's. */
-export function isPlain(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
-}
-
-function ofClass(value: object): string {
-  try {
-    if (isPlain(value)) return '';
-    const name: unknown = value.constructor.name;
-    return typeof name === 'string' && name !== '' ? ` of class ${printable(name.slice(0, 40))}` : '';
-  } catch {
-    // A revoked proxy, or a getter that throws.
-    return '';
-  }
-}
-
-function isArray(value: object): boolean {
-  try {
-    return Array.isArray(value);
-  } catch {
-    // A revoked proxy throws here.
-    return false;
-  }
-}
+// Until src/heartbeat and src/sockets import these from where they are.
+export { readable } from './fields.ts';
+export { shown, shownInstead } from './show.ts';
+export const isOurs: typeof isKeepAliveError = isKeepAliveError;

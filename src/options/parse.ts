@@ -1,17 +1,33 @@
-import { invalidOption, isPlain, shown } from './errors.ts';
-import { didYouMean, listed, secondsHint } from './fields.ts';
+import { invalidOption } from './errors.ts';
 import {
-  type KeepAliveInput,
-  type KeepAliveSettings,
-  type OptionName,
-  optionNames,
-  optionRanges,
-} from './options.ts';
+  aBoolean,
+  aNumber,
+  type Field,
+  optional,
+  type Range,
+  readable,
+  readFields,
+  refusal,
+  secondsHint,
+  within,
+} from './fields.ts';
+import { type KeepAliveInput, type KeepAliveSettings, optionRanges } from './options.ts';
 import { type PresetName, presets } from './presets.ts';
+import { didYouMean, listed } from './show.ts';
 
-type NumericOption = keyof typeof optionRanges;
-type Fields = Partial<Record<OptionName, unknown>>;
 type Settings = { -readonly [name in keyof KeepAliveSettings]: KeepAliveSettings[name] };
+
+const presetNames = Object.keys(presets);
+const EXPECTED = `a preset (${listed(presetNames)}) or an object of options`;
+
+const optionFields = {
+  enable: optional(aBoolean),
+  initialDelay: optional(roundedUp(optionRanges.initialDelay)),
+  interval: optional(roundedUp(optionRanges.interval)),
+  // Its name tells what it counts.
+  count: optional(within({ ...optionRanges.count, unit: '' })),
+  userTimeout: optional(aUserTimeout()),
+};
 
 // Presets and frozen objects cannot change between two calls, so they are checked once.
 const checkedPresets = new Map<string, KeepAliveSettings>();
@@ -27,7 +43,6 @@ const checkedObjects = new WeakMap<object, KeepAliveSettings>();
  */
 export function parseKeepAliveOptions(input: KeepAliveInput): KeepAliveSettings {
   if (typeof input === 'string') return checkedPresets.get(input) ?? checkPreset(input);
-  if (typeof input !== 'object' || input === null) throw notOptions(input);
   return checkedObjects.get(input) ?? checkObject(input);
 }
 
@@ -40,73 +55,30 @@ export function trustSettings(settings: Readonly<KeepAliveSettings>): void {
 }
 
 function checkPreset(name: string): KeepAliveSettings {
-  if (!Object.hasOwn(presets, name)) throw notOptions(name);
+  if (!Object.hasOwn(presets, name)) {
+    throw refusal(EXPECTED, name, { hint: didYouMean(name, presetNames), outOfRange: true });
+  }
   const settings = checkObject(presets[name as PresetName]);
   checkedPresets.set(name, settings);
   return settings;
 }
 
-function notOptions(input: unknown): Error {
-  const names = Object.keys(presets);
-  const hint = typeof input === 'string' ? didYouMean(input, names) : '';
-  const type = typeof input === 'string' ? RangeError : TypeError;
-  return invalidOption(
-    `Expected a preset (${listed(names)}) or an object of options, got ${shown(input)}${hint}`,
-    type,
-  );
-}
-
 function checkObject(input: object): KeepAliveSettings {
-  const settings = settle(readFields(input));
-  if (isConstant(input)) checkedObjects.set(input, settings);
-  return settings;
+  return readable(EXPECTED, () => {
+    const settings = settle(input);
+    if (isConstant(input)) checkedObjects.set(input, settings);
+    return settings;
+  });
 }
 
-function readFields(input: object): Fields {
-  const { isOptions, keys, fields } = read(input);
-  const unknown = keys.find((key) => !optionNames.includes(key as OptionName));
-  if (unknown !== undefined) throw unknownOption(unknown);
-  if (!isOptions) throw notOptions(input);
-  return fields;
-}
-
-/** Reads each field once, so that a getter cannot give one value to the check and another to the kernel. */
-function read(input: object): { isOptions: boolean; keys: string[]; fields: Fields } {
-  try {
-    const fields = Object.fromEntries(optionNames.map((name) => [name, Reflect.get(input, name)]));
-    if (Array.isArray(input)) return { isOptions: false, keys: [], fields };
-    const keys = Object.keys(input);
-    return { isOptions: keys.length > 0 || mayBeEmpty(input), keys, fields };
-  } catch (cause) {
-    throw invalidOption(
-      'Expected an object of options, got one whose fields cannot be read',
-      TypeError,
-      cause,
-    );
-  }
-}
-
-/** A plain object, or one that inherits its fields. A promise that nobody awaited, or a map, is neither. */
-function mayBeEmpty(input: object): boolean {
-  return isPlain(input) || optionNames.some((name) => name in input);
-}
-
-function unknownOption(key: string): Error {
-  const hint = didYouMean(key, optionNames);
-  return invalidOption(`Expected the options ${listed(optionNames)}, got \`${key}\`${hint}`, TypeError);
-}
-
-function settle(fields: Fields): KeepAliveSettings {
-  const settings: Settings = {};
-  const initialDelay = checkNumber('initialDelay', fields.initialDelay);
-  const interval = checkNumber('interval', fields.interval);
-  const count = checkNumber('count', fields.count);
-  const enable = checkEnable(fields.enable) ?? enabledBy(initialDelay, interval, count);
+function settle(input: object): KeepAliveSettings {
+  const fields = readFields(EXPECTED, input, optionFields);
+  const { initialDelay, interval, count } = fields;
+  const enable = fields.enable ?? enabledBy(initialDelay, interval, count);
   const userTimeout =
-    fields.userTimeout === 'auto'
-      ? autoUserTimeout(initialDelay, interval, count)
-      : checkNumber('userTimeout', fields.userTimeout);
+    fields.userTimeout === 'auto' ? autoUserTimeout(initialDelay, interval, count) : fields.userTimeout;
 
+  const settings: Settings = {};
   if (enable !== undefined) settings.enable = enable;
   if (initialDelay !== undefined) settings.initialDelay = initialDelay;
   if (interval !== undefined) settings.interval = interval;
@@ -115,36 +87,25 @@ function settle(fields: Fields): KeepAliveSettings {
   return Object.freeze(settings);
 }
 
-function checkEnable(value: unknown): boolean | undefined {
-  if (value === undefined || typeof value === 'boolean') return value;
-  throw invalidOption(`Expected \`enable\` to be true or false, got ${shown(value)}`, TypeError);
-}
-
 function enabledBy(...timers: (number | undefined)[]): true | undefined {
   return timers.some((timer) => timer !== undefined) ? true : undefined;
 }
 
-function checkNumber(name: NumericOption, value: unknown): number | undefined {
-  if (value === undefined) return undefined;
-  const { min, max, step } = optionRanges[name];
-  if (typeof value !== 'number') throw outOfRange(name, value, TypeError);
-  if (name === 'userTimeout' && value === 0) return 0;
-  // Written so that NaN is refused too.
-  if (!(value >= min && value <= max)) throw outOfRange(name, value, RangeError);
-  if (name === 'count' && !Number.isInteger(value)) throw outOfRange(name, value, RangeError);
-  return Math.ceil(value / step) * step;
+/** A time as kernels count it. */
+function roundedUp(range: Range & { readonly step: number }): Field<number> {
+  const field = within(range);
+  return (value, name) => Math.ceil(field(value, name) / range.step) * range.step;
 }
 
-function outOfRange(name: NumericOption, value: unknown, type: RangeErrorConstructor | TypeErrorConstructor) {
-  const { min, max, unit } = optionRanges[name];
-  const expected =
-    unit === 'probes'
-      ? `an integer from ${min} to ${max}`
-      : `from ${min} to ${max} milliseconds${name === 'userTimeout' ? ", 0, or 'auto'" : ''}`;
-  return invalidOption(
-    `Expected \`${name}\` to be ${expected}, got ${shown(value)}${unit === 'milliseconds' ? secondsHint(value) : ''}`,
-    type,
+function aUserTimeout(): Field<number | 'auto'> {
+  const { min, max } = optionRanges.userTimeout;
+  const milliseconds = aNumber(
+    `from ${min} to ${max} milliseconds, 0, or 'auto'`,
+    (value) => value === 0 || (value >= min && value <= max),
+    secondsHint,
   );
+  // Not -0, which is no time for JSON.
+  return (value, name) => (value === 'auto' ? value : Math.ceil(milliseconds(value, name)) || 0);
 }
 
 /**
@@ -183,13 +144,8 @@ function given(fields: Record<string, unknown>): string {
 
 /** Whether every later read gives the same fields: a frozen plain object of data properties. */
 function isConstant(input: object): boolean {
-  try {
-    if (!Object.isFrozen(input)) return false;
-    const prototype: unknown = Object.getPrototypeOf(input);
-    if (prototype !== Object.prototype && prototype !== null) return false;
-    return Object.values(Object.getOwnPropertyDescriptors(input)).every((property) => 'value' in property);
-  } catch {
-    // A proxy's traps may throw; it is then checked again each time.
-    return false;
-  }
+  if (!Object.isFrozen(input)) return false;
+  const prototype: unknown = Object.getPrototypeOf(input);
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  return Object.values(Object.getOwnPropertyDescriptors(input)).every((property) => 'value' in property);
 }

@@ -1,4 +1,4 @@
-import { wrap } from '../cli/text.ts';
+import { wrap } from '../options/show.ts';
 import type { KeepAlivePlan } from './plan.ts';
 import { predictDetection } from './predict.ts';
 

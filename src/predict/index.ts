@@ -3,7 +3,7 @@
  *
  * @module tcp-keepalive/predict
  */
-export type { KeepAliveError, KeepAliveErrorCode } from '../options/errors.ts';
+export { isKeepAliveError, type KeepAliveError, type KeepAliveErrorCode } from '../options/errors.ts';
 export {
   type KeepAliveInput,
   type KeepAliveOptions,

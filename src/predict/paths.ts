@@ -1,5 +1,5 @@
-import { invalidOption, shown } from '../options/errors.ts';
-import { didYouMean, secondsHint } from '../options/fields.ts';
+import { type Field, refusal, secondsHint } from '../options/fields.ts';
+import { didYouMean } from '../options/show.ts';
 
 /** How long a path between two ends remembers a connection on which nothing is sent. */
 export interface PathIdleLimit {
@@ -109,22 +109,16 @@ function payloadPath(limit: number, title: string, source: string): PathIdleLimi
   return Object.freeze({ limit, probesCount: false, title, source });
 }
 
-/**
- * A known path by its name, or one that is only a number of milliseconds.
- *
- * @throws `ERR_KEEPALIVE_INVALID_OPTION`
- * @internal
- */
-export function parsePath(path: PathName | number): Omit<PathIdleLimit, 'source'> {
-  if (typeof path === 'string' && Object.hasOwn(pathIdleLimits, path)) return pathIdleLimits[path];
+/** A known path by its name, or one of which only the limit is known, in milliseconds. */
+export const aPath: Field<Omit<PathIdleLimit, 'source'>> = (path, name) => {
+  if (typeof path === 'string' && Object.hasOwn(pathIdleLimits, path))
+    return pathIdleLimits[path as PathName];
   if (typeof path === 'number' && path >= 1_000 && path < Infinity) {
     return { limit: path, probesCount: true, title: 'the path' };
   }
   const names = Object.keys(pathIdleLimits);
-  const hint = typeof path === 'string' ? didYouMean(path, names) : secondsHint(path);
-  throw invalidOption(
-    `Expected \`pathIdleLimit\` to be at least 1000 milliseconds or one of ${names.join(', ')}, ` +
-      `got ${shown(path)}${hint}`,
-    typeof path === 'number' || typeof path === 'string' ? RangeError : TypeError,
-  );
-}
+  throw refusal(`\`${name}\` to be at least 1000 milliseconds or one of ${names.join(', ')}`, path, {
+    hint: typeof path === 'string' ? didYouMean(path, names) : secondsHint(path),
+    outOfRange: typeof path === 'number' || typeof path === 'string',
+  });
+};

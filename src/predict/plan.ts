@@ -1,8 +1,8 @@
-import { invalidOption, readable, shown } from '../options/errors.ts';
-import { checkRange, expectKnownFields } from '../options/fields.ts';
+import { type Field, type FieldTable, otherwise, readFields, refusal, within } from '../options/fields.ts';
 import { type KeepAliveSettings, optionRanges } from '../options/options.ts';
-import { type PathName, parsePath } from './paths.ts';
+import { aPath, type PathName } from './paths.ts';
 import { predictDetection } from './predict.ts';
+import { systemFields } from './system.ts';
 
 /** What a connection needs, in milliseconds. */
 export interface KeepAliveGoal {
@@ -37,11 +37,11 @@ export type KeepAlivePlan = Required<KeepAliveSettings>;
  *   shortest one that can.
  */
 export function planKeepAlive(goal: KeepAliveGoal): KeepAlivePlan {
-  const checked = readable('a goal', () => parseGoal(goal));
+  const checked = readFields('a goal such as { detectWithin: 30000 }', goal, goalFields);
   const interval = gentlestInterval(checked);
   const initialDelay = longest(32_767, (delay) => optionsFor(delay, interval, checked) !== undefined);
   const plan = optionsFor(initialDelay, interval, checked);
-  if (plan === undefined) throw unreachable(checked);
+  if (plan === undefined) throw unmet(checked);
   return Object.freeze(plan);
 }
 
@@ -51,6 +51,23 @@ interface Goal {
   readonly probes: number;
   readonly rto: number | undefined;
 }
+
+/** A path that probes keep open, by how long it remembers a connection. */
+const aProbedPath: Field<number> = (value, name) => {
+  const { limit, probesCount, title } = aPath(value, name);
+  if (probesCount) return limit;
+  throw refusal(`\`${name}\` to be a path that TCP probes keep alive`, value, {
+    hint: `: ${title} counts payload only; send an application ping at least every ${limit / 1_000} s, and plan without it`,
+    outOfRange: true,
+  });
+};
+
+const goalFields: FieldTable<Goal> = {
+  detectWithin: within(optionRanges.userTimeout),
+  pathIdleLimit: otherwise(aProbedPath, Infinity),
+  probes: otherwise(within(optionRanges.count), 3),
+  rto: systemFields.rto,
+};
 
 /**
  * An eighth of the deadline, in whole seconds. Where so many probes have no room for that, they share
@@ -98,48 +115,22 @@ function meets(options: KeepAlivePlan, { detectWithin, rto }: Goal): boolean {
   return idle.latest <= detectWithin && unacknowledged.latest <= detectWithin;
 }
 
-function parseGoal(goal: KeepAliveGoal): Goal {
-  if (typeof goal !== 'object' || goal === null) {
-    throw invalidOption(`Expected a goal such as { detectWithin: 30000 }, got ${shown(goal)}`, TypeError);
-  }
-  expectKnownFields(goal, goalNames);
-  const { detectWithin, pathIdleLimit, probes = 3, rto } = goal;
-  checkRange('detectWithin', detectWithin, optionRanges.userTimeout);
-  checkRange('probes', probes, optionRanges.count);
-  return { detectWithin, probes, rto, pathIdleLimit: rememberedFor(pathIdleLimit) };
-}
-
-const goalNames = ['detectWithin', 'pathIdleLimit', 'probes', 'rto'];
-
-function rememberedFor(pathIdleLimit: PathName | number | undefined): number {
-  if (pathIdleLimit === undefined) return Infinity;
-  const { limit, probesCount, title } = parsePath(pathIdleLimit);
-  if (probesCount) return limit;
-  throw invalidOption(
-    `Expected a path that TCP probes keep alive, got ${shown(pathIdleLimit)}: ${title} counts payload only; ` +
-      `send an application ping at least every ${limit / 1_000} s, and plan without it`,
-    RangeError,
-  );
-}
-
 /** Why not even the shortest timers meet a goal, and what they do meet. */
-function unreachable({ detectWithin, pathIdleLimit, probes, rto }: Goal): Error {
+function unmet({ detectWithin, pathIdleLimit, probes, rto }: Goal): Error {
   const timers = { initialDelay: 1_000, interval: 1_000, count: probes };
   const sent = predictDetection(timers).probes;
   const first = sent[0]?.latest ?? 0;
   if (first >= pathIdleLimit) {
-    return invalidOption(
-      `Expected \`pathIdleLimit\` to be over ${first} milliseconds, which a first probe may take, got ${shown(pathIdleLimit)}`,
-      RangeError,
-    );
+    const expected = `\`pathIdleLimit\` to be over ${first} milliseconds, which a first probe may take`;
+    return refusal(expected, pathIdleLimit, { outOfRange: true });
   }
   const userTimeout = (sent.at(-1)?.latest ?? 0) + 1;
   const { idle, unacknowledged } = predictDetection({ ...timers, userTimeout }, { rto });
   const shortest = Math.max(idle.latest, unacknowledged.latest);
   const conditions = `${probes} unanswered probe${probes === 1 ? '' : 's'}${rto === undefined ? '' : ` and an rto of ${rto}`}`;
-  return invalidOption(
-    `Expected \`detectWithin\` to be at least ${shortest} milliseconds, the shortest that can be met with ` +
-      `${conditions}, got ${shown(detectWithin)}${probes === 1 ? '' : '; fewer `probes` need less'}`,
-    RangeError,
+  return refusal(
+    `\`detectWithin\` to be at least ${shortest} milliseconds, the shortest that can be met with ${conditions}`,
+    detectWithin,
+    { hint: probes === 1 ? '' : '; fewer `probes` need less', outOfRange: true },
   );
 }

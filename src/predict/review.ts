@@ -1,8 +1,7 @@
-import { invalidOption, readable, shown } from '../options/errors.ts';
-import { checkRange, expectKnownFields } from '../options/fields.ts';
+import { aNumber, optional, otherwise, readFields, within } from '../options/fields.ts';
 import { type KeepAliveInput, type KeepAliveSettings, optionRanges } from '../options/options.ts';
 import { parseKeepAliveOptions } from '../options/parse.ts';
-import { type PathIdleLimit, type PathName, parsePath } from './paths.ts';
+import { aPath, type PathIdleLimit, type PathName } from './paths.ts';
 import { type Detection, predictDetection, probePeriod, unansweredProbes } from './predict.ts';
 
 /** What surrounds the connection, where it is known. Times are in milliseconds. */
@@ -48,8 +47,13 @@ export interface Finding {
  */
 export function reviewKeepAlive(options: KeepAliveInput, context: ReviewContext = {}): Finding[] {
   const settings = parseKeepAliveOptions(options);
-  const surroundings = readable('a context', () => parseContext(context));
+  const { pathIdleLimit: path, ...surroundings } = readFields(
+    'a context such as { connections: 100 }',
+    context,
+    contextFields,
+  );
   const subject: Subject = {
+    path,
     ...surroundings,
     ...settings,
     enable: settings.enable ?? false,
@@ -63,6 +67,16 @@ export function reviewKeepAlive(options: KeepAliveInput, context: ReviewContext 
     .filter((finding) => finding !== undefined)
     .sort((a, b) => severities.indexOf(a.severity) - severities.indexOf(b.severity));
 }
+
+const contextFields = {
+  pathIdleLimit: optional(aPath),
+  acquireTimeout: optional(within(optionRanges.userTimeout)),
+  roundTrip: optional(aNumber('a positive number of milliseconds', (value) => value > 0 && value < Infinity)),
+  connections: otherwise(
+    aNumber('a positive integer', (value) => value > 0 && Number.isInteger(value)),
+    1,
+  ),
+};
 
 const severities: readonly Finding['severity'][] = ['error', 'warning', 'note'];
 
@@ -258,36 +272,4 @@ function minutes(ms: number): string {
 
 function times(probes: number): string {
   return probes === 1 ? 'one unanswered probe' : `${probes} unanswered probes`;
-}
-
-const contextNames = ['pathIdleLimit', 'acquireTimeout', 'roundTrip', 'connections'];
-
-function parseContext(
-  context: ReviewContext,
-): Pick<Subject, 'path' | 'acquireTimeout' | 'roundTrip' | 'connections'> {
-  if (typeof context !== 'object' || context === null) {
-    throw invalidOption(`Expected a context such as { connections: 100 }, got ${shown(context)}`, TypeError);
-  }
-  expectKnownFields(context, contextNames);
-  const { pathIdleLimit, acquireTimeout, roundTrip, connections } = context;
-  return {
-    path: pathIdleLimit === undefined ? undefined : parsePath(pathIdleLimit),
-    acquireTimeout: checkWait(acquireTimeout),
-    roundTrip: checkAmount('roundTrip', roundTrip),
-    connections: checkAmount('connections', connections) ?? 1,
-  };
-}
-
-function checkWait(value: unknown): number | undefined {
-  return value === undefined ? undefined : checkRange('acquireTimeout', value, optionRanges.userTimeout);
-}
-
-function checkAmount(name: string, value: unknown): number | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value === 'number' && value > 0 && value < Infinity) return value;
-  const unit = name === 'connections' ? '' : ' of milliseconds';
-  throw invalidOption(
-    `Expected \`${name}\` to be a positive number${unit}, got ${shown(value)}`,
-    typeof value === 'number' ? RangeError : TypeError,
-  );
 }

@@ -1,5 +1,4 @@
-import { invalidOption, readable, shown } from '../options/errors.ts';
-import { checkRange, expectKnownFields, type Range } from '../options/fields.ts';
+import { type FieldTable, optional, otherwise, readFields, within } from '../options/fields.ts';
 
 /**
  * The system on which connections live, as a prediction sees it. Times are in milliseconds, as
@@ -37,7 +36,7 @@ export interface DetectionSystem {
   readonly keepaliveProbes?: number | undefined;
 }
 
-/** A system whose fields were checked and filled; `hz` and `rto` stay unknown where they were. */
+/** A system whose fields were checked and filled; `hz` and `rto` stay unknown if they were. */
 export interface SystemSettings extends DetectionSystem {
   readonly tcpRetries2: number;
   readonly tcpSynRetries: number;
@@ -46,52 +45,24 @@ export interface SystemSettings extends DetectionSystem {
   readonly keepaliveProbes: number;
 }
 
-const linuxDefaults: SystemSettings = Object.freeze({
-  tcpRetries2: 15,
-  tcpSynRetries: 6,
-  keepaliveTime: 7_200_000,
-  keepaliveIntvl: 75_000,
-  keepaliveProbes: 9,
-});
+// Sysctls may hold more than the options take that replace them.
+const sysctlTime = within({ min: 1_000, max: 2_147_483_000, unit: 'milliseconds' });
 
-const ranges: { readonly [name in keyof DetectionSystem]-?: Range } = {
-  hz: { min: 24, max: 1_200, unit: 'ticks a second' },
-  rto: { min: 1, max: 120_000, unit: 'milliseconds' },
-  tcpRetries2: { min: 0, max: 255, unit: 'retransmissions' },
-  tcpSynRetries: { min: 1, max: 127, unit: 'retransmissions' },
-  // Sysctls may hold more than the options take that replace them.
-  keepaliveTime: { min: 1_000, max: 2_147_483_000, unit: 'milliseconds' },
-  keepaliveIntvl: { min: 1_000, max: 2_147_483_000, unit: 'milliseconds' },
-  keepaliveProbes: { min: 0, max: 255, unit: 'probes' },
+export const systemFields: FieldTable<SystemSettings> = {
+  hz: optional(within({ min: 24, max: 1_200, unit: 'ticks a second' })),
+  rto: optional(within({ min: 1, max: 120_000, unit: 'milliseconds' })),
+  tcpRetries2: otherwise(within({ min: 0, max: 255, unit: 'retransmissions' }), 15),
+  tcpSynRetries: otherwise(within({ min: 1, max: 127, unit: 'retransmissions' }), 6),
+  keepaliveTime: otherwise(sysctlTime, 7_200_000),
+  keepaliveIntvl: otherwise(sysctlTime, 75_000),
+  keepaliveProbes: otherwise(within({ min: 0, max: 255, unit: 'probes' }), 9),
 };
-
-const fieldNames = Object.keys(ranges);
 
 /**
  * Checks a system and fills it with Linux's own values.
  *
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  */
-export function parseSystem(system: DetectionSystem | undefined): SystemSettings {
-  return system === undefined ? linuxDefaults : readable('a system', () => readSystem(system));
-}
-
-function readSystem(system: DetectionSystem): SystemSettings {
-  if (typeof system !== 'object' || system === null) {
-    throw invalidOption(`Expected the system to be an object, got ${shown(system)}`, TypeError);
-  }
-  expectKnownFields(system, fieldNames);
-  return {
-    hz: checkField('hz', system.hz),
-    rto: checkField('rto', system.rto),
-    tcpRetries2: checkField('tcpRetries2', system.tcpRetries2) ?? linuxDefaults.tcpRetries2,
-    tcpSynRetries: checkField('tcpSynRetries', system.tcpSynRetries) ?? linuxDefaults.tcpSynRetries,
-    keepaliveTime: checkField('keepaliveTime', system.keepaliveTime) ?? linuxDefaults.keepaliveTime,
-    keepaliveIntvl: checkField('keepaliveIntvl', system.keepaliveIntvl) ?? linuxDefaults.keepaliveIntvl,
-    keepaliveProbes: checkField('keepaliveProbes', system.keepaliveProbes) ?? linuxDefaults.keepaliveProbes,
-  };
-}
-
-function checkField(name: keyof DetectionSystem, value: unknown): number | undefined {
-  return value === undefined ? undefined : checkRange(name, value, ranges[name]);
+export function parseSystem(system: DetectionSystem = {}): SystemSettings {
+  return readFields('a system such as { hz: 250 }', system, systemFields);
 }

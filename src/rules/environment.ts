@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { invalidOption, shown } from '../options/errors.ts';
-import { type CompiledRule, compileRules, inContext } from './rule.ts';
+import { inContext, invalidOption } from '../options/errors.ts';
+import { shown } from '../options/show.ts';
+import { type CompiledRule, compileRules } from './rule.ts';
 import { parseRuleText } from './text.ts';
 
 /** The variables in which a program's surroundings say what its connections are to get. */

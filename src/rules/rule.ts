@@ -1,8 +1,9 @@
 import net from 'node:net';
-import { invalidOption, printable, readable, shown } from '../options/errors.ts';
-import { didYouMean } from '../options/fields.ts';
+import { inContext, invalidOption } from '../options/errors.ts';
+import { readable } from '../options/fields.ts';
 import type { KeepAliveInput, KeepAliveSettings } from '../options/options.ts';
 import { parseKeepAliveOptions } from '../options/parse.ts';
+import { didYouMean, shown } from '../options/show.ts';
 
 /** All ports from the first to the second, both included. */
 export type PortRange = readonly [from: number, to: number];
@@ -91,17 +92,6 @@ export function ruleText({ rule, ports }: CompiledRule, side: Connection['side']
   const peer = [hosts.join(','), ranges.join(',')].filter((part) => part !== '').join(':');
   const use = rule.use === false ? 'off' : typeof rule.use === 'string' ? rule.use : JSON.stringify(rule.use);
   return `${side === 'server' ? 'listen:' : ''}${peer === '' ? '*' : peer}=${use}`;
-}
-
-/** Adds to an error of ours where in the rules the mistake is. */
-export function inContext<T>(where: string, check: () => T): T {
-  try {
-    return check();
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    const type = error instanceof RangeError ? RangeError : TypeError;
-    throw invalidOption(printable(`${error.message} (${where})`), type, error.cause);
-  }
 }
 
 /**

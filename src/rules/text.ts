@@ -1,7 +1,7 @@
-import { invalidOption, quoted } from '../options/errors.ts';
-import { didYouMean, listed } from '../options/fields.ts';
+import { inContext, invalidOption } from '../options/errors.ts';
 import { type PresetName, presets } from '../options/presets.ts';
-import { checkHost, checkPorts, inContext, type KeepAliveRule } from './rule.ts';
+import { didYouMean, listed, quoted } from '../options/show.ts';
+import { checkHost, checkPorts, type KeepAliveRule } from './rule.ts';
 
 /** A piece of the text, and where it begins, counted from 1. */
 interface Piece {

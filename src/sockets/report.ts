@@ -1,5 +1,5 @@
-import { codeOf, invalidOption, readable, shown } from '../options/errors.ts';
-import { expectKnownFields } from '../options/fields.ts';
+import { codeOf } from '../options/errors.ts';
+import { aFunction, optional, readFields } from '../options/fields.ts';
 import { nodeTakesIntervalAndCount } from './node-way.ts';
 
 /** Told of what could not be set, instead of an exception. */
@@ -13,16 +13,10 @@ const warned = new Set<string>();
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  */
 export function onErrorOf(behaviour: { onError?: OnError | undefined }): OnError | undefined {
-  const what = 'an object such as { onError }';
-  return readable(what, () => {
-    if (typeof behaviour !== 'object')
-      throw invalidOption(`Expected ${what}, got ${shown(behaviour)}`, TypeError);
-    expectKnownFields(behaviour, ['onError']);
-    const { onError } = behaviour;
-    if (onError === undefined || typeof onError === 'function') return onError;
-    throw invalidOption(`Expected \`onError\` to be a function, got ${shown(onError)}`, TypeError);
-  });
+  return readFields('an object such as { onError }', behaviour, onErrorField).onError;
 }
+
+const onErrorField = { onError: optional(aFunction<OnError>) };
 
 /**
  * Hands an error to the caller's handler or, without one, warns of each kind of error once: what

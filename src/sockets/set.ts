@@ -1,8 +1,8 @@
 import type net from 'node:net';
 import { type AppliedKeepAlive, hasTable } from '../kernel/calls.ts';
 import { readSettings, writeSettings } from '../kernel/settings.ts';
-import { invalidOption, keepAliveError, readable, shown } from '../options/errors.ts';
-import { expectKnownFields } from '../options/fields.ts';
+import { keepAliveError } from '../options/errors.ts';
+import { aBoolean, otherwise, readFields } from '../options/fields.ts';
 import { type KeepAliveInput, type KeepAliveSettings, optionRanges } from '../options/options.ts';
 import { parseKeepAliveOptions, trustSettings } from '../options/parse.ts';
 import { connectedDescriptor, NO_DESCRIPTOR, readableDescriptor, unreadable } from './handle.ts';
@@ -78,13 +78,10 @@ function isOutOfRange(settings: KeepAliveSettings): boolean {
   );
 }
 
+const strictField = { strict: otherwise(aBoolean, false) };
+
 function isStrict(behaviour: { strict?: boolean | undefined }): boolean {
-  return readable('an object such as { strict: true }', () => {
-    expectKnownFields(behaviour, ['strict']);
-    const { strict = false } = behaviour;
-    if (typeof strict === 'boolean') return strict;
-    throw invalidOption(`Expected \`strict\` to be true or false, got ${shown(strict)}`, TypeError);
-  });
+  return readFields('an object such as { strict: true }', behaviour, strictField).strict;
 }
 
 // By itself, because a closure in setKeepAlive would cost every call an allocation.

@@ -303,7 +303,7 @@ describe('a system', () => {
       'Expected `keepaliveTime` to be from 1000 to 2147483000 milliseconds, got `720` (number); did you mean 720000?',
     ],
     [{ keepaliveProbe: 3 }, 'did you mean `keepaliveProbes`?'],
-    [null, 'Expected the system to be an object, got null'],
+    [null, 'Expected a system such as { hz: 250 }, got null'],
   ])('%o is refused', (system, message) => {
     expect(() => predictDetection({}, system as never)).toThrow(
       expect.objectContaining({

@@ -60,6 +60,7 @@ const inputs: Record<string, readonly fc.Arbitrary<Thing>[]> = {
   keepAliveServer: [servers, options, behaviours],
   getTcpInfo: [sockets],
   capabilities: [anything],
+  isKeepAliveError: [anything],
   installKeepAlive: [rules],
   predictDetection: [options, systems],
   planKeepAlive: [goals],

@@ -1,11 +1,11 @@
-import { didYouMean } from '../../options/fields.ts';
+import { didYouMean, wrap } from '../../options/show.ts';
 import { type Configuration, configurations } from '../../predict/configurations.ts';
 import { pathIdleLimits } from '../../predict/paths.ts';
 import { type KeepAlivePlan, planKeepAlive } from '../../predict/plan.ts';
 import { type Detection, predictDetection } from '../../predict/predict.ts';
 import { type Command, type ParsedArguments, parseArguments } from '../command.ts';
 import { type Packets, packetsOf } from '../packets.ts';
-import { grouped, json, wrap } from '../text.ts';
+import { grouped, json } from '../text.ts';
 import { UsageError } from '../usage-error.ts';
 import { exactTime, formatTime, parsePath, parseTime, parseWhole } from '../values.ts';
 

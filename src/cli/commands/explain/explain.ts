@@ -1,7 +1,7 @@
-import { didYouMean } from '../../../options/fields.ts';
 import type { KeepAliveInput, KeepAliveOptions } from '../../../options/options.ts';
 import { parseKeepAliveOptions } from '../../../options/parse.ts';
 import { presets } from '../../../options/presets.ts';
+import { didYouMean } from '../../../options/show.ts';
 import { predictDetection } from '../../../predict/predict.ts';
 import { type ReviewContext, reviewKeepAlive } from '../../../predict/review.ts';
 import { type Command, type ParsedArguments, parseArguments } from '../../command.ts';

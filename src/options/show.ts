@@ -1,0 +1,74 @@
+import { closestMatch } from 'leven';
+
+/** A value as an error message shows it: `` `60` (number) ``, `an object of class Agent`. */
+export function shown(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (typeof value === 'function') return 'a function';
+  if (typeof value === 'object') return describe(value);
+  return `${quoted(String(value))} (${typeof value})`;
+}
+
+/** What came instead of an object of a certain kind. */
+export function shownInstead(value: unknown): string {
+  const text = shown(value);
+  return text === 'an object' ? 'another object' : text;
+}
+
+/** Text as an error message shows it, cut if it is long. */
+export function quoted(text: string): string {
+  const line = printable(text);
+  return `\`${line.length > 40 ? `${line.slice(0, 40)}...` : line}\``;
+}
+
+/**
+ * Text in one line, without what a terminal would obey: keys, paths and what a system says come from
+ * anywhere, and a log has a line for each error.
+ */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it looks for; looking \p{Cc} up delays every import.
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) =>
+    character === '\n' ? '\\n' : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** Names as messages list them. */
+export function listed(names: readonly string[]): string {
+  return names.map((name) => `\`${name}\``).join(', ');
+}
+
+/** `; did you mean X?` if a known name is near enough to be what was meant, else nothing. */
+export function didYouMean(name: string, known: readonly string[]): string {
+  const near =
+    known.find((each) => each.toLowerCase() === name.toLowerCase()) ??
+    closestMatch(name, known, { maxDistance: Math.max(2, Math.floor(name.length / 3)) });
+  return near === undefined ? '' : `; did you mean \`${near}\`?`;
+}
+
+/** Breaks text into lines of at most `columns`, between words. */
+export function wrap(text: string, columns: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > columns) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === '' ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line];
+}
+
+/** Whether an object is of no class. Another context, such as a test's, has a prototype of its own. */
+export function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+function describe(value: object): string {
+  if (Array.isArray(value)) return 'an array';
+  const name: unknown = isPlain(value) ? '' : value.constructor.name;
+  return typeof name === 'string' && name !== ''
+    ? `an object of class ${printable(name.slice(0, 40))}`
+    : 'an object';
+}
