@@ -109,6 +109,21 @@ test("the `tls` that undici's types no longer have is taken all the same", async
   expect(kernelValues(only(opened.to(port)))).toBe(quickInKernel);
 });
 
+test.each([
+  { cache: "undici's own", config: {}, reused: [false, true] },
+  { cache: 'none, by maxCachedSessions', config: { maxCachedSessions: 0 }, reused: [false, false] },
+])('TLS sessions are cached as undici was told to: $cache', async ({ config, reused }) => {
+  const server = https.createServer(pem, (_request, response) => {
+    response.setHeader('connection', 'close').end('here');
+  });
+  const resumed: boolean[] = [];
+  server.on('secureConnection', (socket) => resumed.push(socket.isSessionReused()));
+  const url = `https://127.0.0.1:${await listening(server)}`;
+  const dispatcher = closedAfterTest(new Agent(keepAliveUndici({ connect, ...config }, quick)));
+  for (const _ of reused) await (await request(url, { dispatcher })).body.text();
+  expect(resumed).toEqual(reused);
+});
+
 test("connecting is bounded by undici's connectTimeout", async () => {
   const silent = net.createServer((socket) => socket.on('error', () => {}));
   const url = `https://127.0.0.1:${await listening(silent)}`;
