@@ -15,7 +15,7 @@ import { whenAlone } from './alone.ts';
 
 // Sockets are destroyed and opened as fast as they can be, so that each new one gets the number of
 // one that was just closed, while options are set from every hook that the library has. Every socket
-// gets values of its own, or none, and must have just those.
+// gets values of its own, or none, and must have just those. One that was destroyed takes none any more.
 //
 //     npx tsx test/stress/descriptor-reuse.ts [--full]
 
@@ -33,8 +33,10 @@ interface Totals {
   opened: number;
   /** Of those, the ones with a number that another had before. */
   reused: number;
-  /** Both ends count. */
-  checked: number;
+  /** How many sockets had just their values: the clients, and what was accepted, of each hook. */
+  checked: Record<string, number>;
+  /** How many refused options after they were destroyed. */
+  refused: number;
   destroyedEarly: number;
 }
 
@@ -45,7 +47,7 @@ const LANES = 4;
 const NUMBERS = 32_000;
 
 export async function descriptorReuse(milliseconds: number): Promise<Totals> {
-  const totals: Totals = { opened: 0, reused: 0, checked: 0, destroyedEarly: 0 };
+  const totals: Totals = { opened: 0, reused: 0, checked: {}, refused: 0, destroyedEarly: 0 };
   const { hooks, ruled } = hooksWith(await valuesOfUntouched());
   const ports = await Promise.all(hooks.map(({ server }) => listen(server)));
   const uninstall = installKeepAlive([
@@ -58,15 +60,25 @@ export async function descriptorReuse(milliseconds: number): Promise<Totals> {
     // A rule leaves alone what its peer has reset before it was accepted.
     if (socket.destroyed || getTcpInfo(socket).state === 'CLOSE') return;
     const actual = kernelValues(socket);
-    totals.checked += 1;
+    totals.checked[which] = (totals.checked[which] ?? 0) + 1;
     if (actual !== expected) wrong.push(`${which}: expected ${expected}, got ${actual}`);
   };
   const seen = new Set<number>();
   let last = 0;
 
-  async function openAndDestroy(hook: Hook, port: number, at: number): Promise<void> {
+  function expectRefused(destroyed: net.Socket): void {
+    try {
+      setKeepAlive(destroyed, valuesFor(NUMBERS + 5));
+      wrong.push('options were set on a socket that was destroyed');
+    } catch (error) {
+      assert.equal((error as { code?: string }).code, 'ERR_KEEPALIVE_DESTROYED');
+      totals.refused += 1;
+    }
+  }
+
+  async function openAndDestroy(hook: Hook, at: number, before?: net.Socket): Promise<net.Socket> {
     const own = (last++ % (NUMBERS - 1)) + 1;
-    const socket = hook.connect(port, own);
+    const socket = hook.connect(ports[at] ?? 0, own);
     socket.on('error', () => {});
     totals.opened += 1;
     const moment = moments[own % moments.length];
@@ -76,20 +88,21 @@ export async function descriptorReuse(milliseconds: number): Promise<Totals> {
     if (moment === 'at connect') await once(socket, 'close');
     if (moment !== 'once it connects') {
       totals.destroyedEarly += 1;
-      socket.destroy();
-      return;
+      return socket.destroy();
     }
     const fd = fdOf(socket);
     if (seen.has(fd)) totals.reused += 1;
     seen.add(fd);
+    // By now its number may be this one's.
+    if (before !== undefined) expectRefused(before);
     await setImmediate();
     check(socket, hook.clientHas(own), `client of hook ${at}`);
-    if (own % 2 === 0) socket.resetAndDestroy();
-    else socket.destroy();
+    return own % 2 === 0 ? socket.resetAndDestroy() : socket.destroy();
   }
 
   async function lane(hook: Hook, at: number): Promise<void> {
-    while (performance.now() < ends && wrong.length === 0) await openAndDestroy(hook, ports[at] ?? 0, at);
+    let before: net.Socket | undefined;
+    while (performance.now() < ends && wrong.length === 0) before = await openAndDestroy(hook, at, before);
   }
 
   try {
@@ -107,6 +120,9 @@ export async function descriptorReuse(milliseconds: number): Promise<Totals> {
     await Promise.all(hooks.map(({ server }) => close(server)));
   }
   assert.deepEqual(wrong, []);
+  assert.ok(totals.reused > totals.opened / 10, `only ${totals.reused} numbers were used again`);
+  assert.ok(totals.refused > totals.opened / 10, `only ${totals.refused} destroyed sockets were tried`);
+  assert.equal(Object.keys(totals.checked).length, 2 * hooks.length, 'both ends of each hook are checked');
   return totals;
 }
 

@@ -6,12 +6,14 @@ import { createRequire } from 'node:module';
 import net from 'node:net';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { presets } from 'tcp-keepalive';
 import { type Bundle, bundle } from '../helpers/bundle.ts';
 import { whenAlone } from './alone.ts';
 
 // A service that holds its connections, where the kernel refuses each setsockopt, by `strace --inject`,
 // and where koffi is missing, refuses to load, is not allowed, or lies where nothing can be executed.
-// Each time it keeps its connections, and one warning says what is not set.
+// Each time it keeps its connections, and one warning says what is not set. Two of its connections have
+// an onError of their own, which fails too: that must not end the service either.
 //
 //     npx tsx test/stress/faults.ts [--full]
 
@@ -25,6 +27,10 @@ const errnos = [
 const notTcp = ['ENOPROTOOPT', 'ENOTSOCK', 'EOPNOTSUPP'];
 
 interface Told {
+  /** The codes of what the two handlers were told. */
+  readonly handled: readonly string[];
+  /** The options of each connection, or the code of the error when they were read. */
+  readonly settings: readonly unknown[];
   readonly warnings: readonly { name: string; code: string; message: string }[];
   /** What came back through each connection. */
   readonly echoes: readonly string[];
@@ -33,8 +39,10 @@ interface Told {
 interface Fault {
   readonly name: string;
   readonly command: readonly string[];
-  /** The code of the only warning; `undefined` where there must be none. */
+  /** The code of the only warning about what is not set; `undefined` if all must be set. */
   readonly code: string | undefined;
+  /** Whether it concerns each connection, and so is told to its handler. */
+  readonly ofConnection?: boolean;
   readonly says?: RegExp;
 }
 
@@ -70,16 +78,18 @@ function missingFor({ command: [program = ''] }: Fault): string | undefined {
   return `${program} is not installed, or not allowed`;
 }
 
-function check({ name, code, says }: Fault, told: Told): string {
+function check({ name, code, ofConnection = false, says }: Fault, told: Told): string {
   assert.deepEqual(told.echoes, ['0', '1', '2'], `${name}: the connections work`);
+  assert.deepEqual(told.handled, ofConnection ? [code, code] : [], `${name}: the handlers are told`);
   const warnings = told.warnings.filter((warning) => warning.name === 'KeepAliveWarning');
-  assert.deepEqual(
-    warnings.map((warning) => warning.code),
-    code === undefined ? [] : [code],
-    `${name}: one warning`,
-  );
-  if (says !== undefined) assert.match(warnings[0]?.message ?? '', says, name);
-  return warnings[0]?.message ?? 'all set';
+  const expected = [...(code === undefined ? [] : [code]), ...(ofConnection ? [HANDLER_FAILED] : [])];
+  assert.deepEqual(warnings.map((warning) => warning.code).sort(), expected.sort(), `${name}: the warnings`);
+  const message = warnings.find((warning) => warning.code === code)?.message;
+  if (says !== undefined) assert.match(message ?? '', says, name);
+  if (message !== undefined) return message;
+  const { database } = presets;
+  assert.deepEqual(told.settings, [database, database, database], `${name}: all is set`);
+  return 'all set';
 }
 
 async function run(command: readonly string[], port: string): Promise<Told> {
@@ -87,6 +97,8 @@ async function run(command: readonly string[], port: string): Promise<Told> {
   const { stdout } = await promisify(execFile)(program, [...args, port], { timeout: 30_000 });
   return JSON.parse(stdout) as Told;
 }
+
+const HANDLER_FAILED = 'ERR_KEEPALIVE_ON_ERROR_THREW';
 
 const strace = ['strace', '-f', '-qq', '-o', '/dev/null'];
 const unshare = ['unshare', '-Urm'];
@@ -108,6 +120,7 @@ function refusedBy(errno: string, service: string): Fault {
     name: `setsockopt fails with ${errno}`,
     command: [...strace, '-e', 'trace=setsockopt', '-e', inject, process.execPath, service],
     code: notTcp.includes(errno) ? 'ERR_KEEPALIVE_NOT_TCP' : errno,
+    ofConnection: true,
     says: new RegExp(`TCP_\\w+ failed: ${errno === 'EOPNOTSUPP' ? 'E\\w+' : errno}`),
   };
 }
@@ -195,12 +208,18 @@ const serviceSource = `
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import net from 'node:net';
-const { keepAlive } = createRequire(import.meta.url)('./bundle.cjs');
+const { getKeepAlive, keepAlive } = createRequire(import.meta.url)('./bundle.cjs');
 
 const warnings = [];
 process.on('warning', ({ name, code, message }) => warnings.push({ name, code, message }));
+const handled = [];
+const fail = ({ code }) => {
+  handled.push(code);
+  throw new Error('from the handler');
+};
 const port = Number(process.argv.at(-1));
-const sockets = [0, 1, 2].map(() => keepAlive(net.connect(port, '127.0.0.1'), 'database'));
+const sockets = [{}, { onError: fail }, { onError: async (error) => fail(error) }].map((behaviour) =>
+  keepAlive(net.connect(port, '127.0.0.1'), 'database', behaviour));
 await Promise.all(sockets.map((socket) => once(socket, 'connect')));
 for (const socket of sockets) socket.setKeepAlive(true, 33_000);
 await new Promise(setImmediate);
@@ -208,8 +227,15 @@ const echoes = await Promise.all(sockets.map(async (socket, at) => {
   socket.write(String(at));
   return String((await once(socket, 'data'))[0]);
 }));
+const settings = sockets.map((socket) => {
+  try {
+    return getKeepAlive(socket);
+  } catch ({ code }) {
+    return code;
+  }
+});
 for (const socket of sockets) socket.destroy();
-process.stdout.write(JSON.stringify({ warnings, echoes }));
+process.stdout.write(JSON.stringify({ warnings, handled, echoes, settings }));
 `;
 
 await whenAlone(import.meta.url, faults);

@@ -189,6 +189,9 @@ const callbacks: fc.Arbitrary<Thing> = fc.oneof(
     thing('{ onError }', (_pool, reported) => ({ onError: (error: Error) => reported.push(error) })),
   ),
   keyOf(thrown).map((what) => thing(`{ onError throws ${what} }`, () => ({ onError: thrower(what) }))),
+  keyOf(thrown).map((what) =>
+    thing(`{ onError rejects with ${what} }`, () => ({ onError: async () => thrower(what)() })),
+  ),
   plain(odd.map((onError) => ({ onError }))),
 );
 const behaviours = disguised(callbacks);

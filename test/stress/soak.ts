@@ -12,8 +12,8 @@ import { whenAlone } from './alone.ts';
 import { heapInUse } from './collect.ts';
 
 // A pool under churn, in front of a real PostgreSQL that vanishes and returns, over and over: clients
-// are checked out, used, released and thrown away. Nothing may pile up: memory, descriptors, timers or
-// listeners.
+// are checked out, used, released and thrown away. Nothing may pile up: memory, sockets, descriptors,
+// timers or listeners.
 //
 //     npx tsx test/stress/soak.ts [--full]
 
@@ -23,6 +23,9 @@ const quick = { initialDelay: 1_000, interval: 1_000, count: 1, userTimeout: 'au
 const NOTICED_WITHIN = 4_000;
 
 const POOL = 8;
+
+/** So many sockets that have ended Node may keep until the next ones come. */
+const LAST = 2;
 
 /** What caches and compiled code may still add after the first round. */
 const SETTLING = 3e6;
@@ -41,8 +44,12 @@ const timerHook = createHook({
   },
 });
 
+/** Every socket that the pool has opened, unless it has been collected. */
+let opened: WeakRef<net.Socket>[] = [];
+
 interface Held {
   heap: number;
+  sockets: number;
   descriptors: number;
   timers: number;
   listeners: number;
@@ -66,6 +73,7 @@ export async function soak(milliseconds: number): Promise<object> {
   pool.on('error', () => {
     totals.lostIdle += 1;
   });
+  pool.on('connect', (client) => opened.push(new WeakRef(streamOf(client))));
   keepAlivePg(pool, quick);
   try {
     // The first round pays for what is loaded and compiled once.
@@ -108,6 +116,7 @@ async function round(
   for (const connection of proxy.connections) connection.destroy();
   await churn(pool, totals);
   totals.rounds += 1;
+  opened = stillThere(opened);
 }
 
 async function churn(pool: pg.Pool, totals: { queries: number }): Promise<void> {
@@ -132,25 +141,33 @@ async function acknowledged(sockets: Iterable<net.Socket>): Promise<void> {
 /** What there is when the pool is full and idle. */
 async function held(pool: pg.Pool): Promise<Held> {
   const clients = await Promise.all(Array.from({ length: POOL }, () => pool.connect()));
-  const streams = clients.map(
-    (client) => (client as unknown as { connection: { stream: net.Socket } }).connection.stream,
-  );
-  const listeners = streams.flatMap((stream) =>
-    stream.eventNames().map((name) => stream.listenerCount(name)),
-  );
+  const listeners = clients
+    .map(streamOf)
+    .flatMap((stream) => stream.eventNames().map((name) => stream.listenerCount(name)));
   for (const client of clients) client.release();
   // What was thrown away last is closed by the other end of the proxy.
   await setTimeout(200);
+  const heap = await heapInUse();
   return {
-    heap: await heapInUse(),
+    heap,
+    sockets: stillThere(opened).length,
     descriptors: readdirSync('/proc/self/fd').length,
     timers: timers.size,
     listeners: listeners.reduce((sum, count) => sum + count, 0) + process.listenerCount('warning'),
   };
 }
 
+function streamOf(client: pg.PoolClient): net.Socket {
+  return (client as unknown as { connection: { stream: net.Socket } }).connection.stream;
+}
+
+function stillThere(sockets: readonly WeakRef<net.Socket>[]): WeakRef<net.Socket>[] {
+  return sockets.filter((socket) => socket.deref() !== undefined);
+}
+
 function expectNoGrowth(first: Held, last: Held): void {
   assert.equal(last.listeners, first.listeners, 'listeners');
+  assert.ok(last.sockets <= POOL + LAST, `sockets: ${last.sockets} of a pool of ${POOL}`);
   assert.ok(
     last.descriptors <= first.descriptors + 2,
     `descriptors: ${first.descriptors}, ${last.descriptors}`,
