@@ -162,16 +162,21 @@ function fields(good: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<Recor
   return fc.oneof({ weight: 12, arbitrary: some }, { weight: 1, arbitrary: strange });
 }
 
+/** Good values, and now and then one of those next to them that the kernel does not take. */
+function orJustBeyond(good: fc.Arbitrary<unknown>, ...beyond: number[]): fc.Arbitrary<unknown> {
+  return fc.oneof({ weight: 12, arbitrary: good }, { weight: 1, arbitrary: fc.constantFrom(...beyond) });
+}
+
 const time = fc.oneof(
   fc.integer({ min: 1_000, max: 32_767_000 }),
   fc.double({ min: 1_000, max: 60_000, noNaN: true }),
 );
 const optionFields = fields({
   enable: fc.boolean(),
-  initialDelay: time,
-  interval: time,
-  count: fc.integer({ min: 1, max: 127 }),
-  userTimeout: fc.oneof(time, fc.constantFrom(0, 'auto')),
+  initialDelay: orJustBeyond(time, 999, 32_767_001),
+  interval: orJustBeyond(time, 999, 32_767_001),
+  count: orJustBeyond(fc.integer({ min: 1, max: 127 }), 0, 128),
+  userTimeout: orJustBeyond(fc.oneof(time, fc.constantFrom(0, 'auto')), 999, 2 ** 31),
 });
 const names = fc.constantFrom('database', 'fastFailover', 'websocket', 'tunnel', 'loadBalancer');
 const options = disguised(
