@@ -6,7 +6,6 @@
  * @module
  */
 
-export { getTcpInfo } from './kernel/tcp-info.ts';
 export { invalidOption, isKeepAliveError, keepAliveError } from './options/errors.ts';
 export { readable } from './options/fields.ts';
 export { parseKeepAliveOptions } from './options/parse.ts';
@@ -20,8 +19,9 @@ export { debugLine } from './rules/debug-line.ts';
 export { rulesOfEnvironment } from './rules/environment.ts';
 export { installKeepAlive, installRules } from './rules/install.ts';
 export { capabilities } from './sockets/capabilities.ts';
+export { getKeepAlive, getTcpInfo } from './sockets/get.ts';
 export { holdSocket, keepAlive } from './sockets/hold.ts';
 export { DRIVER } from './sockets/hold-record.ts';
 export { onErrorOf, report, warnOnce } from './sockets/report.ts';
 export { keepAliveServer } from './sockets/server.ts';
-export { getKeepAlive, setKeepAlive } from './sockets/set.ts';
+export { setKeepAlive } from './sockets/set.ts';

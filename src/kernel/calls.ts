@@ -1,3 +1,4 @@
+import { loadLibc } from '../../native-bindings/libc.ts';
 import { platformTable } from '../../native-bindings/platforms/index.ts';
 import type { OptionEntry, OptionTable } from '../../native-bindings/platforms/table.ts';
 import { fromKernel, toKernel } from '../../native-bindings/sockopt.ts';
@@ -25,13 +26,13 @@ export interface WritePlan {
 
 const known = platformTable();
 
-/** Whether somebody has written this system's table. Without one only Node's own call is left. */
+/** Whether this system's options are known. If they are not, only Node's own call is left. */
 export const hasTable: boolean = known !== undefined;
 
 /** This system's options. */
 export const table: OptionTable = known ?? {};
 
-// A new initialDelay re-arms the kernel's timer at once, so what it will count with is set before.
+// A new initialDelay re-arms the kernel's timer at once, so the interval and the count are set before it.
 // SO_KEEPALIVE comes last: a Unix socket accepts it, and must have been refused by then.
 const writeOrder = ['userTimeout', 'interval', 'count', 'initialDelay', 'enable'] as const;
 
@@ -46,6 +47,17 @@ export function planWrites(settings: KeepAliveSettings): WritePlan {
     plans.set(settings, plan);
   }
   return plan;
+}
+
+/** Why no system call can be made here; `undefined` if they can. Loads koffi to find out. */
+export function obstacleToCalls(): string | undefined {
+  if (!hasTable) return `no option table for ${process.platform}`;
+  try {
+    loadLibc();
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /** What a call tells its caller: the fields written, and the names of those that were not. */
@@ -79,7 +91,7 @@ function tell(settings: KeepAliveSettings, writes: readonly Write[]): AppliedKee
   return withSkipped(Object.fromEntries(written.map((option) => [option, rounded.get(option)])), skipped);
 }
 
-/** What `strict` throws instead of skipping. */
+/** The error that `strict` throws instead of skipping options. */
 export function lacking(options: readonly OptionName[], cause?: unknown): Error {
   return keepAliveError(
     'ERR_KEEPALIVE_UNSUPPORTED',

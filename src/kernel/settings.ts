@@ -8,8 +8,8 @@ import { type AppliedKeepAlive, lacking, planWrites, table, type Write, withSkip
 // Every TCP has this option, so that reading it proves a descriptor to be TCP.
 const TCP_NODELAY: OptionEntry = { level: IPPROTO_TCP, name: 1, unit: 'none', constant: 'TCP_NODELAY' };
 
-// What kernels answer to a TCP option on a Unix socket, a file or pipe, and another protocol. Linux
-// has one number for the first two names.
+// Kernels answer these to a TCP option on a Unix socket, on a file or pipe, and on another protocol.
+// Linux has one number for the first two names.
 const REFUSALS: readonly string[] = ['EOPNOTSUPP', 'ENOTSUP', 'ENOTSOCK', 'ENOPROTOOPT'];
 
 /**
@@ -31,7 +31,7 @@ export function writeSettings(fd: number, settings: KeepAliveSettings, strict: b
       setOption(fd, entry, kernelValue);
     } catch (error) {
       if (isWrittenAlready(error, fd, entry, kernelValue)) continue;
-      // What lacks it may as well be another protocol, such as UDP. It is the first to be written.
+      // Another protocol, such as UDP, lacks it too. The user timeout is the first to be written.
       if (isUserTimeoutLacking(error, option)) proveTcp(fd, writes);
       else throw meaningOf(error, writes.slice(lackedHere ? 1 : 0, i), writes.slice(i));
       if (strict) throw lacking([option], error);
@@ -51,8 +51,8 @@ function proveTcp(fd: number, left: readonly Write[]): void {
 }
 
 /**
- * Linux takes a `net.ipv4.tcp_keepalive_time` of a day, and gives it to each connection, but not as an
- * option: what was read there would otherwise be refused by a connection that has it.
+ * Linux takes a `net.ipv4.tcp_keepalive_time` of a day and gives it to each connection, but refuses it
+ * as an option, even on a connection that has it and from which it was read.
  */
 function isWrittenAlready(error: unknown, fd: number, entry: OptionEntry, kernelValue: number): boolean {
   if (!isSystemCallError(error) || error.code !== 'EINVAL') return false;
@@ -65,12 +65,12 @@ function isWrittenAlready(error: unknown, fd: number, entry: OptionEntry, kernel
 
 /**
  * Writes those settings that differ from the kernel's. Writing the same `TCP_KEEPIDLE` again while
- * probes are out would make Linux send one more at once.
+ * probes are out would make Linux send one more at once. An option that the connection lacks is left out.
  *
- * @throws `ERR_KEEPALIVE_UNSUPPORTED` where koffi cannot be loaded, `ERR_KEEPALIVE_NOT_TCP`, or the
+ * @throws `ERR_KEEPALIVE_UNSUPPORTED` if koffi cannot be loaded, `ERR_KEEPALIVE_NOT_TCP`, or the
  *   system call's error.
  */
-export function writeDifferences(fd: number, settings: KeepAliveSettings): void {
+export function correctSettings(fd: number, settings: KeepAliveSettings): void {
   const current = readSettings(fd);
   const differing = planWrites(settings).writes.filter(({ option, entry, kernelValue }) => {
     const value = current[option];
@@ -88,7 +88,7 @@ export function writeDifferences(fd: number, settings: KeepAliveSettings): void 
 /**
  * Reads back every option that this platform, and this connection, has.
  *
- * @throws `ERR_KEEPALIVE_UNSUPPORTED` where koffi cannot be loaded, `ERR_KEEPALIVE_NOT_TCP`, or the
+ * @throws `ERR_KEEPALIVE_UNSUPPORTED` if koffi cannot be loaded, `ERR_KEEPALIVE_NOT_TCP`, or the
  *   system call's error.
  */
 export function readSettings(fd: number): KeepAliveSettings {
@@ -122,7 +122,7 @@ function readUserTimeout(fd: number): number | undefined {
   try {
     return read(fd, table.userTimeout);
   } catch (error) {
-    // Linux answers EOPNOTSUPP for Multipath TCP. By now it is known to be TCP of some kind.
+    // Linux answers EOPNOTSUPP for Multipath TCP. The descriptor is known to be TCP by now.
     if (isRefusal(error)) return undefined;
     throw error;
   }
@@ -138,7 +138,7 @@ function isRefusal(error: unknown): error is SystemCallError {
   return isSystemCallError(error) && REFUSALS.includes(error.code);
 }
 
-/** Tells what a failed call means: not TCP, no koffi, or just what the kernel said. */
+/** The meaning of a failed call: no TCP, no koffi, or just what the kernel said. */
 export function meaningOf(
   error: unknown,
   written: readonly Write[] = [],

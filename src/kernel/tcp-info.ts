@@ -1,8 +1,5 @@
-import type net from 'node:net';
 import { getStructure, type Structure } from '../../native-bindings/sockopt.ts';
 import { tcpInfoLayout as layout, tcpStates } from '../../native-bindings/tcp-info.ts';
-import { keepAliveError } from '../options/errors.ts';
-import { readableDescriptor } from '../sockets/handle.ts';
 import { meaningOf } from './settings.ts';
 
 /** The states of a TCP connection, by the kernel's names. */
@@ -10,7 +7,7 @@ export type TcpState = (typeof tcpStates)[number];
 
 /** What the kernel knows of a connection: times in milliseconds, segments as counts. */
 export interface TcpInfo {
-  /** `tcpi_state`. `CLOSE` once the kernel has given the connection up, also where Node has not heard of it yet. */
+  /** `tcpi_state`. `CLOSE` once the kernel has given the connection up, even if Node has not heard of it yet. */
   readonly state: TcpState;
   /** `tcpi_probes`. Unanswered keepalive (or zero-window) probes: 0 while the peer answers. */
   readonly probes: number;
@@ -42,23 +39,6 @@ export interface TcpInfo {
   readonly sendWindow?: number;
 }
 
-/**
- * Reads a connected socket's `TCP_INFO`. Linux, and Android.
- *
- * @throws `ERR_KEEPALIVE_NOT_CONNECTED`, `ERR_KEEPALIVE_DESTROYED`, `ERR_KEEPALIVE_NOT_TCP`,
- *   `ERR_KEEPALIVE_NO_DESCRIPTOR`, `ERR_KEEPALIVE_UNSUPPORTED`, or the system call's error
- * @see https://man7.org/linux/man-pages/man7/tcp.7.html
- */
-export function getTcpInfo(socket: net.Socket): TcpInfo {
-  if (!hasTcpInfo) {
-    throw keepAliveError(
-      'ERR_KEEPALIVE_UNSUPPORTED',
-      `Expected Linux, which has TCP_INFO, got ${process.platform}`,
-    );
-  }
-  return readTcpInfo(readableDescriptor(socket));
-}
-
 /** Whether this system has the structure that this library knows. */
 export const hasTcpInfo: boolean = process.platform === 'linux' || process.platform === 'android';
 
@@ -67,8 +47,21 @@ export function acceptQueueLength(fd: number): number {
   return readTcpInfo(fd).unacked;
 }
 
-function readTcpInfo(fd: number): TcpInfo {
-  const { words, bytes, length } = readStructure(fd);
+/**
+ * Reads the `TCP_INFO` of a descriptor.
+ *
+ * @throws `ERR_KEEPALIVE_UNSUPPORTED` if koffi cannot be loaded, `ERR_KEEPALIVE_NOT_TCP`, or the system
+ *   call's error
+ */
+export function readTcpInfo(fd: number): TcpInfo {
+  try {
+    return decode(getStructure(fd, layout));
+  } catch (error) {
+    throw meaningOf(error);
+  }
+}
+
+function decode({ words, bytes, length }: Structure): TcpInfo {
   const u32 = (offset: number) => (words[offset >> 2] ?? 0) >>> 0;
   const info: { -readonly [name in keyof TcpInfo]: TcpInfo[name] } = {
     state: tcpStates[bytes[layout.state] ?? 0] ?? 'UNKNOWN',
@@ -88,12 +81,4 @@ function readTcpInfo(fd: number): TcpInfo {
   if (length >= layout.notSentBytes + 4) info.notSentBytes = u32(layout.notSentBytes);
   if (length >= layout.sendWindow + 4) info.sendWindow = u32(layout.sendWindow);
   return info;
-}
-
-function readStructure(fd: number): Structure {
-  try {
-    return getStructure(fd, layout);
-  } catch (error) {
-    throw meaningOf(error);
-  }
 }

@@ -123,7 +123,6 @@ export function isDestroyed(error: unknown): boolean {
   return (error as Partial<KeepAliveError> | undefined)?.code === 'ERR_KEEPALIVE_DESTROYED';
 }
 
-// Until src/heartbeat and src/sockets import these from where they are.
+// Until src/heartbeat imports these from where they are.
 export { readable } from './fields.ts';
-export { shown, shownInstead } from './show.ts';
-export const isOurs: typeof isKeepAliveError = isKeepAliveError;
+export { shown } from './show.ts';

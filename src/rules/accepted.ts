@@ -1,30 +1,24 @@
 import diagnostics from 'node:diagnostics_channel';
 import type net from 'node:net';
-import { readSettings, writeDifferences } from '../kernel/settings.ts';
 import type { KeepAliveSettings } from '../options/options.ts';
-import { isSharedListener, listenerDescriptor, listenerHandle, NO_DESCRIPTOR } from '../sockets/handle.ts';
+import { listenerHandle } from '../sockets/handle.ts';
 import { SERVER } from '../sockets/hold-record.ts';
-import { setListener } from '../sockets/listener.ts';
-import { report } from '../sockets/report.ts';
+import { ALL, type ChangedListener, changeListener, nextInherits, putBack } from '../sockets/listener.ts';
+import { attempt } from '../sockets/report.ts';
 import { serverSettings } from '../sockets/server.ts';
 
 /** What a listener's connections get: the same for all, one by one, or nothing. */
 export type ListenerDecision = KeepAliveSettings | 'by peer' | undefined;
 
-/** What the rules say, asked when a listener is found and when a connection is accepted. */
+/** The rules' answers, asked for when a listener is found and when a connection is accepted. */
 export interface ListenerRules {
   decide(port: number): ListenerDecision;
   /** @param inherits - whether the connection has its options from the listener */
   onAccepted(socket: net.Socket, port: number, inherits: boolean): void;
 }
 
-interface Listener {
+interface Listener extends ChangedListener {
   readonly port: number;
-  readonly handle: object | undefined;
-  /** How many of the next connections do not inherit. */
-  oneByOne: number;
-  /** What the listening socket had before, and what we made of it. */
-  readonly changed?: { readonly before: KeepAliveSettings; readonly after: KeepAliveSettings } | undefined;
 }
 
 /** A watch over this thread's listeners. */
@@ -38,7 +32,7 @@ export interface ListenerWatch {
 /**
  * Watches every listener of this thread, and every connection it accepts.
  *
- * Where all its connections are to get the same, the listening socket is set and they inherit. A
+ * If all its connections are to get the same, the listening socket is set and they inherit. A
  * listener that was there before, or that Node did not announce (before 20.16 and 22.3), is found by
  * its first connection.
  */
@@ -76,10 +70,8 @@ export function watchListeners(rules: ListenerRules): ListenerWatch {
     const isKnown = known !== undefined && known.handle === listenerHandle(server);
     const listener = isKnown ? known : adopt(server);
     if (listener === undefined) return;
-    const inherits = isKnown && listener.oneByOne === 0;
-    // The one by which a listener was found had left its queue.
-    if (isKnown && !inherits) listener.oneByOne -= 1;
-    rules.onAccepted(socket, listener.port, inherits);
+    // The connection by which a listener was found had left its queue, and is not counted.
+    rules.onAccepted(socket, listener.port, isKnown && nextInherits(listener));
   }
 
   const unsubscribe = [
@@ -94,14 +86,14 @@ export function watchListeners(rules: ListenerRules): ListenerWatch {
   return {
     refresh() {
       for (const [server, listener] of listeners) {
-        putBack(server, listener);
+        restore(server, listener);
         adopt(server);
       }
     },
     stop() {
       for (const end of unsubscribe) end();
       for (const [server, listener] of listeners) {
-        putBack(server, listener);
+        restore(server, listener);
         server.removeListener('close', forget);
       }
       listeners.clear();
@@ -116,13 +108,7 @@ interface Message {
 
 /** A subscriber that throws would end the process. */
 function subscribe(channel: string, handle: (message: Message) => void): () => void {
-  const onMessage = (message: unknown) => {
-    try {
-      handle(message as Message);
-    } catch (error) {
-      report(error, undefined);
-    }
-  };
+  const onMessage = (message: unknown) => attempt(undefined, () => handle(message as Message));
   diagnostics.subscribe(channel, onMessage);
   return () => {
     diagnostics.unsubscribe(channel, onMessage);
@@ -136,37 +122,11 @@ function listeningPort(server: net.Server): number | undefined {
 }
 
 function prepare(server: net.Server, port: number, decision: ListenerDecision): Listener {
-  const listener = { port, handle: listenerHandle(server) };
-  if (decision === undefined) return { ...listener, oneByOne: 0 };
-  // What is shared would be set for the other workers too, and put back for them.
-  if (decision === 'by peer' || isSharedListener(server)) {
-    return { ...listener, oneByOne: Number.POSITIVE_INFINITY };
-  }
-  let changed: Listener['changed'];
-  const write = (fd: number) => {
-    const before = readSettings(fd);
-    writeDifferences(fd, decision);
-    changed = { before, after: readSettings(fd) };
-  };
-  return { ...listener, oneByOne: setListener(server, write, undefined), changed };
+  if (decision !== undefined && decision !== 'by peer') return { port, ...changeListener(server, decision) };
+  const oneByOne = decision === undefined ? 0 : ALL;
+  return { port, oneByOne, handle: listenerHandle(server), changed: undefined };
 }
 
-/**
- * Undoes what was written to a listening socket, unless somebody else has written since. What
- * `keepAliveServer` has set there stays.
- */
-function putBack(server: net.Server, { handle, changed }: Listener): void {
-  const fd = listenerDescriptor(server);
-  if (changed === undefined || fd === NO_DESCRIPTOR || handle !== listenerHandle(server)) return;
-  try {
-    const theirs = serverSettings(server);
-    if (theirs !== undefined) writeDifferences(fd, { ...changed.before, ...theirs });
-    else if (same(readSettings(fd), changed.after)) writeDifferences(fd, changed.before);
-  } catch (error) {
-    report(error, undefined);
-  }
-}
-
-function same(one: KeepAliveSettings, other: KeepAliveSettings): boolean {
-  return JSON.stringify(one) === JSON.stringify(other);
+function restore(server: net.Server, listener: Listener): void {
+  attempt(undefined, () => putBack(server, listener, serverSettings(server)));
 }

@@ -1,5 +1,5 @@
 import type net from 'node:net';
-import { getKeepAlive } from '../sockets/set.ts';
+import { getKeepAlive } from '../sockets/get.ts';
 import { type CompiledRule, type Connection, ruleText } from './rule.ts';
 
 /**

@@ -1,7 +1,7 @@
 import type net from 'node:net';
 import { holdSocket } from '../sockets/hold.ts';
-import { type HoldOwner, holdOf, RULE } from '../sockets/hold-record.ts';
-import { report } from '../sockets/report.ts';
+import { type HoldOwner, holdOf, RULE, RULES } from '../sockets/hold-record.ts';
+import { attempt } from '../sockets/report.ts';
 import { type ListenerDecision, watchListeners } from './accepted.ts';
 import { watchClientConnections } from './outgoing.ts';
 import {
@@ -35,8 +35,6 @@ interface Installed {
   watch: { refresh(): void; stop(): void } | undefined;
 }
 
-const INSTALLED = Symbol.for('tcp-keepalive.rules');
-
 /**
  * Sets keepalive timers on every matching TCP and TLS connection of this thread, whoever opens or
  * accepts it. Of the rules the first that matches counts; `use: false` exempts.
@@ -44,7 +42,7 @@ const INSTALLED = Symbol.for('tcp-keepalive.rules');
  * A connection that is opened is compared at its `'connect'`, by the name that was looked up for it
  * and by its address, and its timers are held. A listener's options are set on the listening socket,
  * from which accepted ones inherit, at no cost for each and so without a hold: what the program sets on
- * one later counts, unless it is given to {@link keepAlive}. Where the rule looks at the peer, accepted
+ * one later counts, unless it is given to {@link keepAlive}. If the rule looks at the peer, accepted
  * ones are set and held one by one. Connections that are open already are not reached; listeners are,
  * with their next connection.
  *
@@ -53,6 +51,7 @@ const INSTALLED = Symbol.for('tcp-keepalive.rules');
  * thread needs its own. Nothing here makes a connection fail: what goes wrong becomes a process
  * warning, once for each code. Unix sockets and pipes are left alone.
  *
+ * @param rules - the rules, of which the first that matches a connection counts
  * @returns a function that ends it: what is open keeps its options, and they are no longer held
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`, before anything is changed
  *
@@ -85,9 +84,9 @@ export function installRules(rules: readonly CompiledRule[], observe?: Observer)
 }
 
 function installedRules(): Installed {
-  const holder = globalThis as { [INSTALLED]?: Installed };
-  holder[INSTALLED] ??= { sets: [], watch: undefined };
-  return holder[INSTALLED];
+  const holder = globalThis as { [RULES]?: Installed };
+  holder[RULES] ??= { sets: [], watch: undefined };
+  return holder[RULES];
 }
 
 function change(installed: Installed, sets: readonly RuleSet[]): void {
@@ -168,10 +167,6 @@ function observe(
   found: Found | undefined,
 ): void {
   for (const set of sets) {
-    try {
-      set.observe?.(socket, connection, found?.rule);
-    } catch (error) {
-      report(error, undefined);
-    }
+    attempt(undefined, () => set.observe?.(socket, connection, found?.rule));
   }
 }

@@ -1,6 +1,13 @@
 import diagnostics from 'node:diagnostics_channel';
 import net from 'node:net';
-import { report } from '../sockets/report.ts';
+import { attempt } from '../sockets/report.ts';
+
+// Of the three mechanisms below, two are there for old Nodes only. A diagnostics channel tells of every
+// Socket#connect from Node 22.17 and 24.2 on (nodejs/node#58349). Before that, and in all of Node 20, it
+// tells of net.connect alone, and so misses all of TLS and the drivers that make their own sockets:
+// there connect is wrapped on the prototype, and a probe finds out which of the two is needed. Once
+// `engines` begins at 22.17 and excludes 24.0 and 24.1, the wrapper and the probe can go, and `refresh`
+// with them.
 
 /** Told of a socket at its `'connect'`, with the name that was looked up for it, if one was. */
 export type OnConnect = (socket: net.Socket, host: string | undefined) => void;
@@ -12,7 +19,7 @@ const CHANNEL = 'net.client.socket';
 
 /** A watch over the connections that this thread opens. */
 export interface ClientWatch {
-  /** Sees to it that connections are seen again where another tool has put an end to that. */
+  /** Sees to it that connections are seen again if another tool has put an end to that. */
   refresh(): void;
   stop(): void;
 }
@@ -27,7 +34,7 @@ export function watchClientConnections(onConnect: OnConnect): ClientWatch {
   const hosts = new WeakMap<net.Socket, string>();
   let isWatching = true;
 
-  // The only public word on the name: an address that was given as such is not looked up.
+  // 'lookup' is the only public source of the host name; Node emits none for a literal address.
   function lookedUp(
     this: net.Socket,
     _error: unknown,
@@ -38,12 +45,12 @@ export function watchClientConnections(onConnect: OnConnect): ClientWatch {
     if (typeof host === 'string') hosts.set(this, host);
   }
   function connected(this: net.Socket): void {
-    if (isWatching) guard(() => onConnect(this, hosts.get(this)));
+    if (isWatching) attempt(undefined, () => onConnect(this, hosts.get(this)));
   }
   // One pair of listeners for all sockets, put on afresh for each connect(), since a socket may be
   // connected again, and some drivers remove all listeners.
   const see: See = (socket) =>
-    guard(() => {
+    attempt(undefined, () => {
       hosts.delete(socket);
       socket.removeListener('lookup', lookedUp);
       socket.removeListener('connect', connected);
@@ -61,23 +68,12 @@ export function watchClientConnections(onConnect: OnConnect): ClientWatch {
   };
 }
 
-function guard(work: () => void): void {
-  try {
-    work();
-  } catch (error) {
-    report(error, undefined);
-  }
-}
-
-/**
- * Whether the diagnostics channel tells of every `Socket#connect`. Node 20, and 22 and 24 at first,
- * publish in `net.connect` alone, and miss drivers that make their own sockets, and all of TLS.
- */
+/** Whether the diagnostics channel tells of every `Socket#connect`. */
 function channelSeesEverything(): boolean {
   return seesConnect((see) => subscribe(see).stop);
 }
 
-/** Found out with a connect that fails before it does anything. */
+/** Tries a watch on a connect that fails before it does anything. */
 function seesConnect(watch: (see: See) => () => void): boolean {
   const socket = new net.Socket();
   // A tool that wraps connect may turn what it throws into an error of the socket.
@@ -89,7 +85,7 @@ function seesConnect(watch: (see: See) => () => void): boolean {
   try {
     socket.connect({ port: -1 });
   } catch {
-    // ERR_SOCKET_BAD_PORT, as meant.
+    // ERR_SOCKET_BAD_PORT is meant to be thrown.
   } finally {
     end();
     socket.destroy();
@@ -140,7 +136,7 @@ function wrapConnect(see: See): ClientWatch {
   };
 }
 
-/** The wrapper that is in place, or a new one where a tool that came before ours has taken both off. */
+/** The wrapper that is in place, or a new one if a tool that came before ours has taken both off. */
 function calledWrapper(): Wrapper {
   if (wrapper === undefined || !isCalled(wrapper)) wrapper = putWrapper();
   return wrapper;

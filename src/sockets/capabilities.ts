@@ -1,8 +1,8 @@
-import { loadLibc } from '../../native-bindings/libc.ts';
-import { hasTable, table } from '../kernel/calls.ts';
+import { table } from '../kernel/calls.ts';
 import { hasTcpInfo } from '../kernel/tcp-info.ts';
 import { type OptionName, optionNames } from '../options/options.ts';
-import { nodeTakesIntervalAndCount } from './node-way.ts';
+import { obstacleToKernel } from './connection.ts';
+import { isWithinNodesReach } from './node-way.ts';
 
 /** What can be done with one option here. */
 export interface OptionCapability {
@@ -10,9 +10,9 @@ export interface OptionCapability {
   readonly set: boolean;
   /** Whether it can be read back. */
   readonly read: boolean;
-  /** This system's name for it, where it has one. */
+  /** This system's name for it, if it has one. */
   readonly constant?: string;
-  /** Why it cannot be set or read, where that is so. */
+  /** Why it cannot be set or read; absent if it can. */
   readonly reason?: string;
 }
 
@@ -21,7 +21,7 @@ export interface Capabilities {
   readonly platform: string;
   /** Which calls are made: our own `setsockopt`, or Node's `socket.setKeepAlive`. */
   readonly through: 'setsockopt' | 'node';
-  /** Why it is not `setsockopt`, where that is so. */
+  /** Why it is not `setsockopt`; absent if it is. */
   readonly reason?: string;
   readonly options: Readonly<Record<OptionName, OptionCapability>>;
   /** Whether {@link getTcpInfo} works. */
@@ -32,7 +32,7 @@ export interface Capabilities {
  * Tells what can be set and read here, option by option, and why not. Loads koffi to find out.
  */
 export function capabilities(): Capabilities {
-  const obstacle = obstacleToSetsockopt();
+  const obstacle = obstacleToKernel();
   const options = optionNames.map((name) => [name, capabilityOf(name, obstacle)] as const);
   return Object.freeze({
     platform: process.platform,
@@ -41,19 +41,6 @@ export function capabilities(): Capabilities {
     options: Object.freeze(Object.fromEntries(options) as Record<OptionName, OptionCapability>),
     tcpInfo: hasTcpInfo && obstacle === undefined,
   });
-}
-
-/** Why this library cannot make its own system calls here; `undefined` where it can. */
-function obstacleToSetsockopt(): string | undefined {
-  if (!hasTable) return `no option table for ${process.platform}`;
-  if (process.platform === 'win32') return 'Node gives no descriptor on Windows';
-  if ('Deno' in globalThis) return 'Deno gives no descriptor';
-  try {
-    loadLibc();
-    return undefined;
-  } catch (error) {
-    return (error as Error).message;
-  }
 }
 
 function capabilityOf(name: OptionName, obstacle: string | undefined): OptionCapability {
@@ -68,9 +55,4 @@ function capabilityOf(name: OptionName, obstacle: string | undefined): OptionCap
     return Object.freeze({ set: false, read: false, reason: `${process.platform} has no such option` });
   }
   return Object.freeze({ set: true, read: true, ...told });
-}
-
-function isWithinNodesReach(name: OptionName): boolean {
-  if (name === 'enable' || name === 'initialDelay') return true;
-  return name !== 'userTimeout' && nodeTakesIntervalAndCount;
 }

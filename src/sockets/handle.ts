@@ -1,6 +1,6 @@
 import type net from 'node:net';
-import { isSystemCallError } from '../../native-bindings/system-error.ts';
-import { codeOf, isOurs, keepAliveError, shownInstead } from '../options/errors.ts';
+import { codeOf, keepAliveError } from '../options/errors.ts';
+import { shownInstead } from '../options/show.ts';
 
 /**
  * Node's object round a descriptor, as far as this library uses it. This file is the only reader of
@@ -36,53 +36,28 @@ const MAX_DEPTH = 8;
  *
  * That it is TCP is for the kernel to say: a Unix socket has a descriptor as well.
  *
- * @returns {@link NO_DESCRIPTOR} where the runtime gives none for a TCP connection.
+ * @returns {@link NO_DESCRIPTOR} if the runtime gives none for a TCP connection
  * @throws `ERR_KEEPALIVE_NOT_CONNECTED`, `ERR_KEEPALIVE_DESTROYED`, `ERR_KEEPALIVE_NOT_TCP` or
  *   `ERR_KEEPALIVE_NO_DESCRIPTOR`
  */
 export function connectedDescriptor(socket: net.Socket): number {
-  try {
-    const { _handle: handle, connecting, destroyed } = socket as SocketInternals;
-    // A server, and a dgram socket, have a descriptor too, but never were connecting.
-    if (handle && connecting === false && !destroyed) {
-      const fd = innermost(handle).fd;
-      if (isDescriptor(fd)) return fd;
-    }
-    return explainMissingDescriptor(socket);
-  } catch (error) {
-    throw socket === null || socket === undefined ? notSocket(socket) : unreadable(error);
+  if (socket === null || socket === undefined) throw notSocket(socket);
+  const { _handle: handle, connecting, destroyed } = socket as SocketInternals;
+  // A server, and a dgram socket, have a descriptor too, but never were connecting.
+  if (handle && connecting === false && !destroyed) {
+    const fd = innermost(handle).fd;
+    if (isDescriptor(fd)) return fd;
   }
+  return explainMissingDescriptor(socket);
 }
 
-/**
- * The descriptor of a connected TCP socket, for what only a descriptor can tell.
- *
- * @throws what {@link connectedDescriptor} throws, and `ERR_KEEPALIVE_NO_DESCRIPTOR` for any without one
- */
-export function readableDescriptor(socket: net.Socket): number {
-  const fd = connectedDescriptor(socket);
-  if (fd !== NO_DESCRIPTOR) return fd;
-  throw keepAliveError(
-    'ERR_KEEPALIVE_NO_DESCRIPTOR',
-    `Expected a socket with a descriptor to read from, got one without; this runtime gives none on ${process.platform}`,
-  );
-}
-
-/**
- * The TCP handle under a socket, through any TLS handles round it; `undefined` where there is none.
- *
- * @throws `ERR_KEEPALIVE_DESTROYED` or `ERR_KEEPALIVE_NOT_TCP` where a value cannot be read
- */
+/** The TCP handle under a socket, through any TLS handles round it; `undefined` if there is none. */
 export function tcpHandle(socket: net.Socket): TcpHandle | undefined {
-  try {
-    const handle = (socket as SocketInternals)._handle;
-    return handle ? innermost(handle) : undefined;
-  } catch (error) {
-    throw unreadable(error);
-  }
+  const handle = (socket as SocketInternals)._handle;
+  return handle ? innermost(handle) : undefined;
 }
 
-/** The descriptor of a handle, or {@link NO_DESCRIPTOR} where it has none any more. */
+/** The descriptor of a handle, or {@link NO_DESCRIPTOR} if it has none any more. */
 export function handleDescriptor(handle: TcpHandle): number {
   const { fd } = handle;
   return isDescriptor(fd) ? fd : NO_DESCRIPTOR;
@@ -97,7 +72,7 @@ export function listenerDescriptor(server: net.Server): number {
 /**
  * Node's object round a listening socket: another one each time that a server listens.
  *
- * @returns `undefined` where the server does not listen
+ * @returns `undefined` if the server does not listen
  */
 export function listenerHandle(server: net.Server): object | undefined {
   return (server as unknown as SocketInternals)._handle ?? undefined;
@@ -123,7 +98,7 @@ function isDescriptor(fd: unknown): fd is number {
 }
 
 function explainMissingDescriptor(socket: SocketInternals): typeof NO_DESCRIPTOR {
-  // TLS hears of the end of what it runs on a little later.
+  // A TLS socket learns a little later that the socket under it was destroyed.
   if (socket.destroyed === true || socket._parent?.destroyed === true) {
     throw keepAliveError(
       'ERR_KEEPALIVE_DESTROYED',
@@ -165,28 +140,24 @@ function notConnected(got: string): Error {
   );
 }
 
-/** Turns what a getter, a proxy or a method of a look-alike threw into an error of ours. */
+/**
+ * The error to report for what looking at a socket threw. It has a code if this library or the kernel
+ * refused the socket. http2's stand-in for a socket throws an error of its own at each question, once its
+ * session is destroyed. Anything else comes from a value that is no socket.
+ */
 export function unreadable(error: unknown): unknown {
-  if (isCoded(error)) return error;
-  if (codeOf(error) === 'ERR_HTTP2_SOCKET_UNBOUND') {
+  const code = codeOf(error);
+  if (code === 'ERR_HTTP2_SOCKET_UNBOUND') {
     return keepAliveError(
       'ERR_KEEPALIVE_DESTROYED',
       'Expected a connected socket, got that of an http2 session which is destroyed',
       { cause: error },
     );
   }
+  if (code !== undefined) return error;
   return keepAliveError(
     'ERR_KEEPALIVE_NOT_TCP',
     'Expected a net.Socket or tls.TLSSocket, got a value that cannot be read as one',
     { cause: error },
   );
-}
-
-function isCoded(error: unknown): boolean {
-  try {
-    return isOurs(error) || isSystemCallError(error);
-  } catch {
-    // A revoked proxy was thrown.
-    return false;
-  }
 }

@@ -3,6 +3,36 @@ import type { KeepAliveSettings } from '../options/options.ts';
 import { type TcpHandle, tcpHandle } from './handle.ts';
 import type { OnError } from './report.ts';
 
+// Every symbol of this library is registered, because several copies of it may be loaded in one process
+// (ESM, CommonJS, another version): each must find what the others have left.
+
+/** On a socket, and on each handle that it gets: its {@link Hold}. */
+export const HOLD: unique symbol = Symbol.for('tcp-keepalive.hold');
+/** On a handle that was set explicitly without a hold, so that rules and driver modules leave it alone. */
+export const SET: unique symbol = Symbol.for('tcp-keepalive.set');
+/** On a handle whose `setKeepAlive` is ours, and serves every hold: the method that was there before. */
+export const SHADOWED: unique symbol = Symbol.for('tcp-keepalive.shadowed');
+/** On a handle with a hold: the {@link Way} on which its options were written. */
+export const WAY: unique symbol = Symbol.for('tcp-keepalive.way');
+/** On a handle: `true` while this library itself calls Node's `setKeepAlive`, which must then pass. */
+export const PASSES: unique symbol = Symbol.for('tcp-keepalive.passes');
+/** On a server whose connections `keepAliveServer` sets, so that rules leave them alone. */
+export const SERVER: unique symbol = Symbol.for('tcp-keepalive.server');
+/** On `globalThis`: the rules of this thread. */
+export const RULES: unique symbol = Symbol.for('tcp-keepalive.rules');
+
+/** How a connection is reached: by our own system calls, or by Node's `setKeepAlive`. */
+export type Way = 'kernel' | 'node';
+
+/** A handle with what this library leaves on it, which goes with the connection. */
+export interface MarkedHandle extends TcpHandle {
+  [HOLD]?: Hold;
+  [SET]?: true;
+  [SHADOWED]?: TcpHandle['setKeepAlive'];
+  [WAY]?: Way | undefined;
+  [PASSES]?: boolean;
+}
+
 /**
  * Who asked for a hold. What somebody wrote for one socket beats what a driver module does for its
  * pool, which beats a rule for the whole process, in whatever order they come.
@@ -25,43 +55,12 @@ export interface HoldRequest {
   readonly owner?: HoldOwner | undefined;
 }
 
-/**
- * The state of one hold. It is plain data under registered symbols, because every copy of this
- * library in the process (ESM, CommonJS, another version) reads and changes it. It lies on the
- * socket and on each handle that the socket gets, and goes with them.
- */
+/** The state of one hold: plain data, because every copy of this library reads and changes it. */
 export interface Hold {
   settings: KeepAliveSettings | undefined;
   rank: Rank;
   onError: OnError | undefined;
   owner: HoldOwner | undefined;
-  /** Set where Node's own call is all there is, so that nothing can be read back or written again. */
-  byNode: boolean;
-  /** Set while this library itself calls Node's `setKeepAlive`, which must then pass. */
-  passing: boolean;
-}
-
-const HOLD = Symbol.for('tcp-keepalive.hold');
-// On a handle that was set explicitly without a hold, so that rules and driver modules leave it.
-const SET = Symbol.for('tcp-keepalive.set');
-// On a handle whose `setKeepAlive` is ours, which serves every hold that it gets.
-const SHADOWED = Symbol.for('tcp-keepalive.shadowed');
-/** On a server whose connections `keepAliveServer` sets, so that rules leave them. */
-export const SERVER: unique symbol = Symbol.for('tcp-keepalive.server');
-
-interface Marked {
-  [HOLD]?: Hold;
-  [SET]?: true;
-  [SHADOWED]?: true;
-}
-
-export function newHold({ settings, rank, onError, owner }: HoldRequest): Hold {
-  return { settings, rank, onError, owner, byNode: false, passing: false };
-}
-
-/** Puts another request in a hold's place; its listener and its shadow serve on. */
-export function replaceHold(hold: Hold, { settings, rank, onError, owner }: HoldRequest): void {
-  Object.assign(hold, { settings, rank, onError, owner });
 }
 
 /** What a hold holds, if it has not ended. */
@@ -69,63 +68,41 @@ export function heldBy(hold: Hold | undefined): KeepAliveSettings | undefined {
   return hold?.owner?.released ? undefined : hold?.settings;
 }
 
+/** The handle of a socket's connection, for its marks. */
+export function markedHandle(socket: net.Socket): MarkedHandle | undefined {
+  return tcpHandle(socket);
+}
+
+/** The hold that was made for this very socket. */
+export function ownHold(socket: net.Socket): Hold | undefined {
+  return (socket as { [HOLD]?: Hold })[HOLD];
+}
+
 /**
  * The hold of a socket. That of the connection comes first: it may have been made through another
- * socket over it, such as the one that TLS was started on.
+ * socket over it, such as the one on which TLS was started.
  */
 export function holdOf(socket: net.Socket): Hold | undefined {
-  const handle = tcpHandle(socket);
-  return (handle && holdOfHandle(handle)) ?? (socket as Marked)[HOLD];
-}
-
-export function holdOfHandle(handle: TcpHandle): Hold | undefined {
-  return (handle as Marked)[HOLD];
-}
-
-export function attachHold(target: net.Socket | TcpHandle, hold: Hold): void {
-  (target as Marked)[HOLD] = hold;
-}
-
-/** Whether nobody has put a `setKeepAlive` of this library before the handle's own yet. */
-export function isFirstShadow(handle: TcpHandle): boolean {
-  const marked = handle as Marked;
-  if (marked[SHADOWED]) return false;
-  marked[SHADOWED] = true;
-  return true;
+  return markedHandle(socket)?.[HOLD] ?? ownHold(socket);
 }
 
 /** Whether somebody with more say has set this connection already. */
 export function isTaken(socket: net.Socket, rank: Rank): boolean {
   const hold = holdOf(socket);
   if (hold !== undefined && hold.rank > rank && !hold.owner?.released) return true;
-  return rank < EXPLICIT && (tcpHandle(socket) as Marked | undefined)?.[SET] === true;
+  return rank < EXPLICIT && markedHandle(socket)?.[SET] === true;
 }
 
 /** Takes an explicit `setKeepAlive` into account: a hold goes on with the new values. */
 export function noteExplicitCall(socket: net.Socket, settings: KeepAliveSettings): void {
-  const handle = tcpHandle(socket) as Marked | undefined;
-  const hold = handle?.[HOLD] ?? (socket as Marked)[HOLD];
+  const handle = markedHandle(socket);
+  const hold = handle?.[HOLD] ?? ownHold(socket);
   const held = heldBy(hold);
   if (hold !== undefined && held !== undefined) {
-    replaceHold(hold, {
-      settings: Object.freeze({ ...held, ...settings }),
-      rank: EXPLICIT,
-      onError: hold.onError,
-    });
+    hold.settings = Object.freeze({ ...held, ...settings });
+    hold.rank = EXPLICIT;
+    hold.owner = undefined;
   } else if (handle !== undefined && handle[SET] !== true) {
     handle[SET] = true;
-  }
-}
-
-/** Lets Node's own `setKeepAlive` through to the connection while `call` runs. */
-export function passThrough<T>(socket: net.Socket, call: () => T): T {
-  const handle = tcpHandle(socket);
-  const hold = handle && holdOfHandle(handle);
-  if (hold === undefined) return call();
-  hold.passing = true;
-  try {
-    return call();
-  } finally {
-    hold.passing = false;
   }
 }

@@ -1,33 +1,26 @@
 import type net from 'node:net';
-import { writeDifferences } from '../kernel/settings.ts';
 import { isDestroyed } from '../options/errors.ts';
 import type { KeepAliveInput, KeepAliveSettings } from '../options/options.ts';
 import { parseKeepAliveOptions } from '../options/parse.ts';
-import { writeToSocket } from './connection.ts';
+import { correct, correctHandle } from './connection.ts';
+import { connectedDescriptor, unreadable } from './handle.ts';
 import {
-  connectedDescriptor,
-  handleDescriptor,
-  NO_DESCRIPTOR,
-  type TcpHandle,
-  tcpHandle,
-  unreadable,
-} from './handle.ts';
-import {
-  attachHold,
   EXPLICIT,
+  HOLD,
   type Hold,
   type HoldRequest,
   heldBy,
   holdOf,
-  holdOfHandle,
-  isFirstShadow,
   isTaken,
-  newHold,
-  passThrough,
-  replaceHold,
+  type MarkedHandle,
+  markedHandle,
+  ownHold,
+  PASSES,
+  SHADOWED,
+  WAY,
+  type Way,
 } from './hold-record.ts';
-import { setWithNode } from './node-way.ts';
-import { type OnError, onErrorOf, report } from './report.ts';
+import { attempt, type OnError, onErrorOf, report } from './report.ts';
 
 // Captured now, so that a test's fake timers cannot stop a hold.
 const soon = globalThis.setImmediate;
@@ -46,9 +39,12 @@ const soon = globalThis.setImmediate;
  *
  * A socket that cannot carry options (a Unix socket, TLS over a generic stream, a system call that
  * fails) goes on without: the error goes to `onError`, or is given as a process warning once for
- * each code. Without koffi, and where Node gives no descriptor (Windows), Node's own `setKeepAlive`
+ * each code. Without koffi, and if Node gives no descriptor (Windows), Node's own `setKeepAlive`
  * does what it can.
  *
+ * @param socket - a TCP or TLS socket, a client's or an accepted one, connected or not, or an http2 session's `socket`
+ * @param options - a preset's name, or options in milliseconds; `false` ends the hold
+ * @param behaviour - `onError`: told of what cannot be set
  * @returns the same socket
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`, before the socket is touched
  *
@@ -63,138 +59,106 @@ export function keepAlive<S extends net.Socket>(
   behaviour: { onError?: OnError | undefined } = {},
 ): S {
   const onError = onErrorOf(behaviour);
-  if (options === false) endHold(socket, onError);
-  else holdSocket(socket, { settings: parseKeepAliveOptions(options), rank: EXPLICIT, onError });
+  const settings = options === false ? undefined : parseKeepAliveOptions(options);
+  holdSocket(socket, { settings, rank: EXPLICIT, onError });
   return socket;
 }
 
-/** Holds settings on a socket unless somebody with more say has set it. Never throws. */
-export function holdSocket(socket: net.Socket, request: HoldRequest): void {
+/** Holds what is requested on a socket, unless somebody with more say has set it. Never throws. */
+export function holdSocket(socket: net.Socket, { settings, rank, onError, owner }: HoldRequest): void {
+  const wanted: Hold = { settings, rank, onError, owner };
   try {
-    if (isTaken(socket, request.rank)) return;
-    const hold = holdOf(socket) ?? startHold(socket, request);
-    replaceHold(hold, request);
-    applyAfresh(socket, hold);
-  } catch (error) {
-    reportUnlessDestroyed(error, request.onError);
+    if (isTaken(socket, rank)) return;
+    const hold = holdOf(socket);
+    apply(socket, hold === undefined ? startHold(socket, wanted) : Object.assign(hold, wanted));
+  } catch (thrown) {
+    const error = unreadable(thrown);
+    // A socket that is gone needs nothing any more.
+    if (!isDestroyed(error)) report(error, onError);
   }
 }
 
-function endHold(socket: net.Socket, onError: OnError | undefined): void {
-  const request: HoldRequest = { settings: undefined, rank: EXPLICIT, onError };
-  try {
-    replaceHold(holdOf(socket) ?? startHold(socket, request), request);
-  } catch (error) {
-    reportUnlessDestroyed(error, onError);
-  }
-}
-
-function startHold(socket: net.Socket, request: HoldRequest): Hold {
-  // Tells what is no socket at all before anything is left on it.
+function startHold(socket: net.Socket, hold: Hold): Hold {
+  // This throws if it is no socket at all, before anything is left on it.
   if (!isWaiting(socket)) connectedDescriptor(socket);
-  const hold = newHold(request);
-  // The listener stays, because a socket may be connected again. It is called on the socket itself,
-  // also where it was given to http2's proxy, which throws once the session is destroyed.
-  socket.on('connect', function (this: net.Socket) {
-    applyAtConnect(this, hold);
-  });
-  attachHold(socket, hold);
-  // For another socket over the same connection to find, such as the one of TLS started on this one.
-  const handle = tcpHandle(socket);
-  if (handle !== undefined) attachHold(handle, hold);
+  // The listener stays, because a socket may be connected again.
+  socket.on('connect', applyAtConnect);
+  Object.assign(socket, { [HOLD]: hold });
+  // Another socket over the same connection finds the hold there, such as that of TLS started on this one.
+  const handle = markedHandle(socket);
+  if (handle !== undefined) handle[HOLD] = hold;
   return hold;
 }
 
-/** Not connected, or no longer: either way the next `'connect'` is what counts. */
+/** Whether it is not connected, or no longer: in both cases the next `'connect'` is what counts. */
 function isWaiting(socket: net.Socket): boolean {
   return socket.connecting || socket.destroyed || socket.pending;
 }
 
-function applyAtConnect(socket: net.Socket, hold: Hold): void {
-  if (!applyAfresh(socket, hold)) return;
-  // Drivers set theirs in their own 'connect' listeners. The shadow meets a call that ends at the
-  // handle; this meets what went past it, such as another FFI. Not where the first time failed: it
-  // would be reported twice.
-  soon(() => {
-    const handle = tcpHandle(socket);
-    if (handle !== undefined && holdOfHandle(handle) === hold) apply(socket, hold);
+/** Called on the socket itself, even if the hold was asked for through http2's stand-in for it. */
+function applyAtConnect(this: net.Socket): void {
+  const hold = ownHold(this);
+  if (hold === undefined) return;
+  attempt(hold.onError, () => {
+    // Drivers set theirs in their own 'connect' listeners. The shadow stops a call that ends at the
+    // handle; the second look catches writes that bypass the handle, such as another FFI. It is skipped
+    // if the first one failed, or the error would be reported twice.
+    if (apply(this, hold)) soon(applyAgain, this, hold);
   });
 }
 
-/** For a new connection, or new settings. */
-function applyAfresh(socket: net.Socket, hold: Hold): boolean {
-  hold.byNode = false;
-  return apply(socket, hold);
+function applyAgain(socket: net.Socket, hold: Hold): void {
+  attempt(hold.onError, () => {
+    const handle = markedHandle(socket);
+    if (handle?.[HOLD] === hold) apply(socket, hold, handle[WAY]);
+  });
 }
 
 /**
- * Writes to a connected socket what differs there, and shadows its handle.
+ * Writes to a connected socket what is held and differs there, and shadows its handle.
  *
- * @returns whether it did
+ * @param before - the way on which it was written to this connection already
+ * @returns whether there was something to write
  */
-function apply(socket: net.Socket, hold: Hold): boolean {
-  try {
-    // Asked again, because since the hold began another socket over the connection may have been set.
-    if (isWaiting(socket) || isTaken(socket, hold.rank)) return false;
-    const settings = heldBy(hold);
-    if (settings !== undefined) write(socket, hold, settings);
-    shadowSetKeepAlive(socket, hold);
-    return true;
-  } catch (error) {
-    report(unreadable(error), hold.onError);
-    return false;
+function apply(socket: net.Socket, hold: Hold, before?: Way): boolean {
+  // Asked again, because since the hold began another socket over the connection may have been set.
+  if (isWaiting(socket) || isTaken(socket, hold.rank)) return false;
+  const settings = heldBy(hold);
+  const way = settings && correct(socket, settings, before);
+  const handle = markedHandle(socket);
+  if (handle !== undefined) {
+    handle[HOLD] = hold;
+    handle[WAY] = way;
+    shadow(handle);
   }
-}
-
-/** A socket that is gone needs nothing any more. */
-function reportUnlessDestroyed(thrown: unknown, onError: OnError | undefined): void {
-  const error = unreadable(thrown);
-  if (!isDestroyed(error)) report(error, onError);
-}
-
-function write(socket: net.Socket, hold: Hold, settings: KeepAliveSettings): void {
-  if (writeToSocket(socket, settings) || hold.byNode) return;
-  hold.byNode = true;
-  passThrough(socket, () => setWithNode(socket, settings, false));
+  return way !== undefined;
 }
 
 /**
  * Puts our own `setKeepAlive` before the handle's. On the handle, because a TLS socket wrapped round
  * this one, and http2's proxy, end there and would miss a property of the socket.
  */
-function shadowSetKeepAlive(socket: net.Socket, hold: Hold): void {
-  const handle = tcpHandle(socket);
-  const original = handle?.setKeepAlive;
-  if (handle === undefined || typeof original !== 'function') return;
-  attachHold(handle, hold);
-  if (!isFirstShadow(handle)) return;
-  handle.setKeepAlive = (...args) => {
-    const held = holdOfHandle(handle);
-    if (held !== undefined && isCovered(held)) return 0;
-    const result = Reflect.apply(original, handle, args);
-    if (held !== undefined) writeBack(handle, held);
-    return result;
-  };
+function shadow(handle: MarkedHandle): void {
+  if (typeof handle.setKeepAlive !== 'function' || handle[SHADOWED] !== undefined) return;
+  handle[SHADOWED] = handle.setKeepAlive;
+  handle.setKeepAlive = setKeepAliveUnlessHeld;
+}
+
+function setKeepAliveUnlessHeld(this: MarkedHandle, ...args: unknown[]): number {
+  const hold = this[HOLD];
+  const settings = heldBy(hold);
+  if (settings !== undefined && isCovered(this, settings)) return 0;
+  const result: number = Reflect.apply(this[SHADOWED] as () => number, this, args);
+  // Node's call may have changed fields that are held. On Node's way they cannot be read back.
+  if (settings !== undefined && this[WAY] === 'kernel') {
+    attempt(hold?.onError, () => correctHandle(this, settings));
+  }
+  return result;
 }
 
 /** Whether Node's call has nothing to set that is not held, and so need not reach the kernel. */
-function isCovered(hold: Hold): boolean {
-  const settings = heldBy(hold);
-  if (settings === undefined || hold.passing) return false;
-  const { enable, initialDelay, interval, count } = settings;
-  if (enable === undefined || initialDelay === undefined) return false;
-  if (hold.byNode) return true;
-  return interval !== undefined && count !== undefined;
-}
-
-/** After a call that was let through: the fields that are held and that it changed. */
-function writeBack(handle: TcpHandle, hold: Hold): void {
-  const settings = heldBy(hold);
-  const fd = handleDescriptor(handle);
-  if (settings === undefined || hold.byNode || fd === NO_DESCRIPTOR) return;
-  try {
-    writeDifferences(fd, settings);
-  } catch (error) {
-    report(error, hold.onError);
-  }
+function isCovered(handle: MarkedHandle, { initialDelay, interval, count }: KeepAliveSettings): boolean {
+  // What holds an initialDelay holds enable too.
+  if (handle[PASSES] || initialDelay === undefined) return false;
+  return handle[WAY] === 'node' || (interval !== undefined && count !== undefined);
 }

@@ -1,31 +1,93 @@
 import type net from 'node:net';
+import { correctSettings, readSettings, writeSettings } from '../kernel/settings.ts';
 import { acceptQueueLength, hasTcpInfo } from '../kernel/tcp-info.ts';
-import { isNotTcp, isUnsupported } from '../options/errors.ts';
-import { listenerDescriptor, NO_DESCRIPTOR } from './handle.ts';
+import { isNotTcp } from '../options/errors.ts';
+import type { KeepAliveSettings } from '../options/options.ts';
+import { throughKernel } from './connection.ts';
+import { isSharedListener, listenerDescriptor, listenerHandle, NO_DESCRIPTOR } from './handle.ts';
 import { type OnError, report } from './report.ts';
+
+/** A listening socket, as far as its connections inherit from it. */
+export interface Listener {
+  /** How many of the next connections do not inherit, and must be set one by one. */
+  oneByOne: number;
+}
+
+/** A listening socket that rules have changed, and that is to be put back. */
+export interface ChangedListener extends Listener {
+  readonly handle: object | undefined;
+  /** What the listening socket had before, and what became of it. */
+  readonly changed: { readonly before: KeepAliveSettings; readonly after: KeepAliveSettings } | undefined;
+}
+
+/** As a listener's `oneByOne`: none of its connections inherits. */
+export const ALL: number = Number.POSITIVE_INFINITY;
+
+/** Counts a connection that a listener has accepted: whether it inherited its options. */
+export function nextInherits(listener: Listener): boolean {
+  if (listener.oneByOne === 0) return true;
+  listener.oneByOne -= 1;
+  return false;
+}
 
 /**
  * Sets a listening socket, from which accepted connections inherit on Linux.
  *
- * @param write - sets it, by its descriptor
  * @param onError - told of what the kernel refuses; a Unix listener is left alone, for its clients
  *   cannot vanish
- * @returns how many of the next connections do not inherit, and must be set one by one: those that
- *   waited to be accepted, or all
+ * @returns how many of the next connections do not inherit: those that waited to be accepted, or all
  */
 export function setListener(
   server: net.Server,
-  write: (fd: number) => void,
+  settings: KeepAliveSettings,
   onError: OnError | undefined,
 ): number {
+  return reach(server, onError, (fd) => writeSettings(fd, settings, false));
+}
+
+/** The same for a while: until {@link putBack}. What is set already is not written again. */
+export function changeListener(server: net.Server, settings: KeepAliveSettings): ChangedListener {
+  const handle = listenerHandle(server);
+  // A shared listener would be set, and put back, for the other workers of the cluster too.
+  if (isSharedListener(server)) return { oneByOne: ALL, handle, changed: undefined };
+  let changed: ChangedListener['changed'];
+  const oneByOne = reach(server, undefined, (fd) => {
+    const before = readSettings(fd);
+    correctSettings(fd, settings);
+    changed = { before, after: readSettings(fd) };
+  });
+  return { oneByOne, handle, changed };
+}
+
+/**
+ * Undoes {@link changeListener}, unless somebody else has written to the listening socket since.
+ *
+ * @param kept - what `keepAliveServer` has set there since, which stays
+ */
+export function putBack(
+  server: net.Server,
+  { handle, changed }: ChangedListener,
+  kept: KeepAliveSettings | undefined,
+): void {
   const fd = listenerDescriptor(server);
-  if (fd === NO_DESCRIPTOR || !hasTcpInfo || overwritesOptions(server)) return Number.POSITIVE_INFINITY;
+  if (changed === undefined || fd === NO_DESCRIPTOR || handle !== listenerHandle(server)) return;
+  const { before, after } = changed;
+  if (kept !== undefined) correctSettings(fd, { ...before, ...kept });
+  else if (JSON.stringify(readSettings(fd)) === JSON.stringify(after)) correctSettings(fd, before);
+}
+
+function reach(server: net.Server, onError: OnError | undefined, work: (fd: number) => void): number {
+  // Other systems do not tell how many connections wait to be accepted.
+  if (!hasTcpInfo || overwritesOptions(server)) return ALL;
+  let oneByOne = ALL;
   try {
-    write(fd);
-    return acceptQueueLength(fd);
+    const fd = listenerDescriptor(server);
+    throughKernel(fd, () => {
+      work(fd);
+      oneByOne = acceptQueueLength(fd);
+    });
+    return oneByOne;
   } catch (error) {
-    // Without koffi each connection gets what Node's own call can do.
-    if (isUnsupported(error)) return Number.POSITIVE_INFINITY;
     if (!isNotTcp(error)) report(error, onError);
     return 0;
   }

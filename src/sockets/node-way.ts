@@ -1,11 +1,16 @@
 import net from 'node:net';
 import { type AppliedKeepAlive, lacking, withSkipped } from '../kernel/calls.ts';
 import { type KeepAliveSettings, type OptionName, optionNames } from '../options/options.ts';
+import { markedHandle, PASSES } from './hold-record.ts';
 
 /** Node 24.19 and 26.4 take an interval and a count too (nodejs/node#63825). */
 export const nodeTakesIntervalAndCount: boolean = net.Socket.prototype.setKeepAlive.length === 4;
 
-type SetKeepAlive = (enable: boolean, initialDelay?: number, interval?: number, count?: number) => unknown;
+/** Whether Node's own `setKeepAlive` can set an option. */
+export function isWithinNodesReach(option: OptionName): boolean {
+  if (option === 'enable' || option === 'initialDelay') return true;
+  return option !== 'userTimeout' && nodeTakesIntervalAndCount;
+}
 
 /**
  * Sets what Node's own `socket.setKeepAlive` can, for a connection that this library cannot reach
@@ -21,28 +26,34 @@ export function setWithNode(
   settings: KeepAliveSettings,
   strict: boolean,
 ): AppliedKeepAlive {
-  const written = optionsWithinReach(settings);
+  const written = optionsTaken(settings);
   const skipped = optionNames.filter((name) => settings[name] !== undefined && !written.includes(name));
   if (strict && skipped.length > 0) throw lacking(skipped);
-  if (settings.enable !== undefined) {
-    const [enable, ...timers] = written.map((name) => settings[name]);
-    const setKeepAlive = ownCallOf(socket);
-    // Node skips a call that equals the last one it saw, also one that a hold kept from the kernel.
-    Reflect.apply(setKeepAlive, socket, [!enable]);
-    Reflect.apply(setKeepAlive, socket, [enable, ...timers]);
-  }
+  if (settings.enable !== undefined)
+    callNode(
+      socket,
+      settings.enable,
+      written.slice(1).map((name) => settings[name]),
+    );
   return withSkipped(settings, skipped);
 }
 
-/** http2's stand-in for a socket refuses to show the method, but shows what the method works on. */
-function ownCallOf(socket: net.Socket): SetKeepAlive {
+function callNode(socket: net.Socket, enable: boolean, timers: readonly unknown[]): void {
+  // http2's stand-in for a socket refuses to show the method, but shows what the method works on.
   const { setKeepAlive } = socket instanceof net.Socket ? net.Socket.prototype : socket;
-  return setKeepAlive as SetKeepAlive;
+  const handle = markedHandle(socket) ?? {};
+  handle[PASSES] = true;
+  try {
+    // Node skips a call that equals the last one it saw, even if a hold kept that one from the kernel.
+    Reflect.apply(setKeepAlive, socket, [!enable]);
+    Reflect.apply(setKeepAlive, socket, [enable, ...timers]);
+  } finally {
+    handle[PASSES] = false;
+  }
 }
 
 /** Node takes a delay only to turn probes on, and an interval only with a delay and a count. */
-function optionsWithinReach(settings: KeepAliveSettings): readonly OptionName[] {
-  const { enable, initialDelay, interval, count } = settings;
+function optionsTaken({ enable, initialDelay, interval, count }: KeepAliveSettings): readonly OptionName[] {
   if (enable === undefined) return [];
   if (!enable || initialDelay === undefined) return ['enable'];
   if (!nodeTakesIntervalAndCount || interval === undefined || count === undefined) {

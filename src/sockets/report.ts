@@ -41,6 +41,15 @@ function warnOfHandler(thrown: unknown): void {
   warnOnce('ERR_KEEPALIVE_ON_ERROR_THREW', `The onError handler threw: ${asError(thrown).message}`);
 }
 
+/** Runs what must end neither a connection that works without, nor the process from inside an event. */
+export function attempt(onError: OnError | undefined, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    report(error, onError);
+  }
+}
+
 /** A process warning, given once in each thread for each code. */
 export function warnOnce(code: string, message: string): void {
   if (warned.has(code)) return;
@@ -48,7 +57,7 @@ export function warnOnce(code: string, message: string): void {
   process.emitWarning(message, { type: 'KeepAliveWarning', code });
 }
 
-/** Says what is missing where Node's own call has to do: a service then runs, but not as asked. */
+/** Says what is missing when Node's own call has to do: a service then runs, but not as asked. */
 export function warnOfNodeFallback(error: Error): void {
   const left = nodeTakesIntervalAndCount
     ? 'no bound on unacknowledged data and no reading back'
@@ -59,12 +68,7 @@ export function warnOfNodeFallback(error: Error): void {
   );
 }
 
-/** Anything can be thrown, also what cannot be looked at. */
+/** Anything can be thrown. */
 function asError(thrown: unknown): Error {
-  try {
-    if (thrown instanceof Error && typeof thrown.message === 'string') return thrown;
-    return new Error(String(thrown));
-  } catch (cause) {
-    return new Error('a value that cannot be read', { cause });
-  }
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

@@ -1,21 +1,16 @@
 import type net from 'node:net';
-import { writeSettings } from '../kernel/settings.ts';
-import { isNotTcp, isOurs, keepAliveError } from '../options/errors.ts';
+import { codeOf, isNotTcp, keepAliveError } from '../options/errors.ts';
 import type { KeepAliveInput, KeepAliveSettings } from '../options/options.ts';
 import { parseKeepAliveOptions } from '../options/parse.ts';
-import { writeToSocket } from './connection.ts';
-import { unreadable } from './handle.ts';
+import { correct } from './connection.ts';
 import { SERVER } from './hold-record.ts';
-import { setListener } from './listener.ts';
-import { setWithNode } from './node-way.ts';
-import { type OnError, onErrorOf, report } from './report.ts';
+import { type Listener, nextInherits, setListener } from './listener.ts';
+import { attempt, type OnError, onErrorOf, report } from './report.ts';
 
 /** What a server's connections are to get; on the server, for every copy of this library to see. */
-interface ServerKeepAlive {
+interface ServerKeepAlive extends Listener {
   settings: KeepAliveSettings;
   onError: OnError | undefined;
-  /** How many of the next connections are set one by one, since they do not inherit. */
-  oneByOne: number;
   readonly onConnection: (socket: net.Socket) => void;
 }
 
@@ -27,7 +22,7 @@ type MarkedServer = net.Server & { [SERVER]?: ServerKeepAlive };
  *
  * On Linux they are set on the listening socket, from which accepted sockets inherit at no cost per
  * connection; those that were in the kernel's accept queue before are set one by one. So is every
- * connection where there is no listening socket to reach (a cluster worker), where the server's own
+ * connection if there is no listening socket to reach (a cluster worker), if the server's own
  * `keepAlive` option would overwrite what was inherited, and on other systems.
  *
  * A Unix listener is left alone. Any other error goes to `onError`, or is given as a process warning
@@ -36,6 +31,9 @@ type MarkedServer = net.Server & { [SERVER]?: ServerKeepAlive };
  * Calling it again replaces the options, for connections accepted from then on. Fields that are left out
  * stay as they are on a listening socket, with what an earlier call set, until the next `listen()`.
  *
+ * @param server - the server itself, such as what `app.listen()` returns
+ * @param options - a preset's name, or options in milliseconds
+ * @param behaviour - `onError`: told of what cannot be set
  * @returns the same server
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  *
@@ -51,12 +49,14 @@ export function keepAliveServer<S extends net.Server>(
 ): S {
   const onError = onErrorOf(behaviour);
   const settings = parseKeepAliveOptions(options);
-  attempt(onError, () => {
-    if (!isServer(server)) throw noServer();
-    const keepAlive = (server as MarkedServer)[SERVER] ?? attachTo(server, { settings, onError });
+  try {
+    if (!isServer(server)) throw notServer();
+    const keepAlive = (server as MarkedServer)[SERVER] ?? attachTo(server, settings);
     Object.assign(keepAlive, { settings, onError });
     if (server.listening) applyToListener(server, keepAlive);
-  });
+  } catch (error) {
+    report(codeOf(error) === undefined ? notServer(error) : error, onError);
+  }
   return server;
 }
 
@@ -65,21 +65,12 @@ export function serverSettings(server: net.Server): KeepAliveSettings | undefine
   return (server as MarkedServer)[SERVER]?.settings;
 }
 
-/** What is no real server must neither end the call nor the process, from inside one of its events. */
-function attempt(onError: OnError | undefined, work: () => void): void {
-  try {
-    work();
-  } catch (error) {
-    report(isOurs(error) ? error : noServer(error), onError);
-  }
-}
-
-/** Not by its class, which is another one in Bun's `http`. */
+/** A server is not known by its class, which is another one in Bun's `http`. */
 function isServer(server: Partial<net.Server> | null | undefined): boolean {
   return typeof server?.address === 'function' && typeof server.prependListener === 'function';
 }
 
-function noServer(cause?: unknown): Error {
+function notServer(cause?: unknown): Error {
   return keepAliveError(
     'ERR_KEEPALIVE_NOT_TCP',
     'Expected a net.Server, got another object; pass the server itself, such as what app.listen() returns',
@@ -87,12 +78,10 @@ function noServer(cause?: unknown): Error {
   );
 }
 
-function attachTo(
-  server: MarkedServer,
-  request: Pick<ServerKeepAlive, 'settings' | 'onError'>,
-): ServerKeepAlive {
+function attachTo(server: MarkedServer, settings: KeepAliveSettings): ServerKeepAlive {
   const keepAlive: ServerKeepAlive = {
-    ...request,
+    settings,
+    onError: undefined,
     oneByOne: 0,
     onConnection: (socket) => attempt(keepAlive.onError, () => setNext(server, keepAlive, socket)),
   };
@@ -102,22 +91,19 @@ function attachTo(
 }
 
 function applyToListener(server: net.Server, keepAlive: ServerKeepAlive): void {
-  const { settings, onError } = keepAlive;
-  keepAlive.oneByOne = setListener(server, (fd) => writeSettings(fd, settings, false), onError);
+  keepAlive.oneByOne = setListener(server, keepAlive.settings, keepAlive.onError);
   server.removeListener('connection', keepAlive.onConnection);
   // First, so that what the server's own code sets stays.
   if (keepAlive.oneByOne > 0) server.prependListener('connection', keepAlive.onConnection);
 }
 
 function setNext(server: net.Server, keepAlive: ServerKeepAlive, socket: net.Socket): void {
-  keepAlive.oneByOne -= 1;
-  if (keepAlive.oneByOne <= 0) server.removeListener('connection', keepAlive.onConnection);
+  nextInherits(keepAlive);
+  if (keepAlive.oneByOne === 0) server.removeListener('connection', keepAlive.onConnection);
   if (socket.destroyed) return;
   try {
-    const { settings } = keepAlive;
-    if (!writeToSocket(socket, settings)) setWithNode(socket, settings, false);
-  } catch (thrown) {
-    const error = unreadable(thrown);
-    if (!isNotTcp(error)) report(error, keepAlive.onError);
+    correct(socket, keepAlive.settings);
+  } catch (error) {
+    if (!isNotTcp(error)) throw error;
   }
 }

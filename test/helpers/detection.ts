@@ -1,8 +1,8 @@
 import type net from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { expect } from 'vitest';
-import { getTcpInfo } from '../../src/kernel/tcp-info.ts';
 import type { DetectionWindow } from '../../src/predict/predict.ts';
+import { getTcpInfo } from '../../src/sockets/get.ts';
 
 /** The kernel tells its times in jiffies, of 10 ms at the most. */
 const JIFFY = 10;

@@ -1,8 +1,8 @@
 import net from 'node:net';
 import { expect, onTestFinished, vi } from 'vitest';
-import { getTcpInfo } from '../../src/kernel/tcp-info.ts';
 import type { KeepAliveOptions } from '../../src/options/options.ts';
 import { predictDetection } from '../../src/predict/predict.ts';
+import { getTcpInfo } from '../../src/sockets/get.ts';
 import { type DeafProxy, deafProxy } from './deaf-proxy.ts';
 import { expectDetected, lastHeard } from './detection.ts';
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { getKeepAlive, keepAlive, setKeepAlive } from 'tcp-keepalive';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { getTcpInfo } from '../../../src/kernel/tcp-info.ts';
+import { getTcpInfo } from '../../../src/sockets/get.ts';
 import { type ConnectedPair, connectedPair } from '../../helpers/connected-pair.ts';
 import { goDark } from '../../helpers/go-dark.ts';
 import { handleOf } from '../../helpers/handle-of.ts';

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
 import type { KeepAliveSettings } from '../../../options/options.ts';
-import { getKeepAlive, setKeepAlive } from '../../../sockets/set.ts';
+import { getKeepAlive } from '../../../sockets/get.ts';
+import { setKeepAlive } from '../../../sockets/set.ts';
 
 /** What the kernel says of sockets that were opened on the loopback interface. */
 export interface MeasuredSockets {
