@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Options } from 'tsup';
+import { koffiBinaries, koffiPackage } from './native-bindings/koffi-packages.ts';
 
 const drivers = Object.fromEntries(
   readdirSync('src/drivers')
@@ -17,6 +18,25 @@ const entries = {
   ...drivers,
 };
 
+/**
+ * A function that nobody calls. A tool that copies the files which a program names, such as @vercel/nft, finds
+ * koffi's binaries by it: the names are made at run time in the loader. It is added after esbuild, which would
+ * put another function in the place of `require`. webpack would read the binaries, and Bun copy them: the one is told
+ * to leave them, and the other does not work the names out.
+ */
+function koffiFiles(): string {
+  const names = Object.entries(koffiBinaries).flatMap(([system, binaries]) => {
+    const name = koffiPackage(system);
+    return [`'${name}'`, ...binaries.map((binary) => `['${name}', '${binary}/koffi.node'].join('/')`)];
+  });
+  return `function koffiFiles() {
+  if (typeof __webpack_require__ !== 'undefined') return;
+  try {
+${names.map((name) => `    require.resolve(${name});`).join('\n')}
+  } catch {}
+}`;
+}
+
 const common: Options = {
   target: 'node20',
   splitting: false,
@@ -27,17 +47,27 @@ const common: Options = {
 
 const library: Options = {
   ...common,
-  entry: { core: 'src/core.ts', ...entries },
   format: ['esm', 'cjs'],
-  dts: {
-    entry: entries,
-    // The types of `#core` are those of its source, and so no declaration names it.
-    compilerOptions: { ignoreDeprecations: '6.0', paths: { '#core': ['./src/core.ts'] } },
-  },
   esbuildOptions(build, { format }) {
     // Every entry takes the library from one file, which package.json calls `#core`.
     build.external = [...(build.external ?? []), '#core'];
     if (format === 'cjs') build.define = { ...build.define, 'import.meta.url': 'undefined' };
+  },
+};
+
+const core: Options = {
+  ...library,
+  entry: { core: 'src/core.ts' },
+  footer: { js: koffiFiles() },
+};
+
+const around: Options = {
+  ...library,
+  entry: entries,
+  dts: {
+    entry: entries,
+    // The types of `#core` are those of its source, and so no declaration names it.
+    compilerOptions: { ignoreDeprecations: '6.0', paths: { '#core': ['./src/core.ts'] } },
   },
 };
 
@@ -49,6 +79,6 @@ const cli: Options = {
   format: ['esm'],
 };
 
-const configurations: Options[] = [library, cli];
+const configurations: Options[] = [core, around, cli];
 
 export default configurations;

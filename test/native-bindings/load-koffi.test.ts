@@ -1,14 +1,15 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { koffiPlatforms, loadKoffi } from '../../native-bindings/load-koffi.ts';
+import { koffiBinaries, koffiPackage, koffiVersion } from '../../native-bindings/koffi-packages.ts';
+import { loadKoffi } from '../../native-bindings/load-koffi.ts';
 import { bundle, platformPackage } from '../helpers/bundle.ts';
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
 const require = createRequire(import.meta.url);
 
-describe('the platform packages of koffi', () => {
+describe('the packages of koffi', () => {
   const koffi = JSON.parse(readFileSync(join(dirname(require.resolve('koffi')), 'package.json'), 'utf8'));
 
   test('are the optional dependencies of koffi, each at the same exact version', () => {
@@ -17,8 +18,16 @@ describe('the platform packages of koffi', () => {
   });
 
   test('are those that the loader knows', () => {
-    const names = koffiPlatforms.map((system) => `@koromix/koffi-${system}`);
-    expect(names).toEqual(Object.keys(koffi.optionalDependencies).sort());
+    expect(Object.keys(koffiBinaries).map(koffiPackage)).toEqual(
+      Object.keys(koffi.optionalDependencies).sort(),
+    );
+    expect(koffiVersion).toBe(koffi.version);
+  });
+
+  test('hold the binaries that tracing tools are told of', () => {
+    const folder = dirname(require.resolve(platformPackage));
+    const binaries = readdirSync(folder).filter((name) => existsSync(join(folder, name, 'koffi.node')));
+    expect(koffiBinaries[`${process.platform}-${process.arch}`]).toEqual(binaries);
   });
 });
 
