@@ -1,13 +1,16 @@
 import type * as Koffi from 'koffi';
 import { loadKoffi } from './load-koffi.ts';
+import { nodeFfi } from './node-ffi.ts';
 
 /**
- * The two calls of the C library that this project makes, through koffi.
+ * The two calls of the C library that this project makes, through a foreign function interface.
  *
  * Both read or fill the same native memory, allocated once for each thread. Its address is passed as
  * a number, because koffi then converts nothing.
  */
 export interface Libc {
+  /** What makes the calls. */
+  readonly library: 'koffi' | 'node:ffi';
   /** Native memory shared by every call of this thread: {@link CAPACITY} bytes and a length. */
   readonly memory: Int32Array;
   /** The same memory, for structures. */
@@ -31,7 +34,8 @@ let libc: Libc | undefined;
 let failure: unknown;
 
 /**
- * Loads koffi on the first call, and never again: a load that failed fails the same way each time.
+ * Loads koffi on the first call or, if that fails, Node's own FFI. It is not tried again: a load that failed fails
+ * the same way each time.
  *
  * @throws an error that says why koffi cannot be loaded, and what helps.
  */
@@ -40,11 +44,14 @@ export function loadLibc(): Libc {
   if (failure !== undefined) throw failure;
   try {
     libc = bind(loadKoffi());
-    return libc;
   } catch (error) {
-    failure = error;
-    throw error;
+    libc = nodeFfi(CAPACITY);
+    if (libc === undefined) {
+      failure = error;
+      throw error;
+    }
   }
+  return libc;
 }
 
 function bind(koffi: typeof Koffi): Libc {
@@ -58,6 +65,7 @@ function bind(koffi: typeof Koffi): Libc {
   const set = library.func('setsockopt', 'int', ['int', 'int', 'int', 'uintptr_t', 'uint32_t']);
   const get = library.func('getsockopt', 'int', ['int', 'int', 'int', 'uintptr_t', 'uintptr_t']);
   return {
+    library: 'koffi',
     memory: new Int32Array(buffer),
     bytes: new Uint8Array(buffer),
     lengthIndex: CAPACITY / 4,

@@ -17,10 +17,10 @@ const platformPackage = Object.hasOwn(koffiBinaries, system) ? koffiPackage(syst
  */
 export function loadKoffi(): typeof Koffi {
   const failures: unknown[] = [];
-  for (const name of [platformPackage, 'koffi']) {
-    for (const require of name === undefined ? [] : requires()) {
+  for (const name of platformPackage === undefined ? ['koffi'] : [platformPackage, 'koffi']) {
+    for (const require of requires()) {
       try {
-        return require(name as string) as typeof Koffi;
+        return require(name) as typeof Koffi;
       } catch (error) {
         failures.push(error);
       }
@@ -63,7 +63,10 @@ function cannotLoad(cause: unknown): Error {
 
 /** What helps whoever reads the error, in the place where the program runs. */
 function cure(cause: unknown): string {
-  if (codeOf(cause) === 'ERR_DLOPEN_DISABLED') return 'Run Node with --allow-addons beside --permission';
+  if (codeOf(cause) === 'ERR_DLOPEN_DISABLED') {
+    const hasFfi = process.getBuiltinModule?.('node:ffi') !== undefined;
+    return `Run Node with --allow-addons${hasFfi ? ' or --allow-ffi' : ''} beside --permission`;
+  }
   if (platformPackage === undefined) {
     return `koffi publishes no binary for ${system}: npm install koffi compiles one, with a C++ compiler and CMake`;
   }

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { run } from '../../src/cli/dispatch.ts';
 import { bundleFile } from './bundle.ts';
+import { withoutFfi } from './without-ffi.ts';
 
 export interface Told {
   readonly code: number;
@@ -50,7 +51,7 @@ export interface BundledCli {
   run(...args: string[]): Promise<{ stdout: string; stderr: string }> & { child: ChildProcess };
 }
 
-/** Bundles the command line once for a test file, into a directory without packages: koffi cannot be loaded. */
+/** Bundles the command line once for a test file, into a directory without packages: no system call can be made. */
 export function bundledCli(): BundledCli {
   const directory = mkdtempSync(join(tmpdir(), 'tcp-keepalive-'));
   const file = join(directory, 'cli.mjs');
@@ -59,7 +60,7 @@ export function bundledCli(): BundledCli {
   return {
     file,
     run: (...args) =>
-      promisify(execFile)(process.execPath, [file, ...args], {
+      promisify(execFile)(process.execPath, [...withoutFfi, file, ...args], {
         // Node itself looks at these two, also if they are empty.
         env: { ...process.env, FORCE_COLOR: undefined, NO_COLOR: undefined },
       }),

@@ -30,6 +30,7 @@ export function recordedLibc(): RecordedLibc {
     return errno === 0 ? 0 : -1;
   };
   const libc: Libc = {
+    library: 'koffi',
     memory,
     bytes: new Uint8Array(memory.buffer),
     lengthIndex: 1,

@@ -7,6 +7,7 @@ import { presets } from '../../src/options/presets.ts';
 import { type Bundle, bundle, platformPackage } from '../helpers/bundle.ts';
 import { connectedPair } from '../helpers/connected-pair.ts';
 import { kernelValues } from '../helpers/raw-options.ts';
+import { withoutFfi } from '../helpers/without-ffi.ts';
 
 test('what was loaded is kept', () => {
   expect(loadLibc()).toBe(loadLibc());
@@ -18,9 +19,11 @@ test('what a faked loader refused is not loaded again, and fails the same way', 
     throw refusal;
   });
   vi.doMock('../../native-bindings/load-koffi.ts', () => ({ loadKoffi }));
+  vi.doMock('../../native-bindings/node-ffi.ts', () => ({ nodeFfi: () => undefined }));
   vi.resetModules();
   onTestFinished(() => {
     vi.doUnmock('../../native-bindings/load-koffi.ts');
+    vi.doUnmock('../../native-bindings/node-ffi.ts');
     vi.resetModules();
   });
   const fresh = await import('../../native-bindings/libc.ts');
@@ -79,11 +82,14 @@ describe.runIf(process.platform === 'linux')('the package in a process of its ow
     });
 
     test('says what is missing where koffi is not installed, each time', async () => {
-      const told = await alone.run(`
+      const told = await alone.run(
+        `
         ${load}
         const socket = await connect();
         tell([told(() => lib.setKeepAlive(socket, 'database')), told(() => lib.getKeepAlive(socket))]);
-      `);
+      `,
+        withoutFfi,
+      );
       const failure = {
         code: 'ERR_KEEPALIVE_UNSUPPORTED',
         message:
@@ -110,7 +116,7 @@ describe.runIf(process.platform === 'linux')('the package in a process of its ow
         {
           code: 'ERR_KEEPALIVE_UNSUPPORTED',
           message: expect.stringMatching(
-            /^Cannot load koffi, which calls setsockopt: .*\. Run Node with --allow-addons beside --permission$/,
+            /^Cannot load koffi, which calls setsockopt: .*\. Run Node with --allow-addons( or --allow-ffi)? beside --permission$/,
           ),
           cause: expect.objectContaining({ code: 'ERR_DLOPEN_DISABLED' }),
         },

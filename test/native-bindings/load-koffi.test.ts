@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { koffiBinaries, koffiPackage, koffiVersion } from '../../native-bindings/koffi-packages.ts';
 import { loadKoffi } from '../../native-bindings/load-koffi.ts';
 import { bundle, platformPackage } from '../helpers/bundle.ts';
+import { hasNodeFfi } from '../helpers/without-ffi.ts';
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
 const require = createRequire(import.meta.url);
@@ -131,7 +132,7 @@ describe('what cannot be loaded, here by a faked resolver', () => {
       where: 'a koffi that was compiled and refuses, beside no package for this system',
       options: { system: 'linux-x64' },
       errors: { koffi: coded('ERR_DLOPEN_DISABLED', 'loading addons is disabled') },
-      message: 'loading addons is disabled. Run Node with --allow-addons beside --permission',
+      message: `loading addons is disabled. Run Node with --allow-addons${hasNodeFfi ? ' or --allow-ffi' : ''} beside --permission`,
     },
   ])('$where: the error says what helps', async ({ options, errors, message }) => {
     expect(await failureWith(errors, options)).toMatchObject({

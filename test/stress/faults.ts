@@ -8,6 +8,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { presets } from 'tcp-keepalive';
 import { type Bundle, bundle } from '../helpers/bundle.ts';
+import { withoutFfi } from '../helpers/without-ffi.ts';
 import { whenAlone } from './alone.ts';
 
 // A service that holds its connections, where the kernel refuses each setsockopt, by `strace --inject`,
@@ -128,15 +129,15 @@ function refusedBy(errno: string, service: string): Fault {
 const unsupported = { code: 'ERR_KEEPALIVE_UNSUPPORTED', says: /no bound on unacknowledged data/ };
 
 function koffiFaults(withKoffi: Bundle, without: Bundle): Fault[] {
-  const node = process.execPath;
+  const node = [process.execPath, ...withoutFfi];
   const refusing = service(without, 'refusing');
   installRefusingKoffi(path.dirname(refusing));
   return [
-    { name: 'koffi is missing', command: [node, service(without)], ...unsupported },
-    { name: 'koffi throws when it is loaded', command: [node, refusing], ...unsupported },
+    { name: 'koffi is missing', command: [...node, service(without)], ...unsupported },
+    { name: 'koffi throws when it is loaded', command: [...node, refusing], ...unsupported },
     {
       name: 'addons are not permitted',
-      command: [node, ...permissionFlags(), service(withKoffi)],
+      command: [...node, ...permissionFlags(), service(withKoffi)],
       ...unsupported,
     },
   ];
@@ -174,7 +175,7 @@ function mountedCopy(directory: string, option: 'noexec' | 'ro'): string[] {
     cp -R "$0/." "$0-${option}"
     mount -o remount,${option} "$0-${option}"
     cd "$0-${option}"
-    exec "$1" service.mjs "$2"`;
+    exec "$1" ${withoutFfi.join(' ')} service.mjs "$2"`;
   return [...unshare, 'sh', '-c', script, directory, process.execPath];
 }
 

@@ -18,13 +18,14 @@ export interface Diagnosis {
 export async function examine(): Promise<Diagnosis[]> {
   // This loads koffi, and only here: the other commands need none.
   const { capabilities } = await import('../../../sockets/capabilities.ts');
+  const { loadLibc } = await import('../../../../native-bindings/libc.ts');
   const can = capabilities();
   const defaults = await systemDefaults();
   const refusal = defaults && refusalOf(defaults);
   const system = refusal === undefined ? defaults : undefined;
   return [
     diagnoseRuntime(),
-    diagnoseCalls(can),
+    diagnoseCalls(can, () => loadLibc().library),
     diagnoseOptions(can),
     ...(refusal === undefined ? diagnoseSystem(system) : [strangeSystem(refusal)]),
     ...(can.through === 'setsockopt' ? await diagnoseSockets(system) : []),
@@ -39,10 +40,11 @@ function diagnoseRuntime(): Diagnosis {
   return { subject: 'runtime', status: 'fail', message, advice: 'Use Node 20 or later.' };
 }
 
-function diagnoseCalls({ through, reason }: Capabilities): Diagnosis {
+function diagnoseCalls({ through, reason }: Capabilities, library: () => string): Diagnosis {
   const subject = 'system calls';
-  if (through === 'setsockopt')
-    return { subject, status: 'ok', message: 'koffi is loaded: setsockopt and getsockopt' };
+  if (through === 'setsockopt') {
+    return { subject, status: 'ok', message: `${library()} is loaded: setsockopt and getsockopt` };
+  }
   const message = "only Node's own socket.setKeepAlive() can be called here";
   const isLost = reason?.startsWith('Cannot load koffi') ?? false;
   return { subject, status: isLost ? 'fail' : 'warning', message, advice: `${reason}.` };
