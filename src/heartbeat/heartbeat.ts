@@ -1,8 +1,7 @@
-import { readable } from '../options/errors.ts';
-import { checkRange, expectKnownFields, type Range } from '../options/fields.ts';
+import { aFunction, type FieldTable, readFields } from '../options/fields.ts';
 import { type Silence, Vigil } from './beat.ts';
 import { Clock } from './clock.ts';
-import { checkFunction, checkMethods, type Rhythm } from './options.ts';
+import { type Rhythm, rhythmFields } from './options.ts';
 
 /** What a heartbeat does. */
 export interface HeartbeatOptions extends Rhythm {
@@ -61,13 +60,11 @@ export interface Target {
  * ```
  */
 export function heartbeat(options: HeartbeatOptions): Heartbeat {
-  const { ping, onDead, ...rhythm } = readable('an object { ping, every, timeout, onDead }', () => {
-    expectKnownFields(options, ['ping', 'every', 'timeout', 'onDead', 'signal']);
-    const { ping, onDead, every, timeout, signal } = options;
-    return { ping, onDead, every, timeout, signal };
-  });
-  checkFunction('ping', ping);
-  checkFunction('onDead', onDead);
+  const { ping, onDead, ...rhythm } = readFields(
+    'an object { ping, every, timeout, onDead }',
+    options,
+    heartbeatFields,
+  );
   const target: Target = {
     ping,
     onDead(silence) {
@@ -79,6 +76,8 @@ export function heartbeat(options: HeartbeatOptions): Heartbeat {
   return beating;
 }
 
+const heartbeatFields: FieldTable<HeartbeatOptions> = { ping: aFunction, onDead: aFunction, ...rhythmFields };
+
 /**
  * Asks any number of targets with one timer.
  *
@@ -87,10 +86,7 @@ export function heartbeat(options: HeartbeatOptions): Heartbeat {
  * @param closable - what ends the heartbeat when it closes
  */
 export function beat(targets: () => Iterable<Target>, rhythm: Rhythm, closable?: Closable): Heartbeat {
-  const { every, timeout, signal } = rhythm;
-  checkRange('every', every, waits);
-  checkRange('timeout', timeout, waits);
-  if (signal !== undefined) checkMethods('`signal` to be an AbortSignal', signal, ['addEventListener']);
+  const { signal } = rhythm;
   const vigil = new Vigil<Target>(rhythm, performance.now());
   const clock = new Clock({
     get nextWake() {
@@ -140,6 +136,3 @@ export function beat(targets: () => Iterable<Target>, rhythm: Rhythm, closable?:
 async function attempt(target: Target): Promise<void> {
   await target.ping();
 }
-
-// A timer cannot wait longer; a longer one would fire at once.
-const waits: Range = { min: 1_000, max: 2_147_483_647, unit: 'milliseconds' };

@@ -34,13 +34,13 @@ export function heartbeatHttp2<Session extends PingableSession>(
   options: ReadyHeartbeatOptions<Session> = {},
 ): Heartbeat {
   checkMethods('an http2 session', session, ['ping', 'destroy', 'on', 'removeListener']);
-  const { rhythm, onDead } = readReady(options);
+  const ready = readReady(options);
   const target = newTarget(session, (silence) => {
     session.destroy();
-    onDead?.(session, silence);
+    ready.onDead?.(session, silence);
   });
   const isOpen = () => !session.connecting && !session.closed && !session.destroyed;
-  const beating = beat(() => (isOpen() ? [target] : []), rhythm, session);
+  const beating = beat(() => (isOpen() ? [target] : []), ready, session);
   if (session.destroyed) beating.stop();
   return beating;
 }

@@ -1,4 +1,4 @@
-import { readable } from '../options/errors.ts';
+import { readable } from '../options/fields.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import { checkMethods, type ReadyHeartbeatOptions } from './options.ts';
 import { beatIdle } from './pool.ts';

@@ -1,5 +1,15 @@
-import { invalidOption, readable, shown } from '../options/errors.ts';
-import { expectKnownFields } from '../options/fields.ts';
+import {
+  aFunction,
+  type Field,
+  type FieldTable,
+  isObject,
+  optional,
+  otherwise,
+  readable,
+  readFields,
+  refusal,
+  within,
+} from '../options/fields.ts';
 import type { Silence } from './beat.ts';
 
 /** How often to ask, and how long to wait for an answer. */
@@ -32,23 +42,32 @@ export interface ReadyHeartbeatOptions<Target> {
   readonly onDead?: ((target: Target, silence: Silence) => void) | undefined;
 }
 
-/** What was asked for, once it is checked. */
-export interface Ready<Target> {
-  readonly rhythm: Rhythm;
+/** What was asked for, or the default, once it is checked. */
+export interface Ready<Target> extends Rhythm {
   readonly onDead: ReadyHeartbeatOptions<Target>['onDead'];
 }
 
+// A timer cannot wait longer; a longer one would fire at once.
+const aWait = within({ min: 1_000, max: 2_147_483_647, unit: 'milliseconds' });
+
+const aSignal: Field<AbortSignal> = (value, name) => {
+  if (isObject(value) && 'addEventListener' in value) return value as AbortSignal;
+  throw refusal(`\`${name}\` to be an AbortSignal`, value);
+};
+
+export const rhythmFields: FieldTable<Rhythm> = { every: aWait, timeout: aWait, signal: optional(aSignal) };
+
 /**
- * The rhythm asked for, or the usual one, and who is to be told.
+ * Reads the options of a heartbeat that knows how to ask.
  *
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  */
 export function readReady<Target>(options: ReadyHeartbeatOptions<Target>): Ready<Target> {
-  return readable('an object such as { every, timeout }', () => {
-    expectKnownFields(options, ['every', 'timeout', 'onDead', 'signal']);
-    const { every = 25_000, timeout = 10_000, signal, onDead } = options;
-    if (onDead !== undefined) checkFunction('onDead', onDead);
-    return { rhythm: { every, timeout, signal }, onDead };
+  return readFields<Ready<Target>>('an object such as { every: 25000, timeout: 10000 }', options, {
+    every: otherwise(aWait, 25_000),
+    timeout: otherwise(aWait, 10_000),
+    signal: optional(aSignal),
+    onDead: optional(aFunction<NonNullable<Ready<Target>['onDead']>>),
   });
 }
 
@@ -61,12 +80,6 @@ export function checkMethods(expected: string, value: unknown, names: readonly s
   readable(expected, () => {
     const members = Object(value) as Record<string, unknown>;
     const missing = names.find((name) => typeof members[name] !== 'function');
-    if (missing === undefined) return;
-    throw invalidOption(`Expected ${expected} with \`${missing}()\`, got ${shown(value)}`, TypeError);
+    if (missing !== undefined) throw refusal(`${expected} with \`${missing}()\``, value);
   });
-}
-
-export function checkFunction(name: string, value: unknown): void {
-  if (typeof value === 'function') return;
-  throw invalidOption(`Expected \`${name}\` to be a function, got ${shown(value)}`, TypeError);
 }

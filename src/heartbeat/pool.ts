@@ -19,7 +19,7 @@ export function beatIdle<Connection>(
   options: ReadyHeartbeatOptions<Connection>,
 ): Heartbeat {
   const ready = readReady(options);
-  return beat(() => Array.from({ length: pool.idle() }, () => oneIdle(pool, ready)), ready.rhythm);
+  return beat(() => Array.from({ length: pool.idle() }, () => oneIdle(pool, ready)), ready);
 }
 
 function oneIdle<Connection>(pool: IdlePool<Connection>, { onDead }: Ready<Connection>): Target {

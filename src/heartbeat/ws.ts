@@ -1,4 +1,4 @@
-import { invalidOption, readable } from '../options/errors.ts';
+import { readable, refusal } from '../options/fields.ts';
 import { beat, type Heartbeat, type Target } from './heartbeat.ts';
 import { checkMethods, type Ready, type ReadyHeartbeatOptions, readReady } from './options.ts';
 
@@ -51,7 +51,7 @@ export function heartbeatWs<Socket extends PingableSocket>(
     targets.set(socket, target);
     return target;
   };
-  const beating = beat(() => openOnes(sockets).map(targetOf), ready.rhythm, socketOrServer);
+  const beating = beat(() => openOnes(sockets).map(targetOf), ready, socketOrServer);
   if ((socketOrServer as Partial<PingableSocket>).readyState === CLOSED) beating.stop();
   return beating;
 }
@@ -65,7 +65,7 @@ function socketsOf<Socket extends PingableSocket>(
   const { clients, ping } = socketOrServer as Partial<PingableServer<Socket> & PingableSocket>;
   if (typeof clients?.[Symbol.iterator] === 'function') return clients;
   if (typeof ping === 'function') return [socketOrServer as Socket];
-  throw invalidOption(`Expected ${EXPECTED}, got neither`, TypeError);
+  throw refusal(EXPECTED, socketOrServer);
 }
 
 function openOnes<Socket extends PingableSocket>(sockets: Iterable<Socket>): Socket[] {

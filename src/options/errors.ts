@@ -122,7 +122,3 @@ export function isNotTcp(error: unknown): boolean {
 export function isDestroyed(error: unknown): boolean {
   return (error as Partial<KeepAliveError> | undefined)?.code === 'ERR_KEEPALIVE_DESTROYED';
 }
-
-// Until src/heartbeat imports these from where they are.
-export { readable } from './fields.ts';
-export { shown } from './show.ts';

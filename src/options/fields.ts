@@ -130,11 +130,3 @@ export function within({ min, max, unit }: Range): Field<number> {
 export function secondsHint(value: unknown): string {
   return typeof value === 'number' && value >= 1 && value < 1_000 ? `; did you mean ${value * 1_000}?` : '';
 }
-
-// Until src/heartbeat reads its options with a table.
-export function checkRange(name: string, value: unknown, range: Range): number {
-  return within(range)(value, name);
-}
-export function expectKnownFields(fields: object, known: readonly string[]): void {
-  expectFields('an object', fields, known);
-}
