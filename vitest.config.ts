@@ -20,6 +20,10 @@ const config: ViteUserConfig = {
       { find: /^tcp-keepalive\/(predict|heartbeat)$/, replacement: source('./src/$1/index.ts') },
       { find: /^tcp-keepalive\/register$/, replacement: source('./src/register.ts') },
       { find: /^tcp-keepalive\/(.+)$/, replacement: source('./src/drivers/$1.ts') },
+      {
+        find: /^tedious$/,
+        replacement: source('./test/drivers/tedious/node_modules/tedious'),
+      },
     ],
   },
 };

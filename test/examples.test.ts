@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { describeWithServer } from './helpers/describe-with-server.ts';
+import { describeWhereInstalled, describeWithServer } from './helpers/describe-with-server.ts';
 import { startKafkaStub } from './helpers/kafka-stub.ts';
 import { startRabbitmqStub } from './helpers/rabbitmq-stub.ts';
 import type { RunningServer, TestServer } from './helpers/server-process.ts';
@@ -11,6 +11,7 @@ import { startSqlServerStub } from './helpers/sql-server-stub.ts';
 import { mariadb } from './helpers/start-mariadb.ts';
 import { postgres } from './helpers/start-postgres.ts';
 import { redis } from './helpers/start-redis.ts';
+import { tediousPackage } from './helpers/tedious-package.ts';
 
 const folder = new URL('../examples/', import.meta.url);
 const examples = readdirSync(folder).filter((name) => name.endsWith('.ts'));
@@ -32,6 +33,8 @@ const stubs: {
   variable: string;
   start(): Promise<{ port: number; close(): void }>;
   url(port: number): string;
+  /** Why its driver is not there. */
+  missing?(): string | undefined;
 }[] = [
   {
     name: 'amqplib.ts',
@@ -50,6 +53,7 @@ const stubs: {
     variable: 'SQL_SERVER_URL',
     start: () => startSqlServerStub(),
     url: (port) => `mssql://app:secret@127.0.0.1:${port}?encrypt=false`,
+    missing: tediousPackage.missing,
   },
 ];
 
@@ -65,17 +69,19 @@ for (const { variable, server, url } of servers) {
   });
 }
 
-describe('with a stub of its server', () => {
-  test.each(stubs)('$name', async ({ name, variable, start, url }) => {
-    const stub = await start();
-    vi.stubEnv(variable, url(stub.port));
-    onTestFinished(() => {
-      stub.close();
-      vi.unstubAllEnvs();
+for (const { name, variable, start, url, missing = () => undefined } of stubs) {
+  describeWhereInstalled(name, { missing }, () => {
+    test('with a stub of its server', async () => {
+      const stub = await start();
+      vi.stubEnv(variable, url(stub.port));
+      onTestFinished(() => {
+        stub.close();
+        vi.unstubAllEnvs();
+      });
+      await run(name);
     });
-    await run(name);
   });
-});
+}
 
 describe('with nothing but Node', () => {
   const rest = examples.filter((name) =>

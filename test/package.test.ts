@@ -63,6 +63,14 @@ test('nothing runs when the package is installed', () => {
   expect(Object.keys(manifest.scripts).filter((name) => hooks.includes(name))).toEqual([]);
 });
 
+const lockfiles = ['.', 'bench', 'test/runtimes', 'test/drivers/tedious'].map((folder) =>
+  join(folder, 'package-lock.json'),
+);
+
+test.each(lockfiles)('%s names no registry, so that each installs from their own', (lockfile) => {
+  expect(readFileSync(lockfile, 'utf8')).not.toMatch(/"resolved": "(?!file:)/);
+});
+
 test("koffi's platform packages are the only dependencies, and every peer is optional", () => {
   expect(manifest.dependencies).toBeUndefined();
   for (const name of Object.keys(manifest.optionalDependencies)) expect(name).toMatch(/^@koromix\/koffi-/);

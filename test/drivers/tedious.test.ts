@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { keepAliveTedious } from 'tcp-keepalive/tedious';
-import { Connection, type ConnectionConfiguration, Request } from 'tedious';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { Connection, ConnectionConfiguration } from 'tedious';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { describeWhereInstalled } from '../helpers/describe-with-server.ts';
 import {
   connectedSockets,
   errorOf,
@@ -15,8 +16,9 @@ import {
 } from '../helpers/driver-under-test.ts';
 import { kernelValues } from '../helpers/raw-options.ts';
 import { startSqlServerStub } from '../helpers/sql-server-stub.ts';
+import { tediousPackage } from '../helpers/tedious-package.ts';
 
-describe('keepAliveTedious, with a stub of SQL Server that logs in and runs empty statements', () => {
+describeWhereInstalled('keepAliveTedious, with a stub of SQL Server', tediousPackage, () => {
   test.for(['idle', 'unacknowledged'] as const)('a vanished server is noticed in time: %s', async (state) => {
     const proxy = await proxyTo({ port: await stubPort() });
     const opened = connectedSockets();
@@ -97,7 +99,8 @@ function configOf(port: number): ConnectionConfiguration {
   };
 }
 
-function connected(config: ConnectionConfiguration): Promise<Connection> {
+async function connected(config: ConnectionConfiguration): Promise<Connection> {
+  const { Connection } = await import('tedious');
   const connection = new Connection(config);
   connection.on('error', () => {});
   onTestFinished(() => connection.close());
@@ -106,7 +109,8 @@ function connected(config: ConnectionConfiguration): Promise<Connection> {
   });
 }
 
-function run(connection: Connection, sql: string): Promise<void> {
+async function run(connection: Connection, sql: string): Promise<void> {
+  const { Request } = await import('tedious');
   return new Promise((resolve, reject) => {
     connection.execSqlBatch(new Request(sql, (error) => (error ? reject(error) : resolve())));
   });

@@ -14,11 +14,15 @@ export function describeWithServer(
 }
 
 /**
- * Tests that start a server themselves. Where it is not installed they are skipped, and the output
- * says why and what installs it. With `CI=true` its absence is a failure.
+ * Tests that start a server themselves, or need a package that may be absent. If it is not installed
+ * they are skipped, and the output says why and what installs it. With `CI=true` its absence is a failure.
  */
-export function describeWhereInstalled(name: string, server: TestServer, fn: () => void): void {
-  const missing = server.missing();
+export function describeWhereInstalled(
+  name: string,
+  needed: Pick<TestServer, 'missing'>,
+  fn: () => void,
+): void {
+  const missing = needed.missing();
   if (missing === undefined) describe(name, fn);
   else if (process.env.CI === 'true') it(name, () => Promise.reject(new Error(missing)));
   else {

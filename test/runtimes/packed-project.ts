@@ -12,15 +12,18 @@ export interface PackedProject {
   withoutKoffi: string;
 }
 
-/** Builds, packs and installs the package below `directory`. */
-export function packedProject(directory: string): PackedProject {
-  npm(['run', 'build'], root);
-  const archive = npm(['pack', '--silent', '--ignore-scripts', '--pack-destination', directory], root).trim();
-  const tarball = join(directory, archive);
+/** Installs a tarball of the package below `directory`, or builds and packs one if none is given. */
+export function packedProject(directory: string, tarball: string = packed(directory)): PackedProject {
   return {
     directory: installed(tarball, join(directory, 'project')),
     withoutKoffi: installed(tarball, join(directory, 'without-koffi'), '--omit=optional'),
   };
+}
+
+function packed(directory: string): string {
+  npm(['run', 'build'], root);
+  const archive = npm(['pack', '--silent', '--ignore-scripts', '--pack-destination', directory], root).trim();
+  return join(directory, archive);
 }
 
 /**
