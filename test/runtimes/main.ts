@@ -62,7 +62,7 @@ function rows(project: PackedProject, suite: Row | undefined): Row[] {
         permission(node, false),
       ),
     ),
-    smoke('--omit=optional --ignore-scripts', 'cjs.cjs', 'fallback', withoutKoffi),
+    smoke('--omit=optional --ignore-scripts', 'cjs.cjs', 'fallback', withoutKoffi, withoutFfi),
   ];
 }
 
@@ -93,6 +93,11 @@ function permission(node: Runtime, addons: boolean): string[] {
     ...(node.major >= 25 ? ['--allow-net'] : []),
     '--disable-warning=SecurityWarning',
   ].filter((each) => node.major > 20 || each !== '--disable-warning=SecurityWarning');
+}
+
+/** From Node 26 on, Node's own FFI makes the calls if koffi is missing. */
+function withoutFfi({ kind, major }: Runtime): string[] {
+  return kind === 'node' && major >= 26 ? ['--no-experimental-ffi'] : [];
 }
 
 async function bundle(directory: string): Promise<void> {

@@ -26,7 +26,8 @@ for (const [entry, { import: module }] of Object.entries(exports)) {
 }
 
 const dist = new URL('dist/', pathToFileURL(manifest));
-const built = readdirSync(dist, { recursive: true }).map(String);
+// Not what is in dist/cli: that is a process of its own.
+const built = readdirSync(dist);
 const holding = (text, files) =>
   files.filter((file) => readFileSync(new URL(file, dist), 'utf8').includes(text));
 assert.deepEqual(
@@ -43,8 +44,8 @@ assert.deepEqual(
   ),
   [],
 );
-assert.throws(() => require.resolve('tcp-keepalive/core'), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' });
-assert.throws(() => require.resolve('tcp-keepalive/dist/core.cjs'), {
-  code: 'ERR_PACKAGE_PATH_NOT_EXPORTED',
-});
+// The second is what Bun says.
+const notExported = { code: /^(ERR_PACKAGE_PATH_NOT_EXPORTED|MODULE_NOT_FOUND)$/ };
+assert.throws(() => require.resolve('tcp-keepalive/core'), notExported);
+assert.throws(() => require.resolve('tcp-keepalive/dist/core.cjs'), notExported);
 console.log(`${loaded} entries loaded twice`);

@@ -18,6 +18,11 @@ const checks = {
     assert.equal(capabilities().through, mode === 'full' ? 'setsockopt' : 'node');
   },
 
+  async isKeepAliveError({ isKeepAliveError, setKeepAlive }) {
+    assert.throws(() => setKeepAlive(new net.Socket(), 'database'), isKeepAliveError);
+    assert.equal(isKeepAliveError(Object.assign(new Error(), { code: 'EBADF' })), false);
+  },
+
   async setKeepAlive({ setKeepAlive, presets }, mode) {
     await withPair((client) => {
       if (mode === 'fallback') {
@@ -135,7 +140,7 @@ async function withPair(check, prepare = (server) => server) {
 
 function goDark(socket) {
   const IP_MINTTL = 21;
-  const setsockopt = require('koffi')
+  const setsockopt = require(`@koromix/koffi-${process.platform}-${process.arch}`)
     .load(null)
     .func('setsockopt', 'int', ['int', 'int', 'int', 'int *', 'uint32_t']);
   assert.equal(setsockopt(socket._handle.fd, 0, IP_MINTTL, Int32Array.of(255), 4), 0);
