@@ -14,7 +14,6 @@ const entries = {
   index: 'src/index.ts',
   predict: 'src/predict/index.ts',
   heartbeat: 'src/heartbeat/index.ts',
-  register: 'src/register.ts',
   ...drivers,
 };
 
@@ -65,11 +64,17 @@ const around: Options = {
   ...library,
   entry: entries,
   dts: {
-    entry: entries,
+    entry: { ...entries, register: 'src/register.ts' },
     // The types of `#core` are those of its source, and so no declaration names it.
     compilerOptions: { ignoreDeprecations: '6.0', paths: { '#core': ['./src/core.ts'] } },
   },
 };
+
+/** It loads the library only if the environment asks for it: ESM waits for an import, and CommonJS cannot. */
+const register: Options[] = [
+  { ...library, format: ['esm'], entry: { register: 'src/register.ts' } },
+  { ...library, format: ['cjs'], entry: { register: 'src/register.cts' } },
+];
 
 /** A process of its own, which shares nothing and starts fast. */
 const cli: Options = {
@@ -79,6 +84,6 @@ const cli: Options = {
   format: ['esm'],
 };
 
-const configurations: Options[] = [core, around, cli];
+const configurations: Options[] = [core, around, ...register, cli];
 
 export default configurations;

@@ -17,7 +17,7 @@ test('what tsx runs takes `#core` from the source', async () => {
   expect(await runFixture('core-resolved.ts')).toBe(true);
 });
 
-const entries = ['index.ts', 'register.ts', ...readdirSync('src/drivers').map((file) => `drivers/${file}`)];
+const entries = ['index.ts', ...readdirSync('src/drivers').map((file) => `drivers/${file}`)];
 
 test.each(entries)('%s takes what runs from `#core`, which the build does not repeat', (file) => {
   const text = readFileSync(`src/${file}`, 'utf8');

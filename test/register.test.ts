@@ -560,3 +560,31 @@ describe('rules', () => {
     expect(none.err).toMatch(/:\d+, no rule: enable=false initialDelay=7200000 [^\n]*\n$/);
   });
 });
+
+describe('worker threads, with the rules of the environment', () => {
+  const source = `
+    import { Worker } from 'node:worker_threads';
+    import { once } from 'node:events';
+    const connect = \`
+      const net = require('node:net');
+      const server = net.createServer().listen(0, '127.0.0.1', () => {
+        const socket = net.connect(server.address().port, '127.0.0.1', () => {
+          setImmediate(() => { socket.destroy(); server.close(); });
+        });
+      });\`;
+    const worker = new Worker(connect, { eval: true, ...JSON.parse(process.argv[2]) });
+    await once(worker, 'exit');`;
+
+  it.each([
+    { where: 'an eval worker', options: {}, isReached: true },
+    { where: 'an eval worker with no arguments of its own', options: { execArgv: [] }, isReached: false },
+    { where: 'an eval worker without an environment', options: { env: {} }, isReached: false },
+  ])('$where: $isReached', async ({ options, isReached }) => {
+    const { err } = await program().run(source, {
+      required: true,
+      args: [JSON.stringify(options)],
+      env: { TCP_KEEPALIVE: '*=database', TCP_KEEPALIVE_DEBUG: '1' },
+    });
+    expect(/client 127.0.0.1:\d+, rule \*=database/.test(err)).toBe(isReached);
+  });
+});

@@ -1,6 +1,7 @@
 import { didYouMean } from '../options/show.ts';
 import type { Command, Io } from './command.ts';
 import { doctor } from './commands/doctor/doctor.ts';
+import { env } from './commands/env.ts';
 import { explain } from './commands/explain/explain.ts';
 import { plan } from './commands/plan.ts';
 import { presets } from './commands/presets.ts';
@@ -8,7 +9,14 @@ import { runProgram } from './commands/run.ts';
 import { UsageError, usageLine } from './usage-error.ts';
 
 /** Every command, by the name under which it is typed. */
-const commands: Readonly<Record<string, Command>> = { explain, plan, doctor, presets, run: runProgram };
+const commands: Readonly<Record<string, Command>> = {
+  explain,
+  plan,
+  doctor,
+  presets,
+  run: runProgram,
+  env,
+};
 
 /**
  * Runs the command line and returns its exit code: 0, 1 if something was found, 2 if something was
@@ -60,7 +68,7 @@ Usage: tcp-keepalive <command> [options]
 ${list.join('\n')}
 
   tcp-keepalive <command> --help    what it takes, with examples
-  --json                            the result as JSON, with all but run
+  --json                            the result as JSON, with all but run and env
 
 Exit code: 0, 1 if something was found, 2 if something was typed wrong.
 `;

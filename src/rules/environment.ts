@@ -10,6 +10,8 @@ export interface RuleEnvironment {
   readonly TCP_KEEPALIVE?: string | undefined;
   /** The path of a JSON file, `{ "rules": [...] }`, as `schema/rules.schema.json` describes it. */
   readonly TCP_KEEPALIVE_CONFIG?: string | undefined;
+  /** `1` prints a line for each connection. */
+  readonly TCP_KEEPALIVE_DEBUG?: string | undefined;
 }
 
 /**

@@ -21,7 +21,7 @@ beforeAll(async () => {
   mkdirSync(join(directory, 'dist'));
   symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'));
   await bundleFile('src/cli/main.ts', join(directory, 'dist/cli.mjs'), 'esm');
-  await bundleFile('src/register.ts', join(directory, 'dist/register.cjs'), 'cjs');
+  await bundleFile('src/register.cts', join(directory, 'dist/register.cjs'), 'cjs');
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 

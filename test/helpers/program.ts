@@ -46,7 +46,7 @@ export function programs(): () => Programs {
   beforeAll(async () => {
     symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'));
     await bundleFile('src/register.ts', join(directory, 'register.mjs'), 'esm');
-    await bundleFile('src/register.ts', join(directory, 'register.cjs'), 'cjs');
+    await bundleFile('src/register.cts', join(directory, 'register.cjs'), 'cjs');
     await bundleFile('test/helpers/kernel-of.ts', join(directory, 'kernel-of.mjs'), 'esm');
   });
   afterAll(() => rmSync(directory, { recursive: true }));

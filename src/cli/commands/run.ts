@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createRequire } from 'node:module';
 import { constants } from 'node:os';
+import { basename } from 'node:path';
 import { isatty } from 'node:tty';
-import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { compileRules } from '../../rules/rule.ts';
 import { parseRuleText } from '../../rules/text.ts';
 import { type Command, parseArguments } from '../command.ts';
+import { nodeOptions } from '../node-options.ts';
 import { UsageError } from '../usage-error.ts';
 
 const help = `tcp-keepalive run: run a Node program under rules, without touching its code
@@ -34,12 +34,14 @@ Examples:
 export const runProgram: Command = {
   summary: 'a program under rules, without touching its code',
   help,
-  run(args) {
+  run(args, io) {
     const [ours, [program, ...programArgs]] = splitAtProgram(args);
     const rules = parseArguments(ours, { rules: 'string' }).value('rules');
     if (rules === undefined) throw new UsageError("Expected --rules, such as --rules '5432=database'");
     if (program === undefined) throw new UsageError('Expected a program after --, such as -- node app.js');
     compileRules(parseRuleText(rules, '--rules'));
+    const deaf = ignoresNodeOptions(program);
+    if (deaf !== undefined) io.err(`tcp-keepalive: ${deaf}\n`);
     return exitCodeOf(start(program, programArgs, rules));
   },
 };
@@ -56,6 +58,13 @@ function splitAtProgram(args: readonly string[]): [ours: readonly string[], prog
   return [args.slice(0, begin), args.slice(begin)];
 }
 
+/** What to do about a runtime that does not look at `NODE_OPTIONS`, and so would run without the rules. */
+function ignoresNodeOptions(program: string): string | undefined {
+  return /^bunx?(\.exe)?$/.test(basename(program))
+    ? 'bun ignores NODE_OPTIONS, so the rules do not reach it: run bun --preload tcp-keepalive/register, with TCP_KEEPALIVE set'
+    : undefined;
+}
+
 function start(program: string, args: readonly string[], rules: string): ChildProcess {
   const env = { ...process.env, TCP_KEEPALIVE: rules, NODE_OPTIONS: nodeOptions() };
   try {
@@ -68,13 +77,6 @@ function start(program: string, args: readonly string[], rules: string): ChildPr
 
 function notStarted(error: unknown): UsageError {
   return new UsageError(`Expected a program that can be run, got ${(error as Error).message}`);
-}
-
-/** The library is given as a URL, because spaces, which a path may have, separate options here. */
-function nodeOptions(): string {
-  const register = createRequire(import.meta.url).resolve('tcp-keepalive/register');
-  const ours = `--import=${pathToFileURL(register).href}`;
-  return [process.env.NODE_OPTIONS, ours].filter(Boolean).join(' ');
 }
 
 // These end a service or tell it to do something. None may end this process before the program.

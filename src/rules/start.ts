@@ -1,0 +1,34 @@
+import { writeSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { debugLine } from './debug-line.ts';
+import { rulesOfEnvironment } from './environment.ts';
+import { installRules, type Observer } from './install.ts';
+
+// Captured now, so that fake timers cannot hold the lines back.
+const soon = globalThis.setImmediate;
+
+/** Installs the rules of the environment. A mistake in them ends the process, with a line that says where it is. */
+export function startRules(): void {
+  try {
+    const { TCP_KEEPALIVE_CONFIG: path } = process.env;
+    // The programs that this one starts may start in another folder.
+    if (path) process.env.TCP_KEEPALIVE_CONFIG = resolve(path);
+    installRules(rulesOfEnvironment(process.env), process.env.TCP_KEEPALIVE_DEBUG === '1' ? tell : undefined);
+  } catch (error) {
+    print(error instanceof Error ? error.message : String(error));
+    process.exit(1);
+  }
+}
+
+// Drivers set their options at 'connect', too.
+const tell: Observer = (socket, connection, rule) =>
+  void soon(() => print(debugLine(socket, connection, rule)));
+
+// Written past process.stderr, whose errors would end the process, and which may be piped away.
+function print(line: string): void {
+  try {
+    writeSync(2, `tcp-keepalive: ${line}\n`);
+  } catch {
+    // Nobody reads it.
+  }
+}
