@@ -1,37 +1,25 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
-import { getKeepAlive, getTcpInfo, setKeepAlive } from 'tcp-keepalive';
+import { setKeepAlive } from 'tcp-keepalive';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { loadLibc } from '../../native-bindings/libc.ts';
 import { tcpInfoLayout } from '../../native-bindings/tcp-info.ts';
-import { acceptQueueLength } from '../../src/kernel/tcp-info.ts';
-import { type ConnectedPair, connectedPair } from '../helpers/connected-pair.ts';
+import { acceptQueueLength, readTcpInfo, type TcpInfo } from '../../src/kernel/tcp-info.ts';
+import { pair } from '../helpers/connection.ts';
 import { goDark } from '../helpers/go-dark.ts';
-import { hideDescriptor } from '../helpers/hide-descriptor.ts';
-import { packageOn } from '../helpers/package-on.ts';
+import { accept, listen } from '../helpers/listen.ts';
 import { fdOf } from '../helpers/raw-options.ts';
-import { socketKinds } from '../helpers/socket-kinds.ts';
 
-async function pair(): Promise<ConnectedPair> {
-  const sockets = await connectedPair();
-  onTestFinished(sockets.close);
-  return sockets;
+function infoOf(socket: net.Socket): TcpInfo {
+  return readTcpInfo(fdOf(socket));
 }
 
 /** A connected socket from which Node does not read. */
 async function unread(): Promise<net.Socket> {
-  const listener = net.createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const client = net.connect((listener.address() as net.AddressInfo).port, '127.0.0.1');
-  client.on('error', () => {});
-  const [socket] = (await once(listener, 'connection')) as [net.Socket];
-  onTestFinished(() => {
-    client.destroy();
-    socket.destroy();
-    listener.close();
-  });
-  return socket;
+  const listener = net.createServer({ pauseOnConnect: true });
+  await listen(listener);
+  return accept(listener);
 }
 
 describe.runIf(process.platform === 'linux')('on Linux', () => {
@@ -39,8 +27,8 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     const { client, server } = await pair();
     client.write('hello');
     await once(server, 'data');
-    await vi.waitFor(() => expect(getTcpInfo(client).unacked).toBe(0));
-    const info = getTcpInfo(client);
+    await vi.waitFor(() => expect(infoOf(client).unacked).toBe(0));
+    const info = infoOf(client);
     expect(info).toMatchObject({
       state: 'ESTABLISHED',
       probes: 0,
@@ -65,9 +53,9 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     server.write('hello');
     await once(client, 'data');
     const heard = performance.now();
-    await vi.waitFor(() => expect(getTcpInfo(client).lastDataReceived).toBeGreaterThanOrEqual(100));
+    await vi.waitFor(() => expect(infoOf(client).lastDataReceived).toBeGreaterThanOrEqual(100));
     const elapsed = performance.now() - heard;
-    const { lastDataReceived, lastAckReceived, lastDataSent } = getTcpInfo(client);
+    const { lastDataReceived, lastAckReceived, lastDataSent } = infoOf(client);
     expect(elapsed).toBeGreaterThan(50);
     expect(lastDataReceived).toBeLessThan(elapsed + 500);
     expect(lastAckReceived).toBeGreaterThanOrEqual(lastDataReceived);
@@ -79,19 +67,19 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     const { client, server } = await pair();
     goDark(client, server);
     client.write('nobody hears this');
-    await vi.waitFor(() => expect(getTcpInfo(client).retransmits).toBeGreaterThan(0), 5_000);
-    const info = getTcpInfo(client);
+    await vi.waitFor(() => expect(infoOf(client).retransmits).toBeGreaterThan(0), 5_000);
+    const info = infoOf(client);
     expect(info).toMatchObject({ state: 'ESTABLISHED', unacked: 1 });
     expect(info.totalRetransmits).toBeGreaterThan(0);
-    await vi.waitFor(() => expect(getTcpInfo(client).backoff).toBeGreaterThan(0), 5_000);
+    await vi.waitFor(() => expect(infoOf(client).backoff).toBeGreaterThan(0), 5_000);
   });
 
   test('a peer that does not read', async () => {
     const { client, server } = await pair();
     server.pause();
     client.write(Buffer.alloc(16 * 1024 * 1024));
-    await vi.waitFor(() => expect(getTcpInfo(client).sendWindow).toBe(0), 5_000);
-    expect(getTcpInfo(client).notSentBytes).toBeGreaterThan(0);
+    await vi.waitFor(() => expect(infoOf(client).sendWindow).toBe(0), 5_000);
+    expect(infoOf(client).notSentBytes).toBeGreaterThan(0);
   });
 
   test('unanswered probes are counted, and the end is told where Node hears nothing of it', async () => {
@@ -105,7 +93,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     const probes = new Set<number>();
     await vi.waitFor(
       () => {
-        const info = getTcpInfo(socket);
+        const info = infoOf(socket);
         probes.add(info.probes);
         expect(info.state).toBe('CLOSE');
       },
@@ -115,12 +103,6 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     expect(heard).toBe(false);
     socket.resume();
     await vi.waitFor(() => expect(heard).toBe(true));
-  });
-
-  test.each(socketKinds)('$kind', async ({ open }) => {
-    const { socket, close } = await open();
-    onTestFinished(close);
-    expect(getTcpInfo(socket).state).toBe('ESTABLISHED');
   });
 
   test('the connections that wait in a listener’s accept queue', async () => {
@@ -144,19 +126,25 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     const { getsockopt } = libc;
     const filled = vi.spyOn(libc, 'getsockopt');
     onTestFinished(() => filled.mockRestore());
+    const whole = infoOf(client);
     const truncatedTo = (length: number) => {
       filled.mockImplementation((fd, level, name) => {
         const result = getsockopt(fd, level, name);
         libc.memory[libc.lengthIndex] = length;
         return result;
       });
-      return getTcpInfo(client);
+      return infoOf(client);
     };
-    expect(truncatedTo(104)).not.toHaveProperty('notSentBytes');
-    expect(truncatedTo(104)).not.toHaveProperty('sendWindow');
-    expect(truncatedTo(148)).toHaveProperty('notSentBytes');
-    expect(truncatedTo(231)).not.toHaveProperty('sendWindow');
-    expect(truncatedTo(232)).toHaveProperty('sendWindow');
+    // 4.6 and 5.4 added a field each. A length within one of them gives half of it, which is worth nothing.
+    for (const length of [104, 145, 146, 147]) {
+      expect(truncatedTo(length)).not.toHaveProperty('notSentBytes');
+      expect(truncatedTo(length)).not.toHaveProperty('sendWindow');
+    }
+    for (const length of [148, 229, 230, 231]) {
+      expect(truncatedTo(length)).toHaveProperty('notSentBytes', whole.notSentBytes);
+      expect(truncatedTo(length)).not.toHaveProperty('sendWindow');
+    }
+    expect(truncatedTo(232)).toHaveProperty('sendWindow', whole.sendWindow);
   });
 
   test('each field of a faked structure is read from its own place, unsigned and in its own unit', async () => {
@@ -184,7 +172,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
       return 0;
     });
     onTestFinished(() => filled.mockRestore());
-    expect(getTcpInfo(client)).toEqual({
+    expect(infoOf(client)).toEqual({
       ...inBytes,
       state: 'CLOSE_WAIT',
       ...counts,
@@ -212,39 +200,6 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
       compile(`${included}${assertions.join('\n')}\n_Static_assert(${constant} == ${name}, "name");\n`),
     ).toBe('');
   });
-
-  describe('what cannot be read', () => {
-    test('a socket that is destroyed, not connected, or none', async () => {
-      const { client } = await pair();
-      client.destroy();
-      expect(() => getTcpInfo(client)).toThrow(expect.objectContaining({ code: 'ERR_KEEPALIVE_DESTROYED' }));
-      expect(() => getTcpInfo(new net.Socket())).toThrow(
-        expect.objectContaining({ code: 'ERR_KEEPALIVE_NOT_CONNECTED' }),
-      );
-      expect(() => getTcpInfo({} as net.Socket)).toThrow(
-        expect.objectContaining({ code: 'ERR_KEEPALIVE_NOT_TCP' }),
-      );
-    });
-
-    test('a socket without a descriptor', async () => {
-      const { client } = await pair();
-      hideDescriptor(client);
-      const failure = expect.objectContaining({ code: 'ERR_KEEPALIVE_NO_DESCRIPTOR' });
-      expect(() => getTcpInfo(client)).toThrow(failure);
-      expect(() => getKeepAlive(client)).toThrow(failure);
-    });
-  });
-});
-
-test('a system without TCP_INFO, here a fake of macOS', async () => {
-  const { client } = await pair();
-  const { getTcpInfo } = await packageOn('darwin');
-  expect(() => getTcpInfo(client)).toThrow(
-    expect.objectContaining({
-      code: 'ERR_KEEPALIVE_UNSUPPORTED',
-      message: 'Expected Linux, which has TCP_INFO, got darwin',
-    }),
-  );
 });
 
 const membersInC: Record<Exclude<keyof typeof tcpInfoLayout, 'level' | 'name' | 'constant'>, string> = {

@@ -1,19 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { constants } from 'node:os';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { platforms, platformTable } from '../../native-bindings/platforms/index.ts';
 import { linuxMips } from '../../native-bindings/platforms/linux.ts';
 import type { OptionTable } from '../../native-bindings/platforms/table.ts';
 import { tcpInfoLayout, tcpStates } from '../../native-bindings/tcp-info.ts';
 import { optionNames } from '../../src/options/options.ts';
-import { connectedPair } from '../helpers/connected-pair.ts';
-import { packageOn } from '../helpers/package-on.ts';
-import { recordedLibc } from '../helpers/recorded-libc.ts';
 
 const IPPROTO_TCP = 6;
-
-/** Node gives no descriptor on Windows, so that no call gets as far as the kernel of any system. */
-const givesDescriptors = process.platform !== 'win32';
 
 const tables = Object.entries({ ...platforms, 'linux on mips': linuxMips }).map(([platform, table]) => ({
   platform,
@@ -93,118 +86,6 @@ describe('which table a system gets', () => {
     expect(platformTable()).toBe(platformTable(process.platform, process.arch));
   });
 });
-
-// What each kernel is told for one and the same call, as its own headers have the numbers.
-const asked = { initialDelay: 20_000, interval: 11_000, count: 3, userTimeout: 24_500 };
-const systems = [
-  { platform: 'linux', told: '6/18=24500 6/5=11 6/6=3 6/4=20 1/9=1', skipped: undefined },
-  { platform: 'android', told: '6/18=24500 6/5=11 6/6=3 6/4=20 1/9=1', skipped: undefined },
-  { platform: 'darwin', told: '6/128=25 6/257=11 6/258=3 6/16=20 65535/8=1', skipped: undefined },
-  { platform: 'freebsd', told: '6/68=25 6/512=11 6/1024=3 6/256=20 65535/8=1', skipped: undefined },
-  { platform: 'netbsd', told: '6/5=11 6/6=3 6/3=20 65535/8=1', skipped: ['userTimeout'] },
-  { platform: 'sunos', told: '6/36=11 6/35=3 6/34=20 65535/8=1', skipped: ['userTimeout'] },
-  {
-    platform: 'openbsd',
-    told: '65535/8=1',
-    skipped: ['initialDelay', 'interval', 'count', 'userTimeout'],
-  },
-];
-
-describe.runIf(givesDescriptors).each(systems)('setKeepAlive on $platform', ({ platform, told, skipped }) => {
-  test(`tells the kernel ${told}`, async ({ onTestFinished }) => {
-    const { client, close } = await connectedPair();
-    onTestFinished(close);
-    const { calls } = recordedLibc();
-    const { setKeepAlive } = await packageOn(platform);
-
-    const applied = setKeepAlive(client, asked);
-
-    expect(calls.map(({ level, name, value }) => `${level}/${name}=${value}`).join(' ')).toBe(told);
-    expect(applied.skipped).toEqual(skipped);
-    expect(Object.keys(applied).sort()).toEqual(
-      ['enable', ...Object.keys(asked), 'skipped']
-        .filter((name) => (name === 'skipped' ? skipped : !skipped?.includes(name)))
-        .sort(),
-    );
-  });
-
-  test('strict throws for what it lacks, and tells the kernel nothing', async ({ onTestFinished }) => {
-    const { client, close } = await connectedPair();
-    onTestFinished(close);
-    const { calls } = recordedLibc();
-    const { setKeepAlive } = await packageOn(platform);
-
-    const call = () => setKeepAlive(client, asked, { strict: true });
-
-    if (skipped === undefined) {
-      expect(call()).toMatchObject({ count: 3 });
-    } else {
-      expect(call).toThrow(expect.objectContaining({ code: 'ERR_KEEPALIVE_UNSUPPORTED', applied: [] }));
-      expect(calls).toEqual([]);
-    }
-  });
-});
-
-test.runIf(givesDescriptors)(
-  'a kernel that counts the user timeout in seconds rounds it up, and the result says so',
-  async ({ onTestFinished }) => {
-    const { client, close } = await connectedPair();
-    onTestFinished(close);
-    recordedLibc();
-    const { setKeepAlive } = await packageOn('darwin');
-    expect(setKeepAlive(client, { userTimeout: 24_001 })).toEqual({ userTimeout: 25_000 });
-  },
-);
-
-test.runIf(givesDescriptors)('Berkeley answers with the flag, not with 1', async ({ onTestFinished }) => {
-  const { client, close } = await connectedPair();
-  onTestFinished(close);
-  const { answers } = recordedLibc();
-  const { getKeepAlive } = await packageOn('freebsd');
-  answers.set(8, 8).set(256, 20).set(512, 11).set(1024, 3).set(68, 25);
-  expect(getKeepAlive(client)).toEqual({ enable: true, ...asked, userTimeout: 25_000 });
-  answers.set(8, 0);
-  expect(getKeepAlive(client)).toMatchObject({ enable: false });
-});
-
-test.runIf(givesDescriptors)(
-  'FreeBSD before 14 has no user timeout: it is skipped and not read',
-  async ({ onTestFinished }) => {
-    const { client, close } = await connectedPair();
-    onTestFinished(close);
-    const { calls, failures } = recordedLibc();
-    const { getKeepAlive, setKeepAlive } = await packageOn('freebsd');
-    failures.set(68, constants.errno.ENOPROTOOPT);
-
-    expect(setKeepAlive(client, asked)).toEqual({
-      enable: true,
-      initialDelay: 20_000,
-      interval: 11_000,
-      count: 3,
-      skipped: ['userTimeout'],
-    });
-    expect(calls).toHaveLength(5);
-    expect(getKeepAlive(client)).not.toHaveProperty('userTimeout');
-  },
-);
-
-test.runIf(givesDescriptors).each([
-  { what: 'Multipath TCP on Linux', platform: 'linux', userTimeout: 18, count: 6 },
-  { what: 'FreeBSD before 14', platform: 'freebsd', userTimeout: 68, count: 1_024 },
-])(
-  'a faked call that fails later does not name the user timeout that $what skipped as applied',
-  async ({ platform, userTimeout, count }) => {
-    const { client, close } = await connectedPair();
-    onTestFinished(close);
-    const { failures } = recordedLibc();
-    const { setKeepAlive } = await packageOn(platform);
-    failures.set(userTimeout, constants.errno.ENOPROTOOPT).set(count, constants.errno.EPERM);
-
-    expect(() => setKeepAlive(client, asked)).toThrow(
-      expect.objectContaining({ code: 'EPERM', applied: ['interval'] }),
-    );
-  },
-);
 
 test("this system's table is what its headers say", ({ skip }) => {
   const table = platformTable();

@@ -3,7 +3,7 @@ import net from 'node:net';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { presets } from '../../src/options/presets.ts';
 import { nodeTakesIntervalAndCount } from '../../src/sockets/node-way.ts';
-import { connectedPair } from '../helpers/connected-pair.ts';
+import { connection } from '../helpers/connection.ts';
 import { hideDescriptor, showDescriptor } from '../helpers/hide-descriptor.ts';
 import { soonAfter } from '../helpers/hold-parts.ts';
 import { missingKoffi } from '../helpers/missing-koffi.ts';
@@ -14,12 +14,6 @@ import { recordedLibc } from '../helpers/recorded-libc.ts';
 // What Node's own call leaves in the kernel for the preset `database`, and what it cannot take.
 const databaseByNode = nodeTakesIntervalAndCount ? '1:10/5/3 0' : '1:10/1/10 0';
 const skippedByNode = nodeTakesIntervalAndCount ? ['userTimeout'] : ['interval', 'count', 'userTimeout'];
-
-async function connection(): Promise<net.Socket> {
-  const { client, close } = await connectedPair();
-  onTestFinished(close);
-  return client;
-}
 
 /** Gives Node's own call another form until the test ends, and tells what it was called with. */
 function nodeWith(parameters: 2 | 4): { calls: unknown[][] } {

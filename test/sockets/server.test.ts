@@ -13,6 +13,7 @@ import { Worker } from 'node:worker_threads';
 import { keepAliveServer, type OnError } from 'tcp-keepalive';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { databaseInKernel } from '../helpers/hold-parts.ts';
+import { accept, portOf, untilFinished } from '../helpers/listen.ts';
 import { fdOf, kernelValues, writeRaw } from '../helpers/raw-options.ts';
 import { fixtureArguments } from '../helpers/run-fixture.ts';
 import { whileClosed } from '../helpers/system-calls.ts';
@@ -20,33 +21,10 @@ import { certificate, certificateKey } from '../helpers/test-certificate.ts';
 
 const credentials = { cert: certificate, key: certificateKey };
 
-/** Ends a server, and what it accepted, with the test. */
-function untilFinished<S extends net.Server>(server: S): S {
-  const accepted = new Set<net.Socket>();
-  server.on('connection', (socket: net.Socket) => accepted.add(socket.on('error', () => {})));
-  onTestFinished(() => {
-    for (const socket of accepted) socket.destroy();
-    server.close();
-  });
-  return server;
-}
-
 async function listening<S extends net.Server>(server: S, host = '127.0.0.1'): Promise<S> {
   server.listen(0, host);
   await once(server, 'listening');
   return server;
-}
-
-function portOf(server: net.Server): number {
-  return (server.address() as net.AddressInfo).port;
-}
-
-/** Connects to a server: the socket that it accepted. */
-async function accept(server: net.Server, host = '127.0.0.1'): Promise<net.Socket> {
-  const accepted = once(server, 'connection') as Promise<[net.Socket]>;
-  const client = net.connect(portOf(server), host).on('error', () => {});
-  onTestFinished(() => void client.destroy());
-  return (await accepted)[0];
 }
 
 describe.runIf(process.platform === 'linux')('accepted connections get the options', () => {

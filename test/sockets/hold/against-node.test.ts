@@ -8,24 +8,12 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { goDark } from '../../helpers/go-dark.ts';
 import { handleOf } from '../../helpers/handle-of.ts';
 import { databaseInKernel, driverInKernel, soonAfter } from '../../helpers/hold-parts.ts';
+import { listen } from '../../helpers/listen.ts';
 import { kernelValues } from '../../helpers/raw-options.ts';
 import { runFixture } from '../../helpers/run-fixture.ts';
 import { certificate, certificateKey } from '../../helpers/test-certificate.ts';
 
 const credentials = { cert: certificate, key: certificateKey };
-
-/** Listens until the test ends, and then ends what it accepted. */
-async function listen(server: net.Server, port = 0, host = '127.0.0.1'): Promise<number> {
-  const accepted = new Set<net.Socket>();
-  server.on('connection', (socket: net.Socket) => accepted.add(socket.on('error', () => {})));
-  server.listen(port, host);
-  await once(server, 'listening');
-  onTestFinished(() => {
-    for (const socket of accepted) socket.destroy();
-    server.close();
-  });
-  return (server.address() as net.AddressInfo).port;
-}
 
 const bothFamilies: net.TcpNetConnectOpts['lookup'] = (_host, _options, callback) => {
   const addresses = [

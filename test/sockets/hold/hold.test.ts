@@ -1,46 +1,24 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import { getKeepAlive, keepAlive, setKeepAlive } from 'tcp-keepalive';
+import { getKeepAlive, keepAlive, type OnError, presets, setKeepAlive } from 'tcp-keepalive';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { getTcpInfo } from '../../../src/sockets/get.ts';
-import { type ConnectedPair, connectedPair } from '../../helpers/connected-pair.ts';
+import { adopted, connection, missingMultipath, pair } from '../../helpers/connection.ts';
 import { goDark } from '../../helpers/go-dark.ts';
 import { handleOf } from '../../helpers/handle-of.ts';
 import { databaseInKernel, driverInKernel, optionsSetBy, soonAfter } from '../../helpers/hold-parts.ts';
+import { listen } from '../../helpers/listen.ts';
 import { kernelValues, writeRaw } from '../../helpers/raw-options.ts';
 import { socketKinds } from '../../helpers/socket-kinds.ts';
 
-async function pair(): Promise<ConnectedPair> {
-  const connected = await connectedPair();
-  onTestFinished(connected.close);
-  return connected;
-}
-
-async function connection(): Promise<net.Socket> {
-  return (await pair()).client;
-}
-
 /** A connection with values that nobody here sets, so that what is left alone shows. */
-async function untouchedConnection(): Promise<net.Socket> {
+async function unusualConnection(): Promise<net.Socket> {
   const client = await connection();
   writeRaw(client, 'initialDelay', 41);
   writeRaw(client, 'interval', 42);
   writeRaw(client, 'count', 7);
   writeRaw(client, 'userTimeout', 9_000);
   return client;
-}
-
-/** A listener's port. What connects there stays open until the test ends. */
-async function listeningPort(): Promise<number> {
-  const accepted: net.Socket[] = [];
-  const listener = net.createServer((socket) => accepted.push(socket.on('error', () => {})));
-  listener.listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  onTestFinished(() => {
-    for (const socket of accepted) socket.destroy();
-    listener.close();
-  });
-  return (listener.address() as net.AddressInfo).port;
 }
 
 function client(): net.Socket {
@@ -118,7 +96,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
       },
     ])('when held $when', async ({ hold }) => {
       const socket = client();
-      hold(socket, await listeningPort());
+      hold(socket, await listen(net.createServer()));
       await once(socket, 'ready');
       expect(getKeepAlive(socket)).toMatchObject({ enable: true, ...held });
     });
@@ -130,7 +108,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
         set: (socket) => writeRaw(socket, 'interval', 1),
       },
     ])('whether $who sets its own before it or after it', async ({ set }) => {
-      const port = await listeningPort();
+      const port = await listen(net.createServer());
       const before = client();
       before.on('connect', () => set(before));
       keepAlive(before, 'database').connect(port, '127.0.0.1');
@@ -143,14 +121,8 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
 
     test('to an accepted socket that is not being read', async () => {
       const listener = net.createServer({ pauseOnConnect: true });
-      listener.listen(0, '127.0.0.1');
-      await once(listener, 'listening');
-      const peer = client().connect((listener.address() as net.AddressInfo).port, '127.0.0.1');
+      const peer = client().connect(await listen(listener), '127.0.0.1');
       const [accepted] = (await once(listener, 'connection')) as [net.Socket];
-      onTestFinished(() => {
-        accepted.destroy();
-        listener.close();
-      });
       keepAlive(accepted, 'database');
       accepted.setKeepAlive(true, 33_000);
       peer.write('hello');
@@ -162,7 +134,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     });
 
     test('again when the same socket is connected again', async () => {
-      const port = await listeningPort();
+      const port = await listen(net.createServer());
       const socket = keepAlive(client(), 'database');
       for (const attempt of [1, 2, 3]) {
         socket.connect(port, '127.0.0.1');
@@ -195,7 +167,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
         after: '0:33/1/3 9000',
       },
     ])('of $options leaves the rest to the driver', async ({ options, start, after }) => {
-      const socket = await untouchedConnection();
+      const socket = await unusualConnection();
       keepAlive(socket, options);
       expect(kernelValues(socket)).toBe(start);
       socket.setKeepAlive(true, 33_000);
@@ -203,7 +175,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     });
 
     test('writes back only what the driver changed', async () => {
-      const socket = await untouchedConnection();
+      const socket = await unusualConnection();
       keepAlive(socket, { interval: 5_000, userTimeout: 4_000 });
       expect(optionsSetBy(() => socket.setKeepAlive(true, 33_000))).toEqual(['TCP_KEEPINTVL']);
     });
@@ -224,6 +196,22 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     keepAlive(socket, { initialDelay: 10_000, interval: 5_000, count: 3 });
     expect(handleOf(socket).setKeepAlive(true, 33)).toBe(0);
     expect(forwarded).not.toHaveBeenCalled();
+  });
+
+  test('a Multipath TCP socket holds what it has, and nobody is told', async ({ skip }) => {
+    const missing = missingMultipath();
+    skip(missing !== undefined, missing);
+    const socket = await adopted('MPTCP');
+    const onError = vi.fn<OnError>();
+    const { userTimeout: _, ...rest } = presets.database;
+    keepAlive(socket, 'database', { onError });
+    expect(getKeepAlive(socket)).toEqual(rest);
+    socket.setKeepAlive(true, 33_000);
+    expect(getKeepAlive(socket)).toEqual(rest);
+    keepAlive(socket, { interval: 6_000, userTimeout: 9_000 }, { onError });
+    socket.setKeepAlive(true, 34_000);
+    expect(getKeepAlive(socket)).toEqual({ enable: true, initialDelay: 34_000, interval: 6_000, count: 10 });
+    expect(onError).not.toHaveBeenCalled();
   });
 
   test('sends no extra probes while probes are out', { timeout: 10_000 }, async () => {
@@ -249,7 +237,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
 
   describe('another call', () => {
     test('of keepAlive replaces what is held', async () => {
-      const socket = await untouchedConnection();
+      const socket = await unusualConnection();
       keepAlive(socket, 'database');
       keepAlive(socket, { interval: 6_000 });
       // What is held no more stays as it is until somebody sets it.
@@ -260,7 +248,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
 
     test('of keepAlive before the connection replaces what will be held', async () => {
       const socket = keepAlive(client(), 'tunnel');
-      keepAlive(socket, 'database').connect(await listeningPort(), '127.0.0.1');
+      keepAlive(socket, 'database').connect(await listen(net.createServer()), '127.0.0.1');
       await once(socket, 'connect');
       expect(kernelValues(socket)).toBe(databaseInKernel);
     });
@@ -276,7 +264,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     test("of setKeepAlive in an earlier 'connect' listener changes what will be held", async () => {
       const socket = client();
       socket.on('connect', () => setKeepAlive(socket, { count: 5 }));
-      keepAlive(socket, 'database').connect(await listeningPort(), '127.0.0.1');
+      keepAlive(socket, 'database').connect(await listen(net.createServer()), '127.0.0.1');
       await once(socket, 'connect');
       await soonAfter();
       expect(kernelValues(socket)).toBe('1:10/5/5 24500');
@@ -295,7 +283,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
 
     test('with false before the connection ends the hold before it began', async () => {
       const socket = keepAlive(keepAlive(client(), 'database'), false);
-      socket.connect(await listeningPort(), '127.0.0.1');
+      socket.connect(await listen(net.createServer()), '127.0.0.1');
       await once(socket, 'connect');
       await soonAfter();
       expect(getKeepAlive(socket).enable).toBe(false);
@@ -316,7 +304,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     onTestFinished(() => void process.off('warning', note));
     const socket = client();
     for (let i = 0; i < 1_000; i++) keepAlive(socket, i % 3 === 0 ? false : 'database');
-    socket.connect(await listeningPort(), '127.0.0.1');
+    socket.connect(await listen(net.createServer()), '127.0.0.1');
     await once(socket, 'connect');
     for (let i = 0; i < 1_000; i++) keepAlive(socket, i % 3 === 0 ? false : 'database');
     await soonAfter();

@@ -5,19 +5,15 @@ import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import { keepAlive, setKeepAlive } from 'tcp-keepalive';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { connectedPair } from '../../helpers/connected-pair.ts';
+import { connection } from '../../helpers/connection.ts';
 import { handleOf } from '../../helpers/handle-of.ts';
+import { hideDescriptor, showDescriptor } from '../../helpers/hide-descriptor.ts';
 import { databaseInKernel, driverInKernel, soonAfter } from '../../helpers/hold-parts.ts';
+import { listen } from '../../helpers/listen.ts';
 import { kernelValues, writeRaw } from '../../helpers/raw-options.ts';
 import { runFixture } from '../../helpers/run-fixture.ts';
 
 type Package = typeof import('../../../src/index.ts');
-
-async function connection(): Promise<net.Socket> {
-  const { client, close } = await connectedPair();
-  onTestFinished(close);
-  return client;
-}
 
 /** The package evaluated once more, as another installed version would be. */
 async function secondCopy(): Promise<Package> {
@@ -44,10 +40,28 @@ function commonJsBuild(): Package {
 }
 
 describe.runIf(process.platform === 'linux')('a hold', () => {
-  test.each<{ copy: string; load: () => Package | Promise<Package> }>([
+  const copies: { copy: string; load: () => Package | Promise<Package> }[] = [
     { copy: 'another copy of the package', load: secondCopy },
     { copy: 'its CommonJS build', load: commonJsBuild },
-  ])('is one with that of $copy', async ({ load }) => {
+  ];
+
+  test.each(copies)('without a descriptor lets pass what $copy calls', async ({ load }) => {
+    const other = await load();
+    for (const [first, second] of [
+      [keepAlive, other.setKeepAlive],
+      [other.keepAlive, setKeepAlive],
+    ] as const) {
+      const socket = await connection();
+      hideDescriptor(socket);
+      first(socket, { initialDelay: 10_000 });
+      second(socket, { initialDelay: 20_000 });
+      socket.setKeepAlive(true, 33_000);
+      showDescriptor(socket);
+      expect(kernelValues(socket)).toBe('1:20/1/10 0');
+    }
+  });
+
+  test.each(copies)('is one with that of $copy', async ({ load }) => {
     const other = await load();
     expect(other.keepAlive).not.toBe(keepAlive);
     const socket = await connection();
@@ -75,22 +89,14 @@ describe.runIf(process.platform === 'linux')('a hold', () => {
   });
 
   test.each(['open', 'connecting'])('does not keep a process alive: %s', async (moment) => {
-    const server = net.createServer((socket) => socket.on('error', () => {}));
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    onTestFinished(() => void server.close());
-    const { port } = server.address() as net.AddressInfo;
+    const port = await listen(net.createServer());
     expect(await runFixture('hold-unreferenced.ts', String(port), moment)).toEqual({ moment });
   });
 
   test('is not stopped by fake timers', async () => {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
-    const server = net.createServer((socket) => socket.on('error', () => {}));
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    onTestFinished(() => void server.close());
-    const socket = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
+    const socket = net.connect(await listen(net.createServer()), '127.0.0.1');
     onTestFinished(() => void socket.destroy());
     keepAlive(socket, 'database');
     socket.on('connect', () => writeRaw(socket, 'interval', 1));

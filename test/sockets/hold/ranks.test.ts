@@ -7,8 +7,9 @@ import type { KeepAliveSettings } from '../../../src/options/options.ts';
 import { parseKeepAliveOptions } from '../../../src/options/parse.ts';
 import { holdSocket } from '../../../src/sockets/hold.ts';
 import { DRIVER, EXPLICIT, type HoldOwner, RULE } from '../../../src/sockets/hold-record.ts';
-import { connectedPair } from '../../helpers/connected-pair.ts';
+import { connection } from '../../helpers/connection.ts';
 import { soonAfter } from '../../helpers/hold-parts.ts';
+import { listen } from '../../helpers/listen.ts';
 import { kernelValues } from '../../helpers/raw-options.ts';
 import { certificate, certificateKey } from '../../helpers/test-certificate.ts';
 
@@ -37,29 +38,10 @@ const orders: { order: readonly Name[]; winner: Name }[] = [
   { order: ['rule'], winner: 'rule' },
 ];
 
-async function listener<S extends net.Server>(server: S): Promise<{ server: S; port: number }> {
-  const accepted = new Set<net.Socket>();
-  server.on('connection', (socket: net.Socket) => accepted.add(socket.on('error', () => {})));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    for (const socket of accepted) socket.destroy();
-    server.close();
-  });
-  return { server, port: (server.address() as net.AddressInfo).port };
-}
-
 async function connecting(): Promise<net.Socket> {
-  const { port } = await listener(net.createServer());
-  const socket = net.connect(port, '127.0.0.1');
+  const socket = net.connect(await listen(net.createServer()), '127.0.0.1');
   onTestFinished(() => void socket.destroy());
   return socket;
-}
-
-async function connection(): Promise<net.Socket> {
-  const { client, close } = await connectedPair();
-  onTestFinished(close);
-  return client;
 }
 
 async function settled(socket: net.Socket): Promise<string> {
@@ -104,7 +86,7 @@ describe.runIf(process.platform === 'linux')('who has more say', () => {
   test.each<Name>(['rule', 'driver'])(
     "a %s leaves what an earlier 'connect' listener set on TLS that it started",
     async (name) => {
-      const { port } = await listener(tls.createServer({ cert: certificate, key: certificateKey }));
+      const port = await listen(tls.createServer({ cert: certificate, key: certificateKey }));
       const under = new net.Socket();
       under.on('connect', () => {
         const over = tls.connect({ socket: under, ca: certificate, servername: 'localhost' });
@@ -180,7 +162,7 @@ describe.runIf(process.platform === 'linux')('who has more say', () => {
   test.each<Name>(['rule', 'driver'])(
     'a %s on TLS leaves what is held on the socket underneath',
     async (name) => {
-      const { port } = await listener(tls.createServer({ cert: certificate, key: certificateKey }));
+      const port = await listen(tls.createServer({ cert: certificate, key: certificateKey }));
       const under = net.connect(port, '127.0.0.1');
       explicit(under);
       const over = tls.connect({ socket: under, ca: certificate, servername: 'localhost' });
@@ -193,7 +175,7 @@ describe.runIf(process.platform === 'linux')('who has more say', () => {
 
   describe('TLS started on a socket that still connects', () => {
     async function overConnecting() {
-      const { port } = await listener(tls.createServer({ cert: certificate, key: certificateKey }));
+      const port = await listen(tls.createServer({ cert: certificate, key: certificateKey }));
       const under = net.connect(port, '127.0.0.1');
       const startTls = () => {
         const over = tls.connect({ socket: under, ca: certificate, servername: 'localhost' });

@@ -4,10 +4,11 @@ import net from 'node:net';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { nodeTakesIntervalAndCount } from '../../../src/sockets/node-way.ts';
 import type { OnError } from '../../../src/sockets/report.ts';
-import { connectedPair } from '../../helpers/connected-pair.ts';
+import { connection } from '../../helpers/connection.ts';
 import { handleOf } from '../../helpers/handle-of.ts';
 import { hideDescriptor, showDescriptor } from '../../helpers/hide-descriptor.ts';
 import { soonAfter } from '../../helpers/hold-parts.ts';
+import { listen } from '../../helpers/listen.ts';
 import { missingKoffi } from '../../helpers/missing-koffi.ts';
 import { packageOn } from '../../helpers/package-on.ts';
 import { kernelValues } from '../../helpers/raw-options.ts';
@@ -21,12 +22,6 @@ async function withoutKoffi(): Promise<typeof import('../../../src/index.ts')> {
   onTestFinished(() => warn.mockRestore());
   missingKoffi(new Error("Cannot find module 'koffi'"));
   return packageOn('linux');
-}
-
-async function connection(): Promise<net.Socket> {
-  const { client, close } = await connectedPair();
-  onTestFinished(close);
-  return client;
 }
 
 /** Both ends of an HTTP/2 connection, each with the socket that its session stands before. */
@@ -52,14 +47,11 @@ async function http2Pair(): Promise<{ session: http2.Http2Session; socket: net.S
 describe.runIf(process.platform === 'linux')('a hold by Node’s own call', () => {
   test('is there as soon as the connection is, and on the next connection too', async () => {
     const { keepAlive } = await withoutKoffi();
-    const server = net.createServer((socket) => socket.on('error', () => {}));
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    onTestFinished(() => void server.close());
+    const port = await listen(net.createServer());
     const socket = keepAlive(new net.Socket(), 'database');
     socket.on('connect', () => socket.setKeepAlive(true, 33_000));
     for (let i = 0; i < 2; i++) {
-      socket.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
+      socket.connect(port, '127.0.0.1');
       await once(socket, 'connect');
       await soonAfter();
       expect(kernelValues(socket)).toBe(databaseByNode);
@@ -70,11 +62,8 @@ describe.runIf(process.platform === 'linux')('a hold by Node’s own call', () =
 
   test('is not written again on the same connection, since nothing can be read back', async () => {
     const { keepAlive } = await withoutKoffi();
-    const server = net.createServer((socket) => socket.on('error', () => {}));
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    onTestFinished(() => void server.close());
-    const socket = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
+    const port = await listen(net.createServer());
+    const socket = net.connect(port, '127.0.0.1');
     onTestFinished(() => void socket.destroy());
     let calls: unknown[][] = [];
     socket.prependListener('connect', () => {

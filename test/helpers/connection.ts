@@ -1,0 +1,68 @@
+import { once } from 'node:events';
+import net from 'node:net';
+import { expect, onTestFinished } from 'vitest';
+import { type ConnectedPair, connectedPair } from './connected-pair.ts';
+import { listenOnPath } from './listen.ts';
+import { writeRaw } from './raw-options.ts';
+import { bindToLoopback, closeDescriptor, connectToLoopback, openSocket } from './system-calls.ts';
+
+/** Two connected TCP sockets, until the test ends. */
+export async function pair(): Promise<ConnectedPair> {
+  const connected = await connectedPair();
+  onTestFinished(connected.close);
+  return connected;
+}
+
+/** A connected TCP socket, until the test ends. */
+export async function connection(): Promise<net.Socket> {
+  return (await pair()).client;
+}
+
+/** A connected socket with Linux's own defaults, whatever this machine's are, in the words of `kernelValues`. */
+export const untouched = '0:7200/75/9 0';
+export async function untouchedConnection(): Promise<net.Socket> {
+  const client = await connection();
+  writeRaw(client, 'initialDelay', 7_200);
+  writeRaw(client, 'interval', 75);
+  writeRaw(client, 'count', 9);
+  return client;
+}
+
+/** A socket connected to a Unix listener, until the test ends. */
+export async function unixConnection(): Promise<net.Socket> {
+  const socket = net.connect(await listenOnPath(net.createServer()));
+  onTestFinished(() => void socket.destroy());
+  await once(socket, 'connect');
+  return socket;
+}
+
+const AF_INET = 2;
+const SOCK_STREAM = 1;
+const IPPROTO_TCP = 6;
+const IPPROTO_MPTCP = 262;
+
+/** Why this machine has no Multipath TCP; `undefined` if it has. */
+export function missingMultipath(): string | undefined {
+  const fd = process.platform === 'linux' ? openSocket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP) : -1;
+  if (fd < 0) return 'this kernel has no Multipath TCP, or net.mptcp.enabled is 0';
+  closeDescriptor(fd);
+  return undefined;
+}
+
+/** A connected socket that was made past Node, and then given to it: of TCP, or of Multipath TCP. */
+export async function adopted(protocol: 'TCP' | 'MPTCP'): Promise<net.Socket> {
+  const number = protocol === 'TCP' ? IPPROTO_TCP : IPPROTO_MPTCP;
+  // The listener is of the same protocol, because Multipath TCP falls back to TCP with any other.
+  const listening = openSocket(AF_INET, SOCK_STREAM, number);
+  bindToLoopback(listening);
+  const listener = net.createServer((accepted) => accepted.resume()).listen({ fd: listening });
+  await once(listener, 'listening');
+  const fd = openSocket(AF_INET, SOCK_STREAM, number);
+  expect(connectToLoopback(fd, (listener.address() as net.AddressInfo).port)).toBe(0);
+  const client = new net.Socket({ fd });
+  onTestFinished(() => {
+    client.destroy();
+    listener.close();
+  });
+  return client;
+}

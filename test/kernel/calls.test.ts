@@ -1,0 +1,82 @@
+import { describe, expect, test } from 'vitest';
+import { lacking, planWrites } from '../../src/kernel/calls.ts';
+import { parseKeepAliveOptions } from '../../src/options/parse.ts';
+import { connection } from '../helpers/connection.ts';
+import { packageOn } from '../helpers/package-on.ts';
+import { recordedLibc } from '../helpers/recorded-libc.ts';
+
+/** Node gives no descriptor on Windows, so that no call gets as far as the kernel of any system. */
+const givesDescriptors = process.platform !== 'win32';
+
+test('the calls of one settings object are worked out once', () => {
+  const settings = parseKeepAliveOptions('database');
+  expect(planWrites(settings)).toBe(planWrites(settings));
+  expect(planWrites({ ...settings })).not.toBe(planWrites(settings));
+  expect(planWrites({ ...settings })).toEqual(planWrites(settings));
+});
+
+test.runIf(process.platform === 'linux')('what strict misses is named with the kernel’s own names', () => {
+  expect(lacking(['interval', 'userTimeout']).message).toBe(
+    'Expected every option to be available (strict), got no `interval` (TCP_KEEPINTVL), ' +
+      '`userTimeout` (TCP_USER_TIMEOUT) on linux; leave strict out to set the rest',
+  );
+});
+
+// What each kernel is told for one and the same call, as its own headers have the numbers.
+const asked = { initialDelay: 20_000, interval: 11_000, count: 3, userTimeout: 24_500 };
+const systems = [
+  { platform: 'linux', told: '6/18=24500 6/5=11 6/6=3 6/4=20 1/9=1', skipped: undefined },
+  { platform: 'android', told: '6/18=24500 6/5=11 6/6=3 6/4=20 1/9=1', skipped: undefined },
+  { platform: 'darwin', told: '6/128=25 6/257=11 6/258=3 6/16=20 65535/8=1', skipped: undefined },
+  { platform: 'freebsd', told: '6/68=25 6/512=11 6/1024=3 6/256=20 65535/8=1', skipped: undefined },
+  { platform: 'netbsd', told: '6/5=11 6/6=3 6/3=20 65535/8=1', skipped: ['userTimeout'] },
+  { platform: 'sunos', told: '6/36=11 6/35=3 6/34=20 65535/8=1', skipped: ['userTimeout'] },
+  {
+    platform: 'openbsd',
+    told: '65535/8=1',
+    skipped: ['initialDelay', 'interval', 'count', 'userTimeout'],
+  },
+];
+
+describe.runIf(givesDescriptors).each(systems)('setKeepAlive on $platform', ({ platform, told, skipped }) => {
+  test(`tells the kernel ${told}`, async () => {
+    const client = await connection();
+    const { calls } = recordedLibc();
+    const { setKeepAlive } = await packageOn(platform);
+
+    const applied = setKeepAlive(client, asked);
+
+    expect(calls.map(({ level, name, value }) => `${level}/${name}=${value}`).join(' ')).toBe(told);
+    expect(applied.skipped).toEqual(skipped);
+    expect(Object.keys(applied).sort()).toEqual(
+      ['enable', ...Object.keys(asked), 'skipped']
+        .filter((name) => (name === 'skipped' ? skipped : !skipped?.includes(name)))
+        .sort(),
+    );
+  });
+
+  test('strict throws for what it lacks, and tells the kernel nothing', async () => {
+    const client = await connection();
+    const { calls } = recordedLibc();
+    const { setKeepAlive } = await packageOn(platform);
+
+    const call = () => setKeepAlive(client, asked, { strict: true });
+
+    if (skipped === undefined) {
+      expect(call()).toMatchObject({ count: 3 });
+    } else {
+      expect(call).toThrow(expect.objectContaining({ code: 'ERR_KEEPALIVE_UNSUPPORTED', applied: [] }));
+      expect(calls).toEqual([]);
+    }
+  });
+});
+
+test.runIf(givesDescriptors)(
+  'a kernel that counts the user timeout in seconds rounds it up, and the result says so',
+  async () => {
+    const client = await connection();
+    recordedLibc();
+    const { setKeepAlive } = await packageOn('darwin');
+    expect(setKeepAlive(client, { userTimeout: 24_001 })).toEqual({ userTimeout: 25_000 });
+  },
+);

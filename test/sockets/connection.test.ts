@@ -1,0 +1,159 @@
+import { once } from 'node:events';
+import { keepAlive } from 'tcp-keepalive';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { parseKeepAliveOptions } from '../../src/options/parse.ts';
+import { correct, correctHandle, throughKernel, write } from '../../src/sockets/connection.ts';
+import { NO_DESCRIPTOR, type TcpHandle } from '../../src/sockets/handle.ts';
+import { nodeTakesIntervalAndCount } from '../../src/sockets/node-way.ts';
+import { unixConnection, untouched, untouchedConnection } from '../helpers/connection.ts';
+import { handleOf } from '../helpers/handle-of.ts';
+import { hideDescriptor, showDescriptor } from '../helpers/hide-descriptor.ts';
+import { databaseInKernel, optionsSetBy } from '../helpers/hold-parts.ts';
+import { missingKoffi } from '../helpers/missing-koffi.ts';
+import { fdOf, kernelValues } from '../helpers/raw-options.ts';
+import { whileClosed } from '../helpers/system-calls.ts';
+
+const database = parseKeepAliveOptions('database');
+const twentySeconds = parseKeepAliveOptions({ initialDelay: 20_000 });
+const databaseByNode = nodeTakesIntervalAndCount ? '1:10/5/3 0' : '1:10/1/10 0';
+
+/** A connection, and the calls of Node's own that reach its handle. */
+async function watched() {
+  const socket = await untouchedConnection();
+  const { calls } = vi.spyOn(handleOf(socket), 'setKeepAlive').mock;
+  return { socket, calls };
+}
+
+/** The file as it is where koffi cannot be loaded, with the process warnings kept out of the output. */
+async function withoutKoffi() {
+  const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+  onTestFinished(() => warn.mockRestore());
+  missingKoffi(new Error('not installed'));
+  vi.resetModules();
+  const connection = await import('../../src/sockets/connection.ts');
+  return { ...connection, warnings: warn.mock.calls };
+}
+
+describe.runIf(process.platform === 'linux')('a connection with a descriptor', () => {
+  test('is reached through the kernel, and Node’s own call is not made', async () => {
+    const { socket, calls } = await watched();
+    expect(write(socket, database, true)).toEqual(database);
+    expect(kernelValues(socket)).toBe(databaseInKernel);
+    expect(correct(socket, { ...database, count: 4 })).toBe('kernel');
+    expect(kernelValues(socket)).toBe('1:10/5/4 24500');
+    expect(calls).toEqual([]);
+  });
+
+  test('is corrected only where it differs', async () => {
+    const { socket } = await watched();
+    write(socket, database, false);
+    expect(optionsSetBy(() => correct(socket, database))).toEqual([]);
+    expect(optionsSetBy(() => correct(socket, { ...database, count: 4 }, 'kernel'))).toEqual(['TCP_KEEPCNT']);
+  });
+
+  test('is reached by its handle alone too, until that is closed', async () => {
+    const { socket, calls } = await watched();
+    const handle = handleOf(socket) as TcpHandle;
+    correctHandle(handle, database);
+    expect(kernelValues(socket)).toBe(databaseInKernel);
+    socket.destroy();
+    await once(socket, 'close');
+    expect(optionsSetBy(() => correctHandle(handle, { ...database, count: 4 }))).toEqual([]);
+    expect(calls).toEqual([]);
+  });
+
+  test('is not left to Node if the kernel refuses', async () => {
+    const { socket, calls } = await watched();
+    whileClosed(fdOf(socket), () => {
+      const refused = expect.objectContaining({ code: 'EBADF' });
+      expect(() => write(socket, database, false)).toThrow(refused);
+      expect(() => correct(socket, database)).toThrow(refused);
+      expect(() => correctHandle(handleOf(socket) as TcpHandle, database)).toThrow(refused);
+    });
+    const unix = await unixConnection();
+    expect(() => correct(unix, database)).toThrow(expect.objectContaining({ code: 'ERR_KEEPALIVE_NOT_TCP' }));
+    expect(calls).toEqual([]);
+    expect(kernelValues(socket)).toBe(untouched);
+  });
+});
+
+describe.runIf(process.platform === 'linux')('a connection without one', () => {
+  test('is reached through Node, and what Node cannot set is skipped, or refused by strict', async () => {
+    const { socket } = await watched();
+    hideDescriptor(socket);
+    expect(write(socket, database, false).skipped).toContain('userTimeout');
+    showDescriptor(socket);
+    expect(kernelValues(socket)).toBe(databaseByNode);
+    hideDescriptor(socket);
+    expect(() => write(socket, { userTimeout: 5_000 }, true)).toThrow(
+      expect.objectContaining({ code: 'ERR_KEEPALIVE_UNSUPPORTED', applied: [] }),
+    );
+  });
+
+  test.each([
+    { before: undefined, isCalled: true },
+    { before: 'kernel', isCalled: true },
+    { before: 'node', isCalled: false },
+  ] as const)('and is called again if what it got before came by: $before', async ({ before, isCalled }) => {
+    const { socket, calls: made } = await watched();
+    hideDescriptor(socket);
+    expect(correct(socket, { enable: true }, before)).toBe('node');
+    expect(made.length > 0).toBe(isCalled);
+  });
+
+  test('is reached past the shadow of a hold, which stops the next call', async () => {
+    const { socket, calls } = await watched();
+    hideDescriptor(socket);
+    keepAlive(socket, 'database');
+    const before = calls.length;
+    expect(write(socket, twentySeconds, false)).toEqual(twentySeconds);
+    expect(calls.slice(before).at(-1)?.slice(0, 2)).toEqual([true, 20]);
+    socket.setKeepAlive(true, 33_000);
+    handleOf(socket).setKeepAlive(true, 34);
+    expect(calls.at(-1)?.slice(0, 2)).toEqual([true, 20]);
+  });
+
+  test('has a shadow that stops the next call even after one that threw', async () => {
+    const { socket, calls } = await watched();
+    hideDescriptor(socket);
+    keepAlive(socket, 'database');
+    const own = vi.spyOn(Object.getPrototypeOf(socket), 'setKeepAlive').mockImplementation(() => {
+      throw new Error('from Node');
+    });
+    expect(() => write(socket, twentySeconds, false)).toThrow('from Node');
+    own.mockRestore();
+    const before = calls.length;
+    handleOf(socket).setKeepAlive(true, 34);
+    expect(calls).toHaveLength(before);
+  });
+});
+
+describe.runIf(process.platform === 'linux')('without koffi', () => {
+  test('write throws, and nothing is set', async () => {
+    const { socket, calls } = await watched();
+    const { write, warnings } = await withoutKoffi();
+    expect(() => write(socket, database, false)).toThrow(
+      expect.objectContaining({ code: 'ERR_KEEPALIVE_UNSUPPORTED', applied: [] }),
+    );
+    expect([calls, warnings]).toEqual([[], []]);
+  });
+
+  test('correct warns, and calls Node', async () => {
+    const { socket, calls } = await watched();
+    const { correct, warnings } = await withoutKoffi();
+    expect(correct(socket, database)).toBe('node');
+    expect(kernelValues(socket)).toBe(databaseByNode);
+    const made = calls.length;
+    expect(correct(socket, database, 'node')).toBe('node');
+    expect(calls).toHaveLength(made);
+    expect(warnings).toEqual([
+      [expect.any(String), { type: 'KeepAliveWarning', code: 'ERR_KEEPALIVE_UNSUPPORTED' }],
+    ]);
+  });
+});
+
+test('what takes system calls is not even begun without a descriptor', () => {
+  const work = vi.fn();
+  expect(throughKernel(NO_DESCRIPTOR, work)).toBe(false);
+  expect(work).not.toHaveBeenCalled();
+});

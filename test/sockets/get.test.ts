@@ -1,0 +1,95 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { promisify } from 'node:util';
+import { getKeepAlive, getTcpInfo, setKeepAlive } from 'tcp-keepalive';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { connection, untouchedConnection } from '../helpers/connection.ts';
+import { hideDescriptor } from '../helpers/hide-descriptor.ts';
+import { packageOn } from '../helpers/package-on.ts';
+import { kernelValues, writeRaw } from '../helpers/raw-options.ts';
+import { fixtureArguments } from '../helpers/run-fixture.ts';
+import { socketKinds } from '../helpers/socket-kinds.ts';
+
+describe.runIf(process.platform === 'linux')('on Linux', () => {
+  test.each(socketKinds)('$kind', async ({ open }) => {
+    const { socket, carrier, close } = await open();
+    onTestFinished(close);
+    const raw = { enable: 1, initialDelay: 41, interval: 42, count: 7, userTimeout: 9_000 };
+    for (const [option, value] of Object.entries(raw)) writeRaw(carrier, option as 'count', value);
+    expect(getKeepAlive(socket)).toEqual({
+      enable: true,
+      initialDelay: 41_000,
+      interval: 42_000,
+      count: 7,
+      userTimeout: 9_000,
+    });
+    expect(getTcpInfo(socket).state).toBe('ESTABLISHED');
+  });
+
+  describe('what was read is accepted again', () => {
+    test.each(['7200/75/9 0', '10/5/3 24500', '32767/32767/127 2147483647'])('%s', async (values) => {
+      const [first, second] = [await untouchedConnection(), await untouchedConnection()];
+      const [idle, intvl, cnt, ut] = values.split(/[/ ]/).map(Number);
+      const written = { initialDelay: idle, interval: intvl, count: cnt, userTimeout: ut, enable: 1 };
+      for (const [option, value] of Object.entries(written)) writeRaw(first, option as 'count', value ?? 0);
+
+      const read = getKeepAlive(first);
+
+      expect(Object.isFrozen(read)).toBe(true);
+      expect(setKeepAlive(second, read)).toEqual(read);
+      expect(kernelValues(second)).toBe(`1:${values}`);
+    });
+
+    test('even a user timeout under a second, which another program set', async () => {
+      const [first, second] = [await untouchedConnection(), await untouchedConnection()];
+      writeRaw(first, 'userTimeout', 250);
+      const read = getKeepAlive(first);
+      expect(read).toMatchObject({ enable: false, userTimeout: 250 });
+      expect(setKeepAlive(second, read)).toEqual(read);
+      expect(kernelValues(second)).toBe('0:7200/75/9 250');
+      // A copy is a person's again.
+      expect(() => setKeepAlive(second, { ...read })).toThrow(
+        expect.objectContaining({ code: 'ERR_KEEPALIVE_INVALID_OPTION' }),
+      );
+    });
+  });
+
+  const hasNamespaces = spawnSync('unshare', ['-Urn', 'true']).status === 0;
+  test.runIf(hasNamespaces)(
+    'defaults that Linux has but does not take are accepted where they are there',
+    async () => {
+      const script =
+        'echo 86400 > /proc/sys/net/ipv4/tcp_keepalive_time; echo 200 > /proc/sys/net/ipv4/tcp_keepalive_probes; exec "$@"';
+      const { stdout } = await promisify(execFile)('unshare', [
+        ...['-Urn', 'sh', '-c', script, 'sh', process.execPath],
+        ...fixtureArguments('wide-defaults.ts'),
+      ]);
+      const defaults = {
+        enable: false,
+        initialDelay: 86_400_000,
+        interval: 75_000,
+        count: 200,
+        userTimeout: 0,
+      };
+      expect(JSON.parse(stdout)).toEqual({ read: defaults, set: defaults, refused: 'EINVAL' });
+    },
+  );
+
+  test('a socket without a descriptor has nothing to read from', async () => {
+    const client = await connection();
+    hideDescriptor(client);
+    const failure = expect.objectContaining({ code: 'ERR_KEEPALIVE_NO_DESCRIPTOR' });
+    expect(() => getTcpInfo(client)).toThrow(failure);
+    expect(() => getKeepAlive(client)).toThrow(failure);
+  });
+});
+
+test('a system without TCP_INFO, here a fake of macOS', async () => {
+  const client = await connection();
+  const { getTcpInfo } = await packageOn('darwin');
+  expect(() => getTcpInfo(client)).toThrow(
+    expect.objectContaining({
+      code: 'ERR_KEEPALIVE_UNSUPPORTED',
+      message: 'Expected Linux, which has TCP_INFO, got darwin',
+    }),
+  );
+});

@@ -1,0 +1,309 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import net from 'node:net';
+import { constants } from 'node:os';
+import { Duplex, PassThrough } from 'node:stream';
+import {
+  getKeepAlive,
+  getTcpInfo,
+  type KeepAliveInput,
+  keepAlive,
+  type OnError,
+  setKeepAlive,
+} from 'tcp-keepalive';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { linux } from '../../native-bindings/platforms/linux.ts';
+import { getOption } from '../../native-bindings/sockopt.ts';
+import { connection, unixConnection, untouched, untouchedConnection } from '../helpers/connection.ts';
+import { type Handle, handleOf } from '../helpers/handle-of.ts';
+import { soonAfter } from '../helpers/hold-parts.ts';
+import { listen } from '../helpers/listen.ts';
+import { fdOf, kernelValues } from '../helpers/raw-options.ts';
+import { socketKinds } from '../helpers/socket-kinds.ts';
+import { whileClosed } from '../helpers/system-calls.ts';
+import { tlsPair } from '../helpers/tls-pair.ts';
+
+/** An object that says nothing, and throws at each question. */
+const throwing = new Proxy(
+  {},
+  {
+    get() {
+      throw new Error('not to be read');
+    },
+  },
+);
+const { proxy: revoked, revoke } = Proxy.revocable({}, {});
+revoke();
+
+describe.runIf(process.platform === 'linux')('what cannot be reached', () => {
+  const calls: { call: string; on: (socket: net.Socket) => unknown }[] = [
+    { call: 'a preset', on: (socket) => setKeepAlive(socket, 'database') },
+    { call: 'enable alone', on: (socket) => setKeepAlive(socket, { enable: true }) },
+    { call: 'a user timeout alone', on: (socket) => setKeepAlive(socket, { userTimeout: 5_000 }) },
+    { call: 'getKeepAlive', on: (socket) => getKeepAlive(socket) },
+    { call: 'getTcpInfo', on: (socket) => getTcpInfo(socket) },
+  ];
+
+  describe.each(calls)('$call', ({ on }) => {
+    test('a socket that never connected', () => {
+      expect(() => on(new net.Socket())).toThrow(
+        expect.objectContaining({
+          code: 'ERR_KEEPALIVE_NOT_CONNECTED',
+          message:
+            "Expected a connected socket, got one that is not; use keepAlive(socket, options), which waits for 'connect'",
+        }),
+      );
+    });
+
+    test('a socket still connecting, before and after it has a descriptor', async () => {
+      const listener = net.createServer().listen(0, '127.0.0.1');
+      await once(listener, 'listening');
+      const client = net.connect((listener.address() as net.AddressInfo).port, '127.0.0.1');
+      onTestFinished(() => {
+        client.destroy();
+        listener.close();
+      });
+      const failure = expect.objectContaining({
+        code: 'ERR_KEEPALIVE_NOT_CONNECTED',
+        message:
+          "Expected a connected socket, got one that is still connecting; use keepAlive(socket, options), which waits for 'connect'",
+      });
+      expect(() => on(client)).toThrow(failure);
+      await new Promise<void>((resolve) => process.nextTick(resolve));
+      expect(fdOf(client)).toBeGreaterThan(0);
+      expect(client.connecting).toBe(true);
+      const before = kernelValues(client);
+      expect(() => on(client)).toThrow(failure);
+      expect(kernelValues(client)).toBe(before);
+    });
+
+    test('a destroyed socket', async () => {
+      const client = await untouchedConnection();
+      client.destroy();
+      expect(() => on(client)).toThrow(
+        expect.objectContaining({
+          code: 'ERR_KEEPALIVE_DESTROYED',
+          message:
+            'Expected a connected socket, got one that is destroyed; set the options on its replacement',
+        }),
+      );
+    });
+
+    test('TLS over a socket that is destroyed, before it hears of that', async () => {
+      const sockets: net.Socket[] = [];
+      const { client, close } = await tlsPair('127.0.0.1', (port) => {
+        const raw = net.connect(port, '127.0.0.1');
+        sockets.push(raw);
+        return raw;
+      });
+      onTestFinished(close);
+      // What Node keeps then.
+      expect(client.remoteAddress).toBe('127.0.0.1');
+      for (const raw of sockets) raw.destroy();
+      expect(client.destroyed).toBe(false);
+      expect(() => on(client)).toThrow(expect.objectContaining({ code: 'ERR_KEEPALIVE_DESTROYED' }));
+    });
+
+    test("a destroyed http2 session's socket", async () => {
+      const session = socketKinds.find(({ kind }) => kind === "an http2 session's socket");
+      const { socket, close } = (await session?.open()) ?? expect.fail('no http2');
+      await close();
+      expect(() => on(socket)).toThrow(expect.objectContaining({ code: 'ERR_KEEPALIVE_DESTROYED' }));
+    });
+
+    test('a Unix socket, which is left as it is', async () => {
+      const client = await unixConnection();
+      const before = rawEnable(client);
+      expect(() => on(client)).toThrow(
+        expect.objectContaining({
+          code: 'ERR_KEEPALIVE_NOT_TCP',
+          message: expect.stringMatching(
+            /^Expected a TCP socket, got another kind, such as a Unix socket \([gs]etsockopt TCP_[A-Z_]+ failed: E(OP)?NOTSUPP?\); only TCP peers can vanish unnoticed, so leave it as it is$/,
+          ),
+          cause: expect.objectContaining({ errno: -constants.errno.EOPNOTSUPP }),
+          applied: [],
+        }),
+      );
+      expect(before).toBe(0);
+      expect(rawEnable(client)).toBe(0);
+    });
+
+    test('TLS over a generic stream', async () => {
+      const { client, close } = await tlsPair('127.0.0.1', (port) =>
+        streamOver(net.connect(port, '127.0.0.1')),
+      );
+      onTestFinished(close);
+      expect(() => on(client)).toThrow(
+        expect.objectContaining({
+          code: 'ERR_KEEPALIVE_NO_DESCRIPTOR',
+          message:
+            'Expected a socket with a descriptor, got one that runs over another stream (TLS over a Duplex); set the options on the TCP socket underneath',
+        }),
+      );
+    });
+
+    test.each([
+      { value: {}, got: 'another object' },
+      { value: new PassThrough(), got: 'an object of class PassThrough' },
+      { value: Promise.resolve(), got: 'an object of class Promise; await it first' },
+      { value: null, got: 'null' },
+      { value: undefined, got: 'undefined' },
+      { value: 7, got: '`7` (number)' },
+      { value: 'socket', got: '`socket` (string)' },
+      { value: throwing, got: 'a value that cannot be read as one' },
+      { value: revoked, got: 'a value that cannot be read as one' },
+    ])('what is no socket: $got', ({ value, got }) => {
+      expect(() => on(value as net.Socket)).toThrow(
+        expect.objectContaining({
+          code: 'ERR_KEEPALIVE_NOT_TCP',
+          message: `Expected a net.Socket or tls.TLSSocket, got ${got}`,
+        }),
+      );
+    });
+
+    test("a descriptor that was closed behind Node's back", async () => {
+      const client = await untouchedConnection();
+      whileClosed(fdOf(client), () => {
+        expect(() => on(client)).toThrow(
+          expect.objectContaining({
+            code: 'EBADF',
+            errno: -constants.errno.EBADF,
+            syscall: expect.stringMatching(/^[gs]etsockopt$/),
+            option: expect.stringMatching(/^TCP_/),
+            message: expect.stringMatching(/^[gs]etsockopt TCP_[A-Z_]+ failed: EBADF(; not set: `.+`)?$/),
+            applied: [],
+          }),
+        );
+      });
+      expect(kernelValues(client)).toBe(untouched);
+    });
+  });
+
+  test("a child's standard input, which is a Unix socket too", () => {
+    const child = spawn(process.execPath, ['--eval', 'process.stdin.resume()'], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    onTestFinished(() => void child.kill());
+    expect(() => setKeepAlive(child.stdin as net.Socket, 'database')).toThrow(
+      expect.objectContaining({ code: 'ERR_KEEPALIVE_NOT_TCP' }),
+    );
+  });
+
+  test('a listening server, which has a function of its own', async () => {
+    const server = net.createServer().listen(0, '127.0.0.1');
+    onTestFinished(() => void server.close());
+    await once(server, 'listening');
+    const before = kernelValues(server);
+    expect(() => setKeepAlive(server as unknown as net.Socket, 'database')).toThrow(
+      expect.objectContaining({
+        code: 'ERR_KEEPALIVE_NOT_TCP',
+        message: expect.stringContaining('use keepAliveServer(server, options)'),
+      }),
+    );
+    expect(kernelValues(server)).toBe(before);
+  });
+});
+
+describe.runIf(process.platform === 'linux')('a socket whose number another has by now', () => {
+  const refused: { call: string; on: (socket: net.Socket) => unknown }[] = [
+    { call: 'setKeepAlive', on: (socket) => setKeepAlive(socket, 'database') },
+    { call: 'getKeepAlive', on: (socket) => getKeepAlive(socket) },
+    { call: 'getTcpInfo', on: (socket) => getTcpInfo(socket) },
+  ];
+
+  test.each(refused)('is refused by $call', async ({ on }) => {
+    const { gone, successor } = await replaced((socket) => void on(socket));
+    expect(() => on(gone)).toThrow(expect.objectContaining({ code: 'ERR_KEEPALIVE_DESTROYED' }));
+    expect(kernelValues(successor)).toBe(kernelValues(await connection()));
+  });
+
+  test.each<{ held: KeepAliveInput }>([{ held: 'database' }, { held: { interval: 5_000 } }])(
+    'is left alone by keepAlive, and by what a driver calls on its handle: $held',
+    async ({ held }) => {
+      const onError = vi.fn<OnError>();
+      let handle: Handle | undefined;
+      const { gone, successor } = await replaced((socket) => {
+        keepAlive(socket, held, { onError });
+        handle = handleOf(socket);
+        // Drivers have called before, too.
+        handle.setKeepAlive(true, 32);
+      });
+      handle?.setKeepAlive(true, 33);
+      gone.setKeepAlive(true, 34_000);
+      keepAlive(gone, 'tunnel', { onError });
+      keepAlive(gone, false, { onError });
+      await soonAfter();
+      expect(kernelValues(successor)).toBe(kernelValues(await connection()));
+      expect(onError).not.toHaveBeenCalled();
+    },
+  );
+
+  test('is left alone by the second look that follows its connect', async () => {
+    const port = await listen(net.createServer());
+    const successor = await reused(async () => {
+      const gone = keepAlive(connectTo(port), 'database');
+      await once(gone, 'connect');
+      const fd = fdOf(gone);
+      gone.destroy();
+      const next = connectTo(port);
+      await new Promise<void>((resolve) => process.nextTick(resolve));
+      return fdOf(next) === fd ? next : undefined;
+    });
+    await soonAfter();
+    expect(kernelValues(successor)).toBe(kernelValues(await connection()));
+  });
+});
+
+/** Uses a connection and destroys it, until another one has the number of its descriptor. */
+async function replaced(
+  use: (socket: net.Socket) => void,
+): Promise<{ gone: net.Socket; successor: net.Socket }> {
+  const port = await listen(net.createServer());
+  return reused(async () => {
+    const gone = connectTo(port);
+    await once(gone, 'connect');
+    use(gone);
+    const fd = fdOf(gone);
+    gone.destroy();
+    await once(gone, 'close');
+    const successor = connectTo(port);
+    await once(successor, 'connect');
+    return fdOf(successor) === fd ? { gone, successor } : undefined;
+  });
+}
+
+/** Tries again if something else of this process got the number first. */
+async function reused<T>(attempt: () => Promise<T | undefined>): Promise<T> {
+  for (let i = 0; i < 20; i++) {
+    const result = await attempt();
+    if (result !== undefined) return result;
+  }
+  return expect.fail('no connection got the number of one that was closed');
+}
+
+function connectTo(port: number): net.Socket {
+  const socket = net.connect(port, '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  return socket;
+}
+
+/** SO_KEEPALIVE, which a Unix socket has too. */
+function rawEnable(socket: net.Socket): number {
+  return getOption(fdOf(socket), linux.enable ?? expect.fail('no SO_KEEPALIVE on Linux'));
+}
+
+/** A stream that says nothing of the socket under it. */
+function streamOver(socket: net.Socket): Duplex {
+  const stream = new Duplex({
+    read() {},
+    write(chunk, _encoding, done) {
+      socket.write(chunk, done);
+    },
+    destroy(error, done) {
+      socket.destroy();
+      done(error);
+    },
+  });
+  socket.on('data', (chunk) => stream.push(chunk));
+  return stream;
+}
