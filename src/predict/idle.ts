@@ -1,7 +1,6 @@
 import type { KeepAliveSettings } from '../options/options.ts';
-import { lateness } from './lateness.ts';
 import type { SystemSettings } from './system.ts';
-import { covering, type DetectionWindow } from './window.ts';
+import { covering, type DetectionWindow, lateness } from './window.ts';
 
 // An idle connection. The keepalive timer's tick 0 sends the first probe, and each next tick one more, until a
 // tick drops the connection instead: tick `count`, or with a user timeout the first tick after
@@ -21,12 +20,12 @@ export interface Timers {
 }
 
 /** What was asked for, and the system's values for what was not. */
-export function timersOf(settings: KeepAliveSettings, host: SystemSettings): Timers {
+export function timersOf(settings: KeepAliveSettings, system: SystemSettings): Timers {
   return {
     enable: settings.enable ?? false,
-    idle: settings.initialDelay ?? host.keepaliveTime,
-    interval: settings.interval ?? host.keepaliveIntvl,
-    count: settings.count ?? host.keepaliveProbes,
+    idle: settings.initialDelay ?? system.keepaliveTime,
+    interval: settings.interval ?? system.keepaliveIntvl,
+    count: settings.count ?? system.keepaliveProbes,
     userTimeout: settings.userTimeout ?? 0,
   };
 }
@@ -61,44 +60,21 @@ export function firstDropTick(timers: Timers, hz: number): number {
 
 /** When each probe goes out. */
 export function probesSent(timers: Timers, rates: readonly number[]): DetectionWindow[] {
-  const { idle, interval } = timers;
-  const count = Math.min(dropTick(timers), PROBES_LISTED);
-  const paces = latestPaces(rates.map((hz) => paceAt(timers, count, hz)));
-  const probes: DetectionWindow[] = [];
-  for (let tick = 0; tick < count; tick++) {
+  const { idle, interval, userTimeout } = timers;
+  const latestPaces = rates.map((hz) => ({
+    first: latestTick(timers, 0, hz),
+    step: interval + lateness(interval, hz),
+    // A tick after tick 0 sends a probe only while the user timeout has not passed.
+    end: userTimeout === 0 ? Infinity : userTimeout + 1_000 / hz,
+  }));
+  return Array.from({ length: Math.min(dropTick(timers), PROBES_LISTED) }, (_, tick) => {
     const nominal = idle + tick * interval;
-    let last = nominal;
-    for (const { first, step, end } of paces) {
-      last = Math.max(last, tick === 0 ? first : Math.min(first + tick * step, end));
+    let latest = nominal;
+    for (const { first, step, end } of latestPaces) {
+      latest = Math.max(latest, tick === 0 ? first : Math.min(first + tick * step, end));
     }
-    probes.push({ earliest: nominal, nominal, latest: Math.ceil(last) });
-  }
-  return probes;
-}
-
-/** How late probes may be at one rate of ticks: the first, each after it, and all of them. */
-interface Pace {
-  readonly first: number;
-  readonly step: number;
-  readonly end: number;
-}
-
-function paceAt(timers: Timers, count: number, hz: number): Pace {
-  const { interval, userTimeout } = timers;
-  const first = latestTick(timers, 0, hz);
-  const step = interval + lateness(interval, hz);
-  // A tick after tick 0 sends a probe only while the user timeout has not passed.
-  const isCut = userTimeout !== 0 && first + count * step > userTimeout;
-  return { first, step, end: isCut ? userTimeout + 1_000 / hz : Infinity };
-}
-
-/** The paces at which some probe may be the latest: at any other it is no later than at one of these. */
-function latestPaces(paces: Pace[]): Pace[] {
-  const latest: Pace[] = [];
-  for (const pace of paces.sort((one, other) => other.first - one.first || other.step - one.step)) {
-    if (!latest.some(({ step, end }) => step >= pace.step && end >= pace.end)) latest.push(pace);
-  }
-  return latest;
+    return { earliest: nominal, nominal, latest: Math.ceil(latest) };
+  });
 }
 
 /** When the connection is dropped. */
@@ -117,11 +93,9 @@ function earliestIdleDrop(timers: Timers, hz: number): number {
 
 function latestIdleDrop(timers: Timers, hz: number): number {
   const { interval, userTimeout } = timers;
-  const first = firstDropTick(timers, hz);
-  const last = dropTick(timers);
-  const latestFirst = latestTick(timers, first, hz);
-  if (first === last) return latestFirst;
+  const latestFirst = latestTick(timers, firstDropTick(timers, hz), hz);
+  const latestLast = latestTick(timers, dropTick(timers), hz);
   // To be dropped at a later tick, the connection must have come to the one before it in time.
   const latestNext = userTimeout + 1_000 / hz + interval + lateness(interval, hz);
-  return Math.max(latestFirst, Math.min(latestTick(timers, last, hz), latestNext));
+  return Math.max(latestFirst, Math.min(latestLast, latestNext));
 }

@@ -1,6 +1,5 @@
-import { lateness, ratesOf } from './lateness.ts';
 import type { SystemSettings } from './system.ts';
-import { covering, type DetectionWindow, NEVER } from './window.ts';
+import { covering, type DetectionWindow, lateness, NEVER, ratesOf } from './window.ts';
 
 // Data in flight, a full window, a SYN. These have a retransmission timer, which waits longer each
 // time and is cut short at the user timeout. Where there is none, a length of time that is worked
@@ -20,16 +19,15 @@ const SYN_LINEAR_TIMEOUTS = 4;
 /** When a connection is dropped whose peer leaves data unacknowledged, or has no room for more. */
 export function dataInFlight(
   userTimeout: number,
-  host: SystemSettings,
+  system: SystemSettings,
 ): { unacknowledged: DetectionWindow; zeroWindow: DetectionWindow } {
-  const rto = host.rto ?? RTO_MIN + 1_000 / (host.hz ?? COMMON_HZ);
-  const schedule = dataSchedule(rto, userTimeout, host);
-  const rates = ratesOf(host.hz, [rto, ...waits(schedule)]);
+  const rto = system.rto ?? RTO_MIN + 1_000 / (system.hz ?? COMMON_HZ);
+  const schedule = dataSchedule(rto, userTimeout, system);
   // An RTO that is not known may be as short as the kernel has it.
-  const earliest = (host.rto ?? RTO_MIN) + earliestExpiry(schedule);
+  const earliest = (system.rto ?? RTO_MIN) + earliestExpiry(schedule);
   const unacknowledged: number[] = [];
   const zeroWindow: number[] = [];
-  for (const hz of rates) {
+  for (const hz of ratesOf(system)) {
     const latest = latestExpiry(schedule, hz);
     const lateRto = rto + lateness(rto, hz);
     // The clock of the retries starts with the first of them: one RTO after the write, and where
@@ -45,8 +43,8 @@ export function dataInFlight(
   };
 }
 
-function dataSchedule(rto: number, userTimeout: number, host: SystemSettings): Schedule {
-  const limit = userTimeout === 0 ? modelTimeout(host.tcpRetries2, RTO_MIN) : userTimeout;
+function dataSchedule(rto: number, userTimeout: number, system: SystemSettings): Schedule {
+  const limit = userTimeout === 0 ? modelTimeout(system.tcpRetries2, RTO_MIN) : userTimeout;
   return scheduleOf({
     start: 0,
     wait: 2 * rto,
@@ -58,24 +56,23 @@ function dataSchedule(rto: number, userTimeout: number, host: SystemSettings): S
 }
 
 /** When an attempt to connect ends that nobody answers. */
-export function connectionAttempt(userTimeout: number, host: SystemSettings): DetectionWindow {
-  const schedule = synSchedule(SYN_LINEAR_TIMEOUTS, userTimeout, host);
-  const beforeLinux65 = synSchedule(0, userTimeout, host);
-  const rates = ratesOf(host.hz, [RTO_OF_SYN, ...waits(schedule), ...waits(beforeLinux65)]);
+export function connectionAttempt(userTimeout: number, system: SystemSettings): DetectionWindow {
+  const schedule = synSchedule(SYN_LINEAR_TIMEOUTS, userTimeout, system);
+  const beforeLinux65 = synSchedule(0, userTimeout, system);
   const latest: number[] = [];
-  for (const hz of rates) latest.push(latestExpiry(schedule, hz), latestExpiry(beforeLinux65, hz));
+  for (const hz of ratesOf(system)) latest.push(latestExpiry(schedule, hz), latestExpiry(beforeLinux65, hz));
   return covering([earliestExpiry(schedule), earliestExpiry(beforeLinux65)], schedule.end, latest);
 }
 
 /** The clock starts with the first SYN; its first retry comes one RTO later, whatever the user timeout. */
-function synSchedule(linear: number, userTimeout: number, host: SystemSettings): Schedule {
+function synSchedule(linear: number, userTimeout: number, system: SystemSettings): Schedule {
   return scheduleOf({
     start: RTO_OF_SYN,
     wait: linear === 0 ? 2 * RTO_OF_SYN : RTO_OF_SYN,
     waitsAlike: Math.max(1, linear),
-    limit: userTimeout === 0 ? modelTimeout(host.tcpSynRetries, RTO_OF_SYN) : userTimeout,
+    limit: userTimeout === 0 ? modelTimeout(system.tcpSynRetries, RTO_OF_SYN) : userTimeout,
     cut: userTimeout !== 0,
-    most: host.tcpSynRetries + linear,
+    most: system.tcpSynRetries + linear,
   });
 }
 
@@ -138,10 +135,6 @@ function scheduleOf({ start, wait: firstWait, waitsAlike, limit, cut, most }: Re
   // Where the limit has passed before the first retry, the timer expires once more, at once.
   if (steps.length === 0) steps.push({ wait: 0, times: 1 });
   return { start, limit, cut, steps, end };
-}
-
-function waits({ steps }: Schedule): number[] {
-  return steps.map(({ wait }) => Math.max(wait, 1));
 }
 
 /** When a schedule ends at the earliest: where it goes beyond the limit, a late timer may end it there. */

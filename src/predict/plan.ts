@@ -23,11 +23,11 @@ export type KeepAlivePlan = Required<KeepAliveSettings>;
  * Finds the gentlest options that notice a vanished peer in time: those that send the fewest probes
  * on a connection that lives.
  *
- * What {@link predictDetection} says of them holds on any Linux kernel: `idle.latest` and
- * `unacknowledged.latest` are within `detectWithin`, at least `probes` probes go unanswered before a
- * drop, and the first goes out before the path forgets the connection. Probes are at least an eighth
- * of `detectWithin` apart, so that one short disturbance does not lose them all. Where the deadline
- * leaves no room for that, they share half of it, which costs some packets more than the fewest.
+ * It keeps to what {@link predictDetection} says of the kernels that distributions ship:
+ * `idle.latest` and `unacknowledged.latest` are within `detectWithin`, at least `probes` probes go
+ * unanswered before a drop, and the first goes out before the path forgets the connection. Probes are
+ * at least an eighth of `detectWithin` apart, so that one short disturbance does not lose them all. If
+ * the deadline leaves no room for that, they share half of it, which costs more packets than the fewest.
  *
  * @example
  * planKeepAlive({ detectWithin: 30_000, pathIdleLimit: 'aws-nlb' });
@@ -70,14 +70,14 @@ const goalFields: FieldTable<Goal> = {
 };
 
 /**
- * An eighth of the deadline, in whole seconds. Where so many probes have no room for that, they share
+ * An eighth of the deadline, in whole seconds. If so many probes have no room for that, they share
  * half of it, and silence before the first keeps the other half.
  */
 function gentlestInterval(goal: Goal): number {
   const { detectWithin, probes } = goal;
   const fits = (interval: number) => optionsFor(1, interval, goal) !== undefined;
   const eighth = Math.min(Math.ceil(detectWithin / 8_000), 32_767);
-  return fits(eighth) ? eighth : longest(Math.min(eighth, Math.ceil(detectWithin / (2_000 * probes))), fits);
+  return fits(eighth) ? eighth : longest(Math.ceil(detectWithin / (2_000 * probes)), fits);
 }
 
 /** The longest time, in seconds, of those that fit: with any that fits, all shorter ones do. 1 if none does. */
@@ -99,7 +99,7 @@ function optionsFor(delay: number, interval: number, goal: Goal): KeepAlivePlan 
   const first = probes[0]?.latest ?? Infinity;
   const last = probes.at(-1)?.latest ?? Infinity;
   if (first >= goal.pathIdleLimit) return undefined;
-  // Where there is room, half a second under the last tick, as `'auto'` has it: the longer it is, the
+  // If there is room, half a second under the last tick, as `'auto'` has it: the longer it is, the
   // slower a living peer may read. Else no longer than it takes the last probe to go out, however late.
   const roomy = timers.initialDelay + timers.interval * goal.probes - 500;
   for (const userTimeout of [roomy, last + 1]) {

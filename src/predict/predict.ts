@@ -2,9 +2,8 @@ import type { KeepAliveInput } from '../options/options.ts';
 import { parseKeepAliveOptions } from '../options/parse.ts';
 import { dropTick, firstDropTick, idleDrop, probesSent, timersOf } from './idle.ts';
 import { connectionAttempt, dataInFlight } from './in-flight.ts';
-import { ratesOf } from './lateness.ts';
 import { type DetectionSystem, parseSystem } from './system.ts';
-import { type DetectionWindow, NEVER } from './window.ts';
+import { type DetectionWindow, NEVER, ratesOf } from './window.ts';
 
 export type { DetectionSystem, DetectionWindow };
 
@@ -42,16 +41,16 @@ export interface Detection {
  * @see https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/net/ipv4/tcp_timer.c
  */
 export function predictDetection(options: KeepAliveInput, system?: DetectionSystem): Detection {
-  const host = parseSystem(system);
-  const timers = timersOf(parseKeepAliveOptions(options), host);
-  const rates = ratesOf(host.hz, [timers.idle, timers.interval]);
-  const { unacknowledged, zeroWindow } = dataInFlight(timers.userTimeout, host);
+  const checkedSystem = parseSystem(system);
+  const timers = timersOf(parseKeepAliveOptions(options), checkedSystem);
+  const rates = ratesOf(checkedSystem);
+  const { unacknowledged, zeroWindow } = dataInFlight(timers.userTimeout, checkedSystem);
   return {
     probes: timers.enable ? probesSent(timers, rates) : [],
     idle: timers.enable ? idleDrop(timers, rates) : NEVER,
     unacknowledged,
     zeroWindow,
-    connecting: connectionAttempt(timers.userTimeout, host),
+    connecting: connectionAttempt(timers.userTimeout, checkedSystem),
   };
 }
 
@@ -65,10 +64,10 @@ export function unansweredProbes(
   options: KeepAliveInput,
   system?: DetectionSystem,
 ): { nominal: number; least: number } {
-  const host = parseSystem(system);
-  const timers = timersOf(parseKeepAliveOptions(options), host);
+  const checkedSystem = parseSystem(system);
+  const timers = timersOf(parseKeepAliveOptions(options), checkedSystem);
   if (!timers.enable) return { nominal: 0, least: 0 };
-  const rates = ratesOf(host.hz, [timers.idle, timers.interval]);
+  const rates = ratesOf(checkedSystem);
   return {
     nominal: dropTick(timers),
     least: Math.min(...rates.map((hz) => firstDropTick(timers, hz))),
@@ -77,11 +76,11 @@ export function unansweredProbes(
 
 /**
  * How often a connection is probed on which nothing else is sent, and whose peer answers; `Infinity`
- * for never. After an answer the timer waits for `interval` first, also where that is the longer.
+ * for never. After an answer the timer waits for `interval` first, also if that is the longer.
  *
  * @internal
  */
-export function probePeriod(options: KeepAliveInput, system?: DetectionSystem): number {
-  const { enable, idle, interval } = timersOf(parseKeepAliveOptions(options), parseSystem(system));
+export function probePeriod(options: KeepAliveInput): number {
+  const { enable, idle, interval } = timersOf(parseKeepAliveOptions(options), parseSystem());
   return enable ? Math.max(idle, interval) : Infinity;
 }

@@ -8,7 +8,7 @@ export interface DetectionSystem {
   /**
    * Timer ticks a second: the kernel's `CONFIG_HZ`.
    *
-   * @default every rate from 100 to 1000, so that the window holds on any kernel
+   * @default 100, 250, 300 and 1000, the rates of distributions: the window holds at each of them
    */
   readonly hz?: number | undefined;
 

@@ -9,7 +9,7 @@ test('draws the four states of a connection', async () => {
   expect({ code, err }).toEqual({ code: 0, err: '' });
   expect(out).toMatch(/^database {2}initialDelay=10s interval=5s count=3 userTimeout=24\.5s$/m);
   expect(out).toMatch(/^idle {12}·+●─+●─+●─+✖▒+$/m);
-  expect(out).toContain('3 probes unanswered, dropped after 25s to 27.6s');
+  expect(out).toContain('3 probes unanswered, dropped after 25s to 27.1s');
   expect(out).toMatch(/^data in flight {2}━+▒*✖▒+$/m);
   expect(out).toMatch(/^zero window {5}━+✖▒+$/m);
   expect(out).toMatch(/^connecting {6}━+▶$/m);

@@ -98,6 +98,8 @@ describe('a plan', () => {
   test('of probes that have no room to be an eighth apart, shares half the deadline among them', () => {
     expect(planKeepAlive({ detectWithin: 60_000, probes: 10 })).toMatchObject({ interval: 3_000, count: 10 });
     expect(planKeepAlive({ detectWithin: 13_000, probes: 10 })).toMatchObject({ interval: 1_000, count: 10 });
+    // A share of 1.6 s is rounded up, as the kernel counts.
+    expect(planKeepAlive({ detectWithin: 16_100, probes: 5 })).toMatchObject({ interval: 2_000, count: 5 });
   });
 
   test('leaves a peer the longest user timeout that there is room for, as in the documentation', () => {
@@ -118,6 +120,13 @@ describe('a plan', () => {
       count: 3,
       userTimeout: 131_067_500,
     });
+  });
+
+  test('of the longest deadline and the most probes keeps to the longest user timeout', () => {
+    const { userTimeout, ...timers } = planKeepAlive({ detectWithin: 2_147_483_647, probes: 127 });
+    expect(timers.count).toBe(127);
+    expect(userTimeout).toBeLessThanOrEqual(2_147_483_647);
+    expect(predictDetection({ ...timers, userTimeout }).idle.latest).toBeLessThanOrEqual(2_147_483_647);
   });
 
   test('knows paths by their names', () => {
@@ -156,7 +165,8 @@ describe('a plan', () => {
     [{ detectWithin: 30_000, pathIdleLimt: 1 }, 'did you mean `pathIdleLimit`?'],
     [{ detectWithin: 30_000, pathIdleLimit: 'aws-nbl' }, 'did you mean `aws-nlb`?'],
     [{ detectWithin: 30_000, pathIdleLimit: 350 }, 'did you mean 350000?'],
-    [{ detectWithin: 30_000, pathIdleLimit: 1_050 }, 'Expected `pathIdleLimit` to be over 1129 milliseconds'],
+    [{ detectWithin: 30_000, pathIdleLimit: 1_050 }, 'Expected `pathIdleLimit` to be over 1090 milliseconds'],
+    [{ detectWithin: 30_000, pathIdleLimit: 1_090 }, 'Expected `pathIdleLimit` to be over 1090 milliseconds'],
     [{ detectWithin: 30_000, pathIdleLimit: 'aws-alb' }, 'send an application ping at least every 60 s'],
     [null, 'Expected a goal such as'],
   ])('%o is refused', (goal, message) => {
@@ -166,6 +176,12 @@ describe('a plan', () => {
         message: expect.stringContaining(message),
       }),
     );
+  });
+});
+
+test('a path that remembers just longer than a first probe may take is kept open', () => {
+  expect(planKeepAlive({ detectWithin: 30_000, pathIdleLimit: 1_091 })).toMatchObject({
+    initialDelay: 1_000,
   });
 });
 

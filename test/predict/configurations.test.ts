@@ -1,0 +1,83 @@
+import { expect, test } from 'vitest';
+import { configurations } from '../../src/predict/configurations.ts';
+import { planKeepAlive } from '../../src/predict/plan.ts';
+import { predictDetection } from '../../src/predict/predict.ts';
+
+const plan = planKeepAlive({ detectWithin: 30_000, pathIdleLimit: 'aws-nlb' });
+
+function configurationFor(format: string): string {
+  return configurations[format]?.(plan, 30_000) ?? '';
+}
+
+// What each system calls these, in the unit that it counts in.
+test.each([
+  ['ts', ['initialDelay: 15_000,', 'interval: 4_000,', 'count: 3,', 'userTimeout: 26_500,']],
+  [
+    'libpq',
+    [
+      'keepalives=1',
+      'keepalives_idle=15',
+      'keepalives_interval=4',
+      'keepalives_count=3',
+      'tcp_user_timeout=26500',
+    ],
+  ],
+  [
+    'pgbouncer',
+    [
+      'tcp_keepalive = 1',
+      'tcp_keepidle = 15',
+      'tcp_keepintvl = 4',
+      'tcp_keepcnt = 3',
+      'tcp_user_timeout = 26500',
+    ],
+  ],
+  [
+    'haproxy',
+    [
+      'option clitcpka',
+      'clitcpka-idle 15s',
+      'clitcpka-intvl 4s',
+      'clitcpka-cnt 3',
+      'default-server tcp-ut 26500ms',
+    ],
+  ],
+  ['nginx', ['#   listen 443 ssl so_keepalive=15s:4s:3;', 'proxy_socket_keepalive on;']],
+  [
+    'sysctl',
+    [
+      'net.ipv4.tcp_keepalive_time = 15',
+      'net.ipv4.tcp_keepalive_intvl = 4',
+      'net.ipv4.tcp_keepalive_probes = 3',
+    ],
+  ],
+  [
+    'docker',
+    [
+      'sysctls:',
+      'net.ipv4.tcp_keepalive_time: 15',
+      'net.ipv4.tcp_keepalive_intvl: 4',
+      'net.ipv4.tcp_keepalive_probes: 3',
+    ],
+  ],
+  ['kubernetes', ['- name: net.ipv4.tcp_keepalive_time', 'value: "15"', 'value: "4"', 'value: "3"']],
+])('writes configuration for %s', (format, expected) => {
+  const text = configurationFor(format);
+  const lines = text.split('\n').map((line) => line.trim());
+  for (const line of expected) expect(lines).toContain(line);
+  for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+});
+
+test.each(['nginx', 'sysctl', 'docker', 'kubernetes'])('says that %s has no user timeout', (format) => {
+  const text = configurationFor(format);
+  expect(text).toMatch(/(cannot set|no sysctl for) a user timeout \(26500 ms\)/);
+  expect(text).toContain('tcp_retries2');
+});
+
+test('names the tcp_retries2 that keeps to the deadline, as a comment', () => {
+  const text = configurationFor('sysctl');
+  expect(text).toContain('# net.ipv4.tcp_retries2 = 6\n');
+  const latest = (tcpRetries2: number) => predictDetection({}, { tcpRetries2 }).unacknowledged.latest;
+  expect(latest(6)).toBeLessThanOrEqual(30_000);
+  expect(latest(7)).toBeGreaterThan(30_000);
+});

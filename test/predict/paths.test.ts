@@ -1,0 +1,48 @@
+import { describe, expect, test } from 'vitest';
+import { aPath, pathIdleLimits } from '../../src/predict/paths.ts';
+
+describe('the known paths', () => {
+  test('are frozen, each with its source', () => {
+    expect(Object.isFrozen(pathIdleLimits)).toBe(true);
+    for (const path of Object.values(pathIdleLimits)) {
+      expect(Object.isFrozen(path)).toBe(true);
+      expect(path.limit).toBeGreaterThanOrEqual(55_000);
+      expect(path.source).toMatch(/^https:\/\//);
+    }
+  });
+
+  test.each([
+    ['aws-nlb', 350_000],
+    ['azure-lb', 240_000],
+    ['gcp-vpc', 600_000],
+    ['ipvs', 900_000],
+    ['conntrack', 432_000_000],
+  ] as const)('%s remembers %d ms', (name, limit) => {
+    expect(pathIdleLimits[name]).toMatchObject({ limit, probesCount: true });
+  });
+});
+
+describe('a path', () => {
+  test('is a known one by its name', () => {
+    expect(aPath('aws-nlb', 'pathIdleLimit')).toBe(pathIdleLimits['aws-nlb']);
+  });
+
+  test.each([1_000, 350_000.5])('may be told by its limit alone, such as %d', (limit) => {
+    expect(aPath(limit, 'pathIdleLimit')).toEqual({ limit, probesCount: true, title: 'the path' });
+  });
+
+  test.each([
+    ['aws-nbl', RangeError, 'got `aws-nbl` (string); did you mean `aws-nlb`?'],
+    ['toString', RangeError, 'got `toString` (string)'],
+    [350, RangeError, 'got `350` (number); did you mean 350000?'],
+    [999.9, RangeError, 'got `999.9` (number); did you mean 999900?'],
+    [Infinity, RangeError, 'got `Infinity` (number)'],
+    [Number.NaN, RangeError, 'got `NaN` (number)'],
+    [null, TypeError, 'got null'],
+    [['aws-nlb'], TypeError, 'got an array'],
+  ])('is not %o', (path, type, got) => {
+    const expected = `Expected \`pathIdleLimit\` to be at least 1000 milliseconds or one of ${Object.keys(pathIdleLimits).join(', ')}, `;
+    expect(() => aPath(path, 'pathIdleLimit')).toThrow(type);
+    expect(() => aPath(path, 'pathIdleLimit')).toThrow(expected + got);
+  });
+});
