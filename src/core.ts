@@ -7,10 +7,10 @@
  */
 
 export { invalidOption, isKeepAliveError, keepAliveError } from './options/errors.ts';
-export { readable } from './options/fields.ts';
+export { isObject, readable, refusal } from './options/fields.ts';
 export { parseKeepAliveOptions } from './options/parse.ts';
 export { presets } from './options/presets.ts';
-export { isPlain, shown, shownInstead } from './options/show.ts';
+export { isPlain, shownInstead } from './options/show.ts';
 export { pathIdleLimits } from './predict/paths.ts';
 export { planKeepAlive } from './predict/plan.ts';
 export { predictDetection } from './predict/predict.ts';

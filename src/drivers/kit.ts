@@ -1,11 +1,12 @@
 import {
   DRIVER,
   invalidOption,
+  isObject,
   isPlain,
   onErrorOf,
   parseKeepAliveOptions,
   readable,
-  shown,
+  refusal,
   shownInstead,
 } from '#core';
 import type { KeepAliveInput, KeepAliveSettings } from '../options/options.ts';
@@ -44,7 +45,7 @@ export function driverRequest(
  */
 export function expectTarget(what: string, target: unknown, isTarget: (target: Members) => boolean): void {
   readable(what, () => {
-    if (!isObject(target) || !isTarget(target)) {
+    if (!isObject(target) || !isTarget(target as Members)) {
       throw invalidOption(`Expected ${what}, got ${shownInstead(target)}`, TypeError);
     }
   });
@@ -67,20 +68,9 @@ export function isMethod(value: unknown): value is (...args: never[]) => unknown
  */
 export function copyOfConfig<T extends object>(what: string, config: T): T {
   return readable(what, () => {
-    if (!isObject(config) || Array.isArray(config)) {
-      throw invalidOption(`Expected ${what}, got ${shown(config)}`, TypeError);
-    }
+    if (!isObject(config) || Array.isArray(config)) throw refusal(what, config);
     // The driver's own object: what is returned would be a copy that nobody uses.
-    if (!isPlain(config)) {
-      throw invalidOption(
-        `Expected ${what}, got ${shown(config)}; give it the copy that this returns`,
-        TypeError,
-      );
-    }
+    if (!isPlain(config)) throw refusal(what, config, { hint: '; give it the copy that this returns' });
     return { ...config };
   });
-}
-
-function isObject(value: unknown): value is Members {
-  return typeof value === 'object' && value !== null;
 }

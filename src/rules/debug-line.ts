@@ -1,6 +1,7 @@
 import type net from 'node:net';
 import { getKeepAlive } from '../sockets/get.ts';
-import { type CompiledRule, type Connection, ruleText } from './rule.ts';
+import type { CompiledRule, Connection } from './rule.ts';
+import { ruleText } from './text.ts';
 
 /**
  * One line for a connection: its peer, its rule, and what the kernel has.

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { inContext, invalidOption } from '../options/errors.ts';
-import { shown } from '../options/show.ts';
+import { anything, readFields } from '../options/fields.ts';
 import { type CompiledRule, compileRules } from './rule.ts';
 import { parseRuleText } from './text.ts';
 
@@ -27,17 +27,10 @@ export function rulesOfEnvironment(environment: RuleEnvironment): readonly Compi
   ];
 }
 
+const fileFields = { rules: compileRules, $schema: anything };
+
 function rulesOfFile(path: string): readonly CompiledRule[] {
-  const config = parseJson(readText(path));
-  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
-    throw invalidOption(`Expected an object { "rules": [...] }, got ${shown(config)}`, TypeError);
-  }
-  for (const key of Object.keys(config)) {
-    if (key !== 'rules' && key !== '$schema') {
-      throw invalidOption(`Expected the keys \`rules\` and \`$schema\`, got \`${key}\``, TypeError);
-    }
-  }
-  return compileRules((config as { rules?: unknown }).rules);
+  return readFields('an object { "rules": [...] }', parseJson(readText(path)), fileFields).rules;
 }
 
 function readText(path: string): string {

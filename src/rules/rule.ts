@@ -1,9 +1,9 @@
 import net from 'node:net';
 import { inContext, invalidOption } from '../options/errors.ts';
-import { readable } from '../options/fields.ts';
+import { anything, readable, readFields, refusal } from '../options/fields.ts';
 import type { KeepAliveInput, KeepAliveSettings } from '../options/options.ts';
 import { parseKeepAliveOptions } from '../options/parse.ts';
-import { didYouMean, shown } from '../options/show.ts';
+import { checkHost, checkPorts, isName } from './target.ts';
 
 /** All ports from the first to the second, both included. */
 export type PortRange = readonly [from: number, to: number];
@@ -56,7 +56,8 @@ export interface Connection {
   readonly port: number;
 }
 
-const ruleKeys = ['side', 'host', 'port', 'use'] as const;
+// As they are: what is made of them is checked field by field, and the rule itself is shown to people.
+const ruleFields = { side: anything, host: anything, port: anything, use: anything };
 
 /**
  * Checks rules and makes them ready for use. They are copied: changing them later changes nothing.
@@ -68,8 +69,7 @@ export function compileRules(rules: unknown): readonly CompiledRule[] {
 }
 
 function readRules(rules: unknown): readonly CompiledRule[] {
-  if (!Array.isArray(rules))
-    throw invalidOption(`Expected an array of rules, got ${shown(rules)}`, TypeError);
+  if (!Array.isArray(rules)) throw refusal('an array of rules', rules);
   // Not map(), which skips holes and would leave them among the rules.
   return Array.from(rules, (rule: unknown, index) => compileRule(rule, index + 1));
 }
@@ -85,91 +85,27 @@ export function speaksOf({ rule, ports }: CompiledRule, side: Connection['side']
   return ports.length === 0 || ports.some(([from, to]) => from <= port && port <= to);
 }
 
-/** A rule as `TCP_KEEPALIVE` writes it, for the eyes of people: `10.0.0.0/8:6379=database`. */
-export function ruleText({ rule, ports }: CompiledRule, side: Connection['side']): string {
-  const hosts = [rule.host ?? []].flat().map((host) => (host.includes(':') ? `[${host}]` : host));
-  const ranges = ports.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`));
-  const peer = [hosts.join(','), ranges.join(',')].filter((part) => part !== '').join(':');
-  const use = rule.use === false ? 'off' : typeof rule.use === 'string' ? rule.use : JSON.stringify(rule.use);
-  return `${side === 'server' ? 'listen:' : ''}${peer === '' ? '*' : peer}=${use}`;
-}
-
-/**
- * Checks a name, an address or a CIDR block.
- *
- * @throws `ERR_KEEPALIVE_INVALID_OPTION`
- */
-export function checkHost(host: unknown): string {
-  if (typeof host !== 'string') {
-    throw invalidOption(`Expected a host's name, its address or a CIDR block, got ${shown(host)}`, TypeError);
-  }
-  if (net.isIP(host) !== 0 || isCidr(host) || isName(host)) return host;
-  throw invalidOption(
-    `Expected a host's name, its address or a CIDR block such as 10.0.0.0/8, got ${shown(host)}`,
-    RangeError,
-  );
-}
-
-/**
- * Checks a range of ports.
- *
- * @throws `ERR_KEEPALIVE_INVALID_OPTION`
- */
-export function checkPorts(from: unknown, to: unknown): PortRange {
-  if (!isPort(from)) throw notAPort(from);
-  if (!isPort(to)) throw notAPort(to);
-  if (from <= to) return [from, to];
-  throw invalidOption(
-    `Expected the lower port of a range first, got ${from} and ${to}; did you mean [[${from}, ${from}], [${to}, ${to}]]?`,
-    RangeError,
-  );
-}
-
-/**
- * Checks what connections are to get.
- *
- * @throws `ERR_KEEPALIVE_INVALID_OPTION`
- */
-function checkUse(use: unknown): KeepAliveSettings | false {
-  return use === false ? false : parseKeepAliveOptions(use as KeepAliveInput);
-}
-
 function compileRule(input: unknown, number: number): CompiledRule {
-  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
-    throw invalidOption(
-      `Expected an object { side, host, port, use }, got ${shown(input)} (rule ${number})`,
-      TypeError,
-    );
-  }
-  const at = <T>(key: string, check: () => T) => inContext(`rule ${number}, \`${key}\``, check);
-  for (const key of Object.keys(input)) at(key, () => checkKey(key));
-
-  const { side, host, port, use } = input as Partial<Record<keyof KeepAliveRule, unknown>>;
-  const hosts = at('host', () => several(host).map(checkHost));
+  const at = <T>(key: string, check: () => T) => inContext(`rule ${number}${key}`, check);
+  const rule = at('', () => readFields('an object { side, host, port, use }', input, ruleFields));
+  const { side, host, port, use } = rule;
+  const hosts = at(', `host`', () => several(host).map(checkHost));
   const names = new Set(hosts.filter(isName).map(plainName));
-  const settings = at('use', () => checkUse(use));
-  at('side', () => checkSide(side, names));
+  const settings = at(', `use`', () => use !== false && parseKeepAliveOptions(use as KeepAliveInput));
+  at(', `side`', () => checkSide(side, names));
   return {
-    rule: Object.freeze({ ...(input as KeepAliveRule) }),
+    rule: Object.freeze(rule as KeepAliveRule),
     names,
     addresses: addressList(hosts),
     hasHosts: hosts.length > 0,
-    ports: at('port', () => portRanges(port)),
+    ports: at(', `port`', () => portRanges(port)),
     settings,
   };
 }
 
-function checkKey(key: string): void {
-  if (ruleKeys.some((known) => known === key)) return;
-  throw invalidOption(
-    `Expected the keys ${ruleKeys.join(', ')}, got \`${key}\`${didYouMean(key, ruleKeys)}`,
-    TypeError,
-  );
-}
-
 function checkSide(side: unknown, names: ReadonlySet<string>): void {
   if (side !== undefined && side !== 'client' && side !== 'server') {
-    throw invalidOption(`Expected 'client' or 'server', got ${shown(side)}`, TypeError);
+    throw refusal("'client' or 'server'", side);
   }
   if (side === 'server' && names.size > 0) {
     throw invalidOption(
@@ -188,7 +124,7 @@ function portRanges(port: unknown): readonly PortRange[] {
 function several(value: unknown): readonly unknown[] {
   if (value === undefined) return [];
   if (!Array.isArray(value)) return [value];
-  // It would stand for all, where somebody's list has become empty.
+  // An empty list would match every host, which nobody means.
   if (value.length === 0) throw invalidOption('Expected one or several, got an empty array', RangeError);
   // A hole is a mistake, which map() would skip.
   return [...value];
@@ -196,26 +132,6 @@ function several(value: unknown): readonly unknown[] {
 
 function isPair(value: unknown): value is [unknown, unknown] {
   return Array.isArray(value) && value.length === 2 && !value.some(Array.isArray);
-}
-
-function isPort(value: unknown): value is number {
-  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 65_535;
-}
-
-function notAPort(value: unknown): Error {
-  const type = typeof value === 'number' ? RangeError : TypeError;
-  return invalidOption(`Expected a port from 1 to 65535, got ${shown(value)}`, type);
-}
-
-function isCidr(host: string): boolean {
-  const [address = '', prefix = '', ...rest] = host.split('/');
-  const bits = net.isIPv4(address) ? 32 : net.isIPv6(address) ? 128 : -1;
-  return rest.length === 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits;
-}
-
-/** Digits and dots alone are an address with a mistake in it. */
-function isName(host: string): boolean {
-  return /^[^\s/:;=,*[\]]+$/.test(host) && !/^[\d.]+$/.test(host);
 }
 
 function plainName(name: string): string {
@@ -241,5 +157,5 @@ function hasPeer({ names, addresses }: CompiledRule, host: string | undefined, a
 }
 
 function family(address: string): 'ipv4' | 'ipv6' {
-  return net.isIPv6(address) ? 'ipv6' : 'ipv4';
+  return address.includes(':') ? 'ipv6' : 'ipv4';
 }

@@ -1,7 +1,8 @@
 import { inContext, invalidOption } from '../options/errors.ts';
 import { type PresetName, presets } from '../options/presets.ts';
 import { didYouMean, listed, quoted } from '../options/show.ts';
-import { checkHost, checkPorts, type KeepAliveRule } from './rule.ts';
+import type { CompiledRule, Connection, KeepAliveRule } from './rule.ts';
+import { checkHost, checkPorts } from './target.ts';
 
 /** A piece of the text, and where it begins, counted from 1. */
 interface Piece {
@@ -110,4 +111,13 @@ function split(piece: Piece, separator: string): Piece[] {
 
 function orNothing(text: string): string {
   return text === '' ? 'nothing' : quoted(text);
+}
+
+/** A rule as `TCP_KEEPALIVE` writes it, for the eyes of people: `10.0.0.0/8:6379=database`. */
+export function ruleText({ rule, ports }: CompiledRule, side: Connection['side']): string {
+  const hosts = [rule.host ?? []].flat().map((host) => (host.includes(':') ? `[${host}]` : host));
+  const ranges = ports.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`));
+  const peer = [hosts.join(','), ranges.join(',')].filter((part) => part !== '').join(':');
+  const use = rule.use === false ? 'off' : typeof rule.use === 'string' ? rule.use : JSON.stringify(rule.use);
+  return `${side === 'server' ? 'listen:' : ''}${peer === '' ? '*' : peer}=${use}`;
 }

@@ -1,5 +1,6 @@
 import net from 'node:net';
 import {
+  installKeepAlive,
   keepAlive,
   keepAliveServer,
   planKeepAlive,
@@ -7,6 +8,9 @@ import {
   reviewKeepAlive,
   setKeepAlive,
 } from 'tcp-keepalive';
+import { heartbeat, heartbeatPg } from 'tcp-keepalive/heartbeat';
+import { keepAliveHttp } from 'tcp-keepalive/http';
+import { keepAliveUndici } from 'tcp-keepalive/undici';
 import { describe, expect, test } from 'vitest';
 import {
   aBoolean,
@@ -197,6 +201,23 @@ describe('every function that takes an object refuses what is none', () => {
     planKeepAlive: {
       what: 'a goal such as { detectWithin: 30000 }',
       call: (input) => planKeepAlive(input as never),
+    },
+    installKeepAlive: {
+      what: 'an object { side, host, port, use }',
+      call: (input) => installKeepAlive([input as never]),
+    },
+    heartbeat: {
+      what: 'an object { ping, every, timeout, onDead }',
+      call: (input) => heartbeat(input as never),
+    },
+    "a driver's heartbeat": {
+      what: 'an object such as { every: 25000, timeout: 10000 }',
+      call: (input) => heartbeatPg({ idleCount: 0, connect: () => Promise.reject() }, input as object),
+    },
+    'a driver module': { what: onError, call: (input) => keepAliveHttp(server, 'database', input as object) },
+    "a driver's configuration": {
+      what: 'the options of a dispatcher of undici',
+      call: (input) => keepAliveUndici(input as object, 'database'),
     },
   };
   const values = [

@@ -1,11 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
-import {
-  type Connection,
-  compileRules,
-  type KeepAliveRule,
-  matches,
-  ruleText,
-} from '../../src/rules/rule.ts';
+import { type Connection, compileRules, type KeepAliveRule, matches } from '../../src/rules/rule.ts';
 
 const outgoing = (address: string, port = 5432, host?: string): Connection => ({
   side: 'client',
@@ -82,7 +76,7 @@ describe('mistakes', () => {
     [[{ use: 'database' }, 7], 'Expected an object { side, host, port, use }, got `7` (number) (rule 2)'],
     [
       [{ prt: 1, use: false }],
-      'Expected the keys side, host, port, use, got `prt`; did you mean `port`? (rule 1, `prt`)',
+      'Expected `side`, `host`, `port`, `use`, got `prt`; did you mean `port`? (rule 1)',
     ],
     [[{ use: 'databse' }], 'did you mean `database`? (rule 1, `use`)'],
     [[{}], 'got undefined (rule 1, `use`)'],
@@ -92,7 +86,7 @@ describe('mistakes', () => {
     [[{ host: ['db', ,], use: false }], 'got undefined (rule 1, `host`)'],
     // biome-ignore lint/suspicious/noSparseArray: what is to be refused.
     [[{ port: [1, , 2], use: false }], 'got undefined (rule 1, `port`)'],
-    [[{ 'a\nb': 1, use: false }], 'got `a\\nb` (rule 1, `a\\nb`)'],
+    [[{ 'a\nb': 1, use: false }], 'got `a\\nb` (rule 1)'],
     [[{ use: { initialDelay: 60 } }], 'did you mean 60000? (rule 1, `use`)'],
     [[{ side: 'both', use: false }], "Expected 'client' or 'server', got `both` (string) (rule 1, `side`)"],
     [[{ side: 'server', host: 'db', use: false }], "beside 'server', got a name"],
@@ -105,14 +99,10 @@ describe('mistakes', () => {
     [[{ port: [], use: false }], 'got an empty array (rule 1, `port`)'],
     [[{ host: [], use: false }], 'got an empty array (rule 1, `host`)'],
     [[{ host: null, use: false }], 'got null (rule 1, `host`)'],
-    [[{ host: 7, use: false }], "Expected a host's name, its address or a CIDR block, got `7` (number)"],
-    [[{ host: '', use: false }], 'got `` (string)'],
-    [[{ host: '10.0.0.256', use: false }], 'got `10.0.0.256` (string)'],
-    [[{ host: '10.0.0.0/33', use: false }], 'got `10.0.0.0/33` (string)'],
-    [[{ host: 'fd00::/129', use: false }], 'got `fd00::/129` (string)'],
-    [[{ host: '10.0.0.0/8/8', use: false }], 'got `10.0.0.0/8/8` (string)'],
-    [[{ host: '*.internal', use: false }], 'got `*.internal` (string)'],
-    [[{ host: 'http://db', use: false }], 'got `http://db` (string)'],
+    [
+      [{ host: 7, use: false }],
+      "Expected a host's name, its address or a CIDR block such as 10.0.0.0/8, got `7` (number)",
+    ],
   ])('%o', (rules, message) => {
     let thrown: unknown;
     try {
@@ -125,15 +115,4 @@ describe('mistakes', () => {
       message: expect.stringContaining(message),
     });
   });
-});
-
-test.each<[KeepAliveRule, 'client' | 'server', string]>([
-  [{ use: 'loadBalancer' }, 'client', '*=loadBalancer'],
-  [{ port: 5432, use: 'database' }, 'client', '5432=database'],
-  [{ host: 'fd00::/8', port: [1, 2], use: false }, 'client', '[fd00::/8]:1-2=off'],
-  [{ side: 'server', port: 8080, use: { count: 3 } }, 'server', 'listen:8080={"count":3}'],
-  [{ host: ['a', 'b'], use: false }, 'client', 'a,b=off'],
-])('%o is shown on the %s side as %s', (rule, side, want) => {
-  const [compiled] = compileRules([rule]);
-  expect(compiled && ruleText(compiled, side)).toBe(want);
 });

@@ -2,6 +2,7 @@ import { describe, expect, it, test } from 'vitest';
 import schema from '../../schema/rules.schema.json' with { type: 'json' };
 import { optionNames, optionRanges } from '../../src/options/options.ts';
 import { presets } from '../../src/options/presets.ts';
+import { listed } from '../../src/options/show.ts';
 import { compileRules } from '../../src/rules/rule.ts';
 
 // The schema is for editors. What it says has to be what compileRules says.
@@ -11,10 +12,10 @@ describe('the schema of the rules', () => {
   it('has the same keys', () => {
     expect(Object.keys(options.properties)).toEqual(optionNames);
     for (const key of Object.keys(rule.properties)) {
-      expect(() => compileRules([{ use: false, [key]: Symbol() }])).toThrow(`rule 1, \`${key}\``);
+      expect(() => compileRules([{ use: false, [key]: Symbol() }])).toThrow(`(rule 1, \`${key}\`)`);
     }
     expect(() => compileRules([{ use: false, other: 1 }])).toThrow(
-      `Expected the keys ${Object.keys(rule.properties).join(', ')}`,
+      `Expected ${listed(Object.keys(rule.properties))}, got`,
     );
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
 import { compileRules, type KeepAliveRule } from '../../src/rules/rule.ts';
-import { parseRuleText } from '../../src/rules/text.ts';
+import { parseRuleText, ruleText } from '../../src/rules/text.ts';
 
 const parse = (text: string) => parseRuleText(text, 'TCP_KEEPALIVE');
 
@@ -80,4 +80,23 @@ describe('a mistake is told in one line that points at it', () => {
     expect(thrown?.message).toContain(message);
     expect(thrown?.message).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}]/u);
   });
+});
+
+test.each<[KeepAliveRule, 'client' | 'server', string]>([
+  [{ use: 'loadBalancer' }, 'client', '*=loadBalancer'],
+  [{ port: 5432, use: 'database' }, 'client', '5432=database'],
+  [{ host: 'fd00::/8', port: [1, 2], use: false }, 'client', '[fd00::/8]:1-2=off'],
+  [{ side: 'server', port: 8080, use: { count: 3 } }, 'server', 'listen:8080={"count":3}'],
+  [{ host: ['a', 'b'], use: false }, 'client', 'a,b=off'],
+])('%o is printed on the %s side as %s', (rule, side, want) => {
+  const [compiled] = compileRules([rule]);
+  expect(compiled && ruleText(compiled, side)).toBe(want);
+});
+
+test('a rule that was printed reads back as it was', () => {
+  const text = '10.0.0.0/8:5000-5999=database; [fd00::/8]:6379=fastFailover; db.internal=off; *=loadBalancer';
+  const printed = compileRules(parse(text)).map((rule) => ruleText(rule, 'client'));
+  expect(printed.join('; ')).toBe(text);
+  const [listen] = compileRules(parse('listen:8080=websocket'));
+  expect(listen && ruleText(listen, 'server')).toBe('listen:8080=websocket');
 });

@@ -7,15 +7,13 @@ export interface Thing {
   make(pool: Pool, reported: unknown[]): unknown;
 }
 
-/** A code like ours that hostile code throws, and that nobody can tell from ours. */
-export const FORGED = 'ERR_KEEPALIVE_FORGED';
-
 type Make = Thing['make'];
 
 // Hostile code throws these.
 const thrown: Record<string, () => unknown> = {
   'an error': () => new Error('hostile'),
-  'an error with a code of ours': () => Object.assign(new Error('hostile'), { code: FORGED }),
+  'an error with a code like ours': () =>
+    Object.assign(new Error('hostile'), { code: 'ERR_KEEPALIVE_FORGED' }),
   'an error with a code that is no text': () => Object.assign(new Error('hostile'), { code: 5 }),
   nothing: () => undefined,
   'a symbol': () => Symbol('hostile'),

@@ -1,0 +1,64 @@
+import { invalidOption } from '../options/errors.ts';
+import { refusal } from '../options/fields.ts';
+import type { PortRange } from './rule.ts';
+
+// Hosts and ports as rules name them. Without Node, so that a page in a browser can check them too.
+
+/**
+ * Checks a name, an address or a CIDR block.
+ *
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`
+ */
+export function checkHost(host: unknown): string {
+  const outOfRange = typeof host === 'string';
+  if (outOfRange && (isAddress(host) || isCidr(host) || isName(host))) return host;
+  throw refusal("a host's name, its address or a CIDR block such as 10.0.0.0/8", host, { outOfRange });
+}
+
+/**
+ * Checks a range of ports.
+ *
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`
+ */
+export function checkPorts(from: unknown, to: unknown): PortRange {
+  if (!isPort(from)) throw notAPort(from);
+  if (!isPort(to)) throw notAPort(to);
+  if (from <= to) return [from, to];
+  throw invalidOption(
+    `Expected the lower port of a range first, got ${from} and ${to}; did you mean [[${from}, ${from}], [${to}, ${to}]]?`,
+    RangeError,
+  );
+}
+
+/** Whether a host is a name. Digits and dots alone are an address with a mistake in it. */
+export function isName(host: string): boolean {
+  return /^[^\s/:;=,*[\]]+$/.test(host) && !/^[\d.]+$/.test(host);
+}
+
+function isPort(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 65_535;
+}
+
+function notAPort(value: unknown): Error {
+  return refusal('a port from 1 to 65535', value, { outOfRange: typeof value === 'number' });
+}
+
+function isCidr(host: string): boolean {
+  const [address = '', prefix = '', ...rest] = host.split('/');
+  const bits = isIPv4(address) ? 32 : isIPv6(address) ? 128 : -1;
+  return rest.length === 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits;
+}
+
+function isAddress(host: string): boolean {
+  return isIPv4(host) || isIPv6(host);
+}
+
+function isIPv4(host: string): boolean {
+  return /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/.test(host);
+}
+
+/** A link-local address may come with its interface: `fe80::1%eth0`. */
+function isIPv6(host: string): boolean {
+  const [, address] = /^([\da-f:.]+)(?:%[\da-z.:-]+)?$/i.exec(host) ?? [];
+  return address !== undefined && URL.canParse(`http://[${address}]`);
+}
