@@ -1,9 +1,10 @@
+import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
 import * as tcpKeepAlive from 'tcp-keepalive';
 import { expect, test } from 'vitest';
 import * as named from '#core';
 import * as source from '../src/core.ts';
-import { runFixture } from './helpers/run-fixture.ts';
 
 // package.json sends `#core` to `dist`. Were it not mapped to the source here, the tests of the
 // drivers would run whatever was built last.
@@ -14,7 +15,9 @@ test('what vitest runs takes `#core` from the source', () => {
 });
 
 test('what tsx runs takes `#core` from the source', async () => {
-  expect(await runFixture('core-resolved.ts')).toBe(true);
+  const arguments_ = ['--import', 'tsx', 'test/fixtures/core-resolved.ts'];
+  const { stdout } = await promisify(execFile)(process.execPath, arguments_);
+  expect(JSON.parse(stdout)).toBe(true);
 });
 
 const entries = ['index.ts', ...readdirSync('src/drivers').map((file) => `drivers/${file}`)];

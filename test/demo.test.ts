@@ -8,18 +8,16 @@ import { expect, it, type TestContext, vi } from 'vitest';
 import { openScreen } from '../examples/demo/screen.ts';
 import { type DetectionWindow, predictDetection } from '../src/predict/predict.ts';
 import { describeWhereInstalled } from './helpers/describe-with-server.ts';
+import { PATIENCE } from './helpers/patience.ts';
 import { postgres } from './helpers/start-postgres.ts';
 
 /** What is rounded away in `11.2 s`, in milliseconds. */
 const ROUNDING = 50;
 
-/** How long PostgreSQL may take to start on a machine that is busy, in milliseconds. */
-const PATIENCE = 20_000;
-
 describeWhereInstalled('npm run demo', postgres, () => {
-  it.concurrent('shows that ours alone notices, when it was predicted', {
-    timeout: 60_000, // It takes 25 s, but PostgreSQL may have to wait for a processor to start.
-  }, async ({ onTestFinished }) => {
+  it.concurrent('shows that ours alone notices, when it was predicted', { timeout: 2 * PATIENCE }, async ({
+    onTestFinished,
+  }) => {
     const demo = startDemo(onTestFinished);
     await once(demo.process, 'close');
     expect(demo.output()).toMatch(/^ {2}pg as it comes +never +\d+ min$/m);

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { describeWhereInstalled, describeWithServer } from './helpers/describe-with-server.ts';
 import { startKafkaStub } from './helpers/kafka-stub.ts';
+import { PATIENCE } from './helpers/patience.ts';
 import { startRabbitmqStub } from './helpers/rabbitmq-stub.ts';
 import type { RunningServer, TestServer } from './helpers/server-process.ts';
 import { startSqlServerStub } from './helpers/sql-server-stub.ts';
@@ -107,7 +108,7 @@ async function run(name: string): Promise<void> {
   await main();
   expect(printed).toHaveBeenCalled();
   expect(complained).not.toHaveBeenCalled();
-  await vi.waitFor(() => expect(openSockets()).toBeLessThanOrEqual(before), { timeout: 5_000 });
+  await vi.waitFor(() => expect(openSockets()).toBeLessThanOrEqual(before), { timeout: PATIENCE });
 }
 
 /** Sockets and listeners that would keep the process. */

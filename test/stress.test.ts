@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { PATIENCE } from './helpers/patience.ts';
 import { postgres } from './helpers/start-postgres.ts';
 import { descriptorReuse } from './stress/descriptor-reuse.ts';
 import { faults } from './stress/faults.ts';
@@ -9,7 +10,7 @@ import { randomInput } from './stress/random-input.ts';
 import { threadsAndProcesses } from './stress/threads-and-processes.ts';
 
 // Each is a script that can be run alone, at length: `npx tsx test/stress/<name>.ts --full`.
-describe.runIf(process.platform === 'linux')('hard use', { timeout: 60_000 }, () => {
+describe.runIf(process.platform === 'linux')('hard use', () => {
   test.concurrent('a thousand held sockets are all noticed in time', async () => {
     expect(await script('many-sockets.ts')).toContain('noticed: 1000');
   });
@@ -42,7 +43,7 @@ async function script(name: string): Promise<string> {
   const project = fileURLToPath(new URL('..', import.meta.url));
   const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', `test/stress/${name}`], {
     cwd: project,
-    timeout: 50_000,
+    timeout: PATIENCE,
   });
   return stdout;
 }

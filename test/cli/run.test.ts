@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it, test } from 'vitest';
 import { bundleFile } from '../helpers/bundle.ts';
 import { expectRefused } from '../helpers/command-line.ts';
+import { PATIENCE } from '../helpers/patience.ts';
 import { hasPseudoTerminals, inPseudoTerminal } from '../helpers/pseudo-terminal.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -47,7 +48,7 @@ async function typedAndSent(signal: NodeJS.Signals, ...args: string[]): Promise<
   const child = spawn(process.execPath, [join(directory, 'dist/cli.mjs'), 'run', ...args], {
     env: { PATH: process.env.PATH ?? '', NODE_OPTIONS: '--no-deprecation', TCP_KEEPALIVE_DEBUG: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 20_000,
+    timeout: PATIENCE,
   });
   let out = '';
   let err = '';

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
+import { PATIENCE } from './patience.ts';
 
 export interface Bundle {
   /** The package as one ESM file: its URL. */
@@ -56,7 +57,7 @@ export async function bundle({ koffi }: { koffi: boolean | 'koffi' }): Promise<B
     async run(program, flags = []) {
       const file = path.join(directory, `program-${++programs}.mjs`);
       writeFileSync(file, prologue + program);
-      const { stdout } = await promisify(execFile)(process.execPath, [...flags, file], { timeout: 20_000 });
+      const { stdout } = await promisify(execFile)(process.execPath, [...flags, file], { timeout: PATIENCE });
       return JSON.parse(stdout);
     },
     remove: () => rmSync(directory, { recursive: true, force: true }),

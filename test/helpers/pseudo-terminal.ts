@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { onTestFinished, vi } from 'vitest';
+import { PATIENCE } from './patience.ts';
 
 /** Whether there is a `script` that can run a program in a terminal: that of util-linux. */
 export const hasPseudoTerminals: boolean = String(
@@ -26,7 +27,7 @@ export function inPseudoTerminal(command: readonly string[], env: NodeJS.Process
     out += chunk;
   });
   return {
-    shows: (text) => vi.waitUntil(() => out.includes(text), { timeout: 20_000 }).then(() => {}),
+    shows: (text) => vi.waitUntil(() => out.includes(text), { timeout: PATIENCE }).then(() => {}),
     type: (keys) => void child.stdin.write(keys),
     ended: once(child, 'close').then(([code]) => ({ code, out })),
   };

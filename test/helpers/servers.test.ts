@@ -10,6 +10,8 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type DeafProxy, deafProxy } from './deaf-proxy.ts';
 import { describeWithServer } from './describe-with-server.ts';
+import { PATIENCE } from './patience.ts';
+import { fixtureArguments } from './run-fixture.ts';
 import type { RunningServer } from './server-process.ts';
 import { mariadb } from './start-mariadb.ts';
 import { packagedPostgres, postgres, startPostgres } from './start-postgres.ts';
@@ -43,7 +45,7 @@ describeWithServer('startPostgres', postgres, (server) => {
     const { child, server } = await startInChild();
     await expect(queryPostgres(server, 'plain')).resolves.toBeDefined();
     child.kill('SIGKILL');
-    await vi.waitFor(() => expect(existsSync(server.socketPath)).toBe(false), 10_000);
+    await vi.waitFor(() => expect(existsSync(server.socketPath)).toBe(false), PATIENCE);
     await expect(queryPostgres(server, 'plain')).rejects.toThrow('ECONNREFUSED');
   });
 });
@@ -98,12 +100,12 @@ describe('deafProxy', () => {
     proxy.comeBack();
     // The kernel sends both again by itself, after at most a second.
     await Promise.all([
-      vi.waitFor(() => expect(String(news.mock.calls)).toBe('meanwhile'), 5_000),
+      vi.waitFor(() => expect(String(news.mock.calls)).toBe('meanwhile'), PATIENCE),
       once(late, 'connect'),
     ]);
     client.destroy();
     late.destroy();
-    await vi.waitFor(() => expect(proxy.connections.size).toBe(0), { timeout: 5_000 });
+    await vi.waitFor(() => expect(proxy.connections.size).toBe(0), { timeout: PATIENCE });
   });
 });
 
@@ -124,13 +126,7 @@ async function queryPostgres(server: RunningServer, route: (typeof routes)[numbe
 
 /** Starts PostgreSQL in a process of its own. */
 async function startInChild(): Promise<{ child: ReturnType<typeof spawn>; server: RunningServer }> {
-  const script = `
-    import { startPostgres } from './test/helpers/start-postgres.ts';
-    console.log(JSON.stringify(await startPostgres()));
-  `;
-  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', script], {
-    cwd: new URL('../..', import.meta.url),
-    env: { ...process.env, TSX_DISABLE_CACHE: '1' },
+  const child = spawn(process.execPath, await fixtureArguments('postgres.ts'), {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const [line] = await once(createInterface(child.stdout), 'line');

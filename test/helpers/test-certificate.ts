@@ -1,7 +1,22 @@
-import { readFileSync } from 'node:fs';
-
 /** A self-signed certificate for `localhost`, `127.0.0.1` and `::1`, valid until 2120: trust it as `ca`. */
-export const certificate: string = readFileSync(new URL('./tls/cert.pem', import.meta.url), 'utf8');
+export const certificate = `\
+-----BEGIN CERTIFICATE-----
+MIIBeTCCAR+gAwIBAgIBATAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAlsb2NhbGhv
+c3QwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMBQxEjAQBgNVBAMM
+CWxvY2FsaG9zdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABCMkZeciqrvYKJXf
+yN0IidlGv5RHaM+P3Jd3OYV5bZjkZGMDtijPvPrMYretdIOOTfotBZWITkFUtvXa
+f1arx6WjYDBeMA8GA1UdEwEB/wQFMAMBAf8wLAYDVR0RBCUwI4IJbG9jYWxob3N0
+hwR/AAABhxAAAAAAAAAAAAAAAAAAAAABMB0GA1UdDgQWBBS9AN3m/t1wchqqDbZq
+iQtZBKsooTAKBggqhkjOPQQDAgNIADBFAiEAqyLxcPrMZWwbHQDrTZUMMXf1JIBP
+fqSByPgSUS7WG3UCIHeuuPC3LZyJNZ9UykDqecD0soKl3jJY2uU1fHuo/B2q
+-----END CERTIFICATE-----
+`;
 
 /** Its key. It protects nothing: whoever has the tests has it. */
-export const certificateKey: string = readFileSync(new URL('./tls/key.pem', import.meta.url), 'utf8');
+export const certificateKey = `\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgu7d2YtceNUjxsJ/H
+G2LuAybE1oMCNuATcbvzmP95ACGhRANCAAQjJGXnIqq72CiV38jdCInZRr+UR2jP
+j9yXdzmFeW2Y5GRjA7Yoz7z6zGK3rXSDjk36LQWViE5BVLb12n9Wq8el
+-----END PRIVATE KEY-----
+`;

@@ -61,7 +61,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
         'echo 86400 > /proc/sys/net/ipv4/tcp_keepalive_time; echo 200 > /proc/sys/net/ipv4/tcp_keepalive_probes; exec "$@"';
       const { stdout } = await promisify(execFile)('unshare', [
         ...['-Urn', 'sh', '-c', script, 'sh', process.execPath],
-        ...fixtureArguments('wide-defaults.ts'),
+        ...(await fixtureArguments('wide-defaults.ts')),
       ]);
       const defaults = {
         enable: false,

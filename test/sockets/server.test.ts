@@ -268,7 +268,7 @@ async function optionCalls(
   const directory = mkdtempSync(path.join(tmpdir(), 'keepalive-'));
   onTestFinished(() => rmSync(directory, { recursive: true }));
   const trace = path.join(directory, 'trace');
-  const service = [process.execPath, ...fixtureArguments('server-connections.ts', options)];
+  const service = [process.execPath, ...(await fixtureArguments('server-connections.ts', options))];
   await promisify(execFile)('strace', [
     ...['-f', '-qq', '-o', trace, '-e', 'trace=setsockopt,getsockopt,kill', '-e', 'signal=none'],
     ...service,

@@ -8,6 +8,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { presets } from 'tcp-keepalive';
 import { type Bundle, bundle } from '../helpers/bundle.ts';
+import { PATIENCE } from '../helpers/patience.ts';
 import { withoutFfi } from '../helpers/without-ffi.ts';
 import { whenAlone } from './alone.ts';
 
@@ -95,7 +96,7 @@ function check({ name, code, ofConnection = false, says }: Fault, told: Told): s
 
 async function run(command: readonly string[], port: string): Promise<Told> {
   const [program = '', ...args] = command;
-  const { stdout } = await promisify(execFile)(program, [...args, port], { timeout: 30_000 });
+  const { stdout } = await promisify(execFile)(program, [...args, port], { timeout: PATIENCE });
   return JSON.parse(stdout) as Told;
 }
 

@@ -4,9 +4,9 @@ import { readdirSync } from 'node:fs';
 import type net from 'node:net';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import pg from 'pg';
-import { getTcpInfo } from 'tcp-keepalive';
 import { keepAlivePg } from 'tcp-keepalive/pg';
 import { type DeafProxy, deafProxy } from '../helpers/deaf-proxy.ts';
+import { acknowledged } from '../helpers/detection.ts';
 import { startPostgres } from '../helpers/start-postgres.ts';
 import { whenAlone } from './alone.ts';
 import { heapInUse } from './collect.ts';
@@ -131,11 +131,6 @@ async function churn(pool: pg.Pool, totals: { queries: number }): Promise<void> 
     }
   };
   await Promise.all(Array.from({ length: 2 * POOL }, (_, at) => user(at % 2 === 0)));
-}
-
-/** The deaf end would send again what was not acknowledged, and be heard. */
-async function acknowledged(sockets: Iterable<net.Socket>): Promise<void> {
-  for (const socket of sockets) while (getTcpInfo(socket).unacked > 0) await setImmediate();
 }
 
 /** What there is when the pool is full and idle. */

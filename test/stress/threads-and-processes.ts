@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { bundle } from '../helpers/bundle.ts';
+import { PATIENCE } from '../helpers/patience.ts';
 import { whenAlone } from './alone.ts';
 
 // Worker threads and processes that set options at the same time, and processes that end in every way
@@ -20,9 +21,6 @@ interface Ending {
   /** What it must have written. */
   readonly out: string;
 }
-
-/** Long enough for a process that starts on a busy machine; one that hangs is ended, and fails. */
-const PATIENCE = 30_000;
 
 export async function threadsAndProcesses(full: boolean): Promise<Record<string, string>> {
   const built = await bundle({ koffi: true });
@@ -54,6 +52,7 @@ export async function threadsAndProcesses(full: boolean): Promise<Record<string,
 
 async function ends({ name, code, signal, out }: Ending, args: readonly string[]): Promise<string> {
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  // One that hangs is ended, and fails.
   const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
   let written = '';
   let complaints = '';
