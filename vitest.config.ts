@@ -3,15 +3,18 @@ import type { ViteUserConfig } from 'vitest/config';
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
+const isCi = process.env.CI === 'true';
+
 const config: ViteUserConfig = {
   test: {
     include: ['test/**/*.test.ts'],
     // Most tests wait for kernel timers, not for a processor.
     maxWorkers: 8,
     // A test of kernel timers may be upset by what else a shared machine does.
-    retry: process.env.CI === 'true' ? 1 : 0,
-    // For a machine that is busy with 20 times as much as it has processors. Nothing takes a tenth otherwise.
-    testTimeout: 120_000,
+    retry: isCi ? 1 : 0,
+    reporters: isCi ? ['default', 'github-actions', './test/helpers/retried-reporter.ts'] : ['default'],
+    // For a machine that is busy with 20 times as much as it has processors. Otherwise no test takes 30 s.
+    testTimeout: 180_000,
     hookTimeout: 180_000,
   },
   resolve: {

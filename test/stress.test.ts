@@ -10,7 +10,7 @@ import { randomInput } from './stress/random-input.ts';
 import { threadsAndProcesses } from './stress/threads-and-processes.ts';
 
 // Each is a script that can be run alone, at length: `npx tsx test/stress/<name>.ts --full`.
-describe.runIf(process.platform === 'linux')('hard use', () => {
+describe.runIf(process.platform === 'linux')('hard use', { timeout: 3 * PATIENCE }, () => {
   test.concurrent('a thousand held sockets are all noticed in time', async () => {
     expect(await script('many-sockets.ts')).toContain('noticed: 1000');
   });
@@ -43,7 +43,7 @@ async function script(name: string): Promise<string> {
   const project = fileURLToPath(new URL('..', import.meta.url));
   const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', `test/stress/${name}`], {
     cwd: project,
-    timeout: PATIENCE,
+    timeout: 2 * PATIENCE,
   });
   return stdout;
 }

@@ -7,6 +7,7 @@ import pg from 'pg';
 import { keepAlivePg } from 'tcp-keepalive/pg';
 import { type DeafProxy, deafProxy } from '../helpers/deaf-proxy.ts';
 import { acknowledged } from '../helpers/detection.ts';
+import { PATIENCE } from '../helpers/patience.ts';
 import { startPostgres } from '../helpers/start-postgres.ts';
 import { whenAlone } from './alone.ts';
 import { heapInUse } from './collect.ts';
@@ -18,9 +19,6 @@ import { heapInUse } from './collect.ts';
 //     npx tsx test/stress/soak.ts [--full]
 
 const quick = { initialDelay: 1_000, interval: 1_000, count: 1, userTimeout: 'auto' } as const;
-
-/** Longer than it takes to notice, as predicted for these options. */
-const NOTICED_WITHIN = 4_000;
 
 const POOL = 8;
 
@@ -66,7 +64,7 @@ export async function soak(milliseconds: number): Promise<object> {
     password: server.password,
     database: server.database,
     max: POOL,
-    connectionTimeoutMillis: 2_000,
+    connectionTimeoutMillis: PATIENCE,
     idleTimeoutMillis: 0,
   });
   const totals = { rounds: 0, queries: 0, lostIdle: 0 };
@@ -106,10 +104,10 @@ async function round(
   busy.on('error', () => {});
   await acknowledged(proxy.connections);
   proxy.vanish();
-  const since = performance.now();
+  const until = performance.now() + PATIENCE;
   await assert.rejects(busy.query('SELECT 1'));
   busy.release(true);
-  while (pool.totalCount > 0 && performance.now() - since < NOTICED_WITHIN) await setTimeout(10);
+  while (pool.totalCount > 0 && performance.now() < until) await setTimeout(10);
   assert.equal(pool.totalCount, 0, 'every connection to the vanished peer is given up');
   proxy.comeBack();
   // Its own ends of what was given up are none of ours.
