@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 
@@ -83,4 +83,10 @@ test('every module of src/drivers has its entry', () => {
   const entries = Object.keys(manifest.exports);
   for (const file of readdirSync('src/drivers').filter((name) => name !== 'kit.ts'))
     expect(entries).toContain(`./${file.replace('.ts', '')}`);
+});
+
+test('CONTRIBUTING.md names only what is there', () => {
+  const text = readFileSync('CONTRIBUTING.md', 'utf8');
+  const paths = [...text.matchAll(/`((?:\.?[\w-]+\/)+[\w.-]*)`/g)].map(([, path = '']) => path);
+  expect(paths.filter((path) => !existsSync(path))).toEqual([]);
 });
