@@ -1,27 +1,24 @@
 /**
  * The runtime matrix: the packed package, installed into an empty project, on every supported Node line
- * and on Bun. Prints a table and fails if any cell does.
+ * and on Bun; installed with each package manager; and bundled with each bundler. Prints tables and fails if any
+ * cell does.
  *
  * `npm run test:runtimes` runs the whole test suite too. After `--`:
  * - `--smoke` leaves that row out;
  * - `--suite-report FILE` takes the cell of the running Node from vitest's JSON report of a run on it;
  * - `--package FILE` takes a tarball of the package instead of building one.
  */
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, styleText } from 'node:util';
 import { build } from 'esbuild';
+import { tryBundles } from './bundles.ts';
+import { type Cell, execute } from './execute.ts';
+import { tryInstalls } from './installs.ts';
 import { type PackedProject, packedProject } from './packed-project.ts';
 import { type Runtime, supportedRuntimes } from './runtimes.ts';
-
-interface Cell {
-  /** `undefined` where the row does not apply to the runtime. */
-  passed: boolean | undefined;
-  output: string;
-}
 
 interface Row {
   name: string;
@@ -62,7 +59,7 @@ function rows(project: PackedProject, suite: Row | undefined): Row[] {
         permission(node, false),
       ),
     ),
-    smoke('--omit=optional --ignore-scripts', 'cjs.cjs', 'fallback', withoutKoffi, withoutFfi),
+    smoke('--omit=optional', 'cjs.cjs', 'fallback', withoutKoffi, withoutFfi),
   ];
 }
 
@@ -116,7 +113,7 @@ async function bundle(directory: string): Promise<void> {
       bundle: true,
       platform: 'node',
       format,
-      external: ['koffi', './suite.cjs'],
+      external: ['./suite.cjs'],
       outfile: join('smoke', name),
       logLevel: 'error',
     });
@@ -155,21 +152,6 @@ async function checkTypes(directory: string): Promise<boolean> {
   return allPassed;
 }
 
-/** Runs a command to its end, or for ten minutes. */
-function execute([command = '', ...args]: string[], cwd: string): Promise<Cell> {
-  return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], timeout: 600_000 });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (chunk) => {
-        output += chunk;
-      });
-    }
-    child.on('error', (error) => resolve({ passed: false, output: error.message }));
-    child.on('close', (code) => resolve({ passed: code === 0, output }));
-  });
-}
-
 function mark(passed: boolean | undefined): string {
   if (passed === undefined) return '-  ';
   return passed ? styleText('green', 'yes') : styleText('red', 'NO ');
@@ -201,9 +183,22 @@ try {
     }
     table.push(`${row.name.padEnd(36)} ${marks.join('  ')}`);
   }
+  const installs = await tryInstalls(scratch, project.tarball, runtimes);
+  const bundles = await tryBundles(project.directory, scratch, runtimes);
   const typesPassed = await checkTypes(project.directory);
   console.log(`\n${' '.repeat(36)} ${runtimes.map(({ name }) => name).join('  ')}`);
   console.log(table.join('\n'));
+  for (const [title, column] of [
+    [`installed with, and tried on ${runtimes[0]?.name}`, installs],
+    [`bundled with, copied elsewhere, and run on ${runtimes[0]?.name}`, bundles],
+  ] as const) {
+    console.log(`\n${title}`);
+    for (const [name, { passed, output }] of column) {
+      console.log(`${name.padEnd(36)} ${mark(passed)}`);
+      cells++;
+      if (passed !== true) failures.push(`--- ${title}: ${name}\n${output}`);
+    }
+  }
   for (const failure of failures) console.log(failure);
   console.log(`\n${cells - failures.length} of ${cells} cells passed`);
   if (failures.length > 0 || !typesPassed) process.exitCode = 1;

@@ -7,14 +7,17 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Empty projects into which the packed tarball was installed, as a user would. */
 export interface PackedProject {
+  /** The package's file. */
+  tarball: string;
   directory: string;
-  /** Installed with `--omit=optional`, which leaves koffi without its binary. */
+  /** Installed with `--omit=optional`, which leaves koffi out. */
   withoutKoffi: string;
 }
 
 /** Installs a tarball of the package below `directory`, or builds and packs one if none is given. */
 export function packedProject(directory: string, tarball: string = packed(directory)): PackedProject {
   return {
+    tarball,
     directory: installed(tarball, join(directory, 'project')),
     withoutKoffi: installed(tarball, join(directory, 'without-koffi'), '--omit=optional'),
   };
@@ -26,14 +29,11 @@ function packed(directory: string): string {
   return join(directory, archive);
 }
 
-/**
- * A new project with the package and the programs that try it. Install scripts are not run: users need
- * none, and koffi's own would build the binary that `--omit=optional` left out, where there is a compiler.
- */
+/** A new project with the package and the programs that try it. */
 function installed(tarball: string, project: string, ...flags: string[]): string {
   mkdirSync(project);
   writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'empty-project', private: true }));
-  npm(['install', '--ignore-scripts', '--no-audit', '--no-fund', ...flags, tarball], project);
+  npm(['install', '--no-audit', '--no-fund', ...flags, tarball], project);
   for (const folder of ['smoke', 'consumers']) {
     cpSync(fileURLToPath(new URL(folder, import.meta.url)), join(project, folder), { recursive: true });
   }

@@ -1,0 +1,82 @@
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Cell, execute } from './execute.ts';
+import type { Runtime } from './runtimes.ts';
+
+/** A package manager with which the tarball is installed into an empty project. */
+interface PackageManager {
+  readonly name: string;
+  /** The command that installs a package, given its file. */
+  install(runtimes: readonly Runtime[], file: string): string[];
+  /** Files that the project has before. */
+  readonly files?: Readonly<Record<string, string>>;
+  /** What starts a program in the project, if it is not Node alone. */
+  readonly start?: readonly string[];
+}
+
+const node = process.execPath;
+const bin = (path: string) => fileURLToPath(new URL(`node_modules/${path}`, import.meta.url));
+const commandOf = (runtimes: readonly Runtime[], kind: Runtime['kind'], major: number) =>
+  runtimes.find((runtime) => runtime.kind === kind && runtime.major >= major)?.command ?? node;
+
+const yarn4 = [node, bin('yarn-4/bin/yarn.js')];
+const yarn4With = (linker: string) => ({
+  'yarn.lock': '',
+  '.yarnrc.yml': `nodeLinker: ${linker}\nenableTelemetry: false\nenableGlobalCache: false\n`,
+});
+const quietly = ['--no-audit', '--no-fund'];
+
+const packageManagers: readonly PackageManager[] = [
+  {
+    name: 'npm 10',
+    install: (_, file) => [node, bin('npm-10/bin/npm-cli.js'), 'install', ...quietly, file],
+  },
+  {
+    name: 'npm 11',
+    install: (_, file) => [node, bin('npm-11/bin/npm-cli.js'), 'install', ...quietly, file],
+  },
+  { name: 'pnpm 10', install: (_, file) => [node, bin('pnpm-10/bin/pnpm.cjs'), 'add', file] },
+  {
+    name: 'pnpm 11, which needs Node 22',
+    install: (runtimes, file) => [commandOf(runtimes, 'node', 22), bin('pnpm-11/bin/pnpm.cjs'), 'add', file],
+  },
+  { name: 'Yarn 1', install: (_, file) => [node, bin('yarn-1/bin/yarn.js'), 'add', `file:${file}`] },
+  {
+    name: 'Yarn 4, node_modules',
+    files: yarn4With('node-modules'),
+    install: (_, file) => [...yarn4, 'add', `tcp-keepalive@file:${file}`],
+  },
+  {
+    name: 'Yarn 4, PnP',
+    files: yarn4With('pnp'),
+    install: (_, file) => [...yarn4, 'add', `tcp-keepalive@file:${file}`],
+    start: [...yarn4, 'node'],
+  },
+  { name: 'Bun', install: (runtimes, file) => [commandOf(runtimes, 'bun', 1), 'add', file] },
+];
+
+/** Installs the package with each package manager, as a user would, and tries it there on this Node. */
+export async function tryInstalls(
+  scratch: string,
+  tarball: string,
+  runtimes: readonly Runtime[],
+): Promise<ReadonlyMap<string, Cell>> {
+  const cells = new Map<string, Cell>();
+  for (const [number, manager] of packageManagers.entries()) {
+    const project = join(scratch, `install-${number}`);
+    mkdirSync(project);
+    const files = { 'package.json': '{ "name": "empty-project", "private": true }', ...manager.files };
+    for (const [file, text] of Object.entries(files)) writeFileSync(join(project, file), text);
+    cpSync(fileURLToPath(new URL('application', import.meta.url)), project, { recursive: true });
+    const command = manager.install(runtimes, tarball);
+    // Package managers start Node again by its name.
+    const path = [dirname(command[0] ?? node), process.env.PATH].join(delimiter);
+    const installed = await execute(command, project, { PATH: path });
+    const cell = installed.passed
+      ? await execute([...(manager.start ?? [node]), 'entry.cjs', 'full'], project)
+      : installed;
+    cells.set(manager.name, cell);
+  }
+  return cells;
+}
