@@ -28,7 +28,6 @@ async function pureFunctions(folder: string): Promise<Row[]> {
   const url = pathToFileURL(bundled('../src/predict/index.ts', folder)).href;
   const { predictDetection, planKeepAlive } = (await import(url)) as typeof import('../src/predict/index.ts');
   const most = { initialDelay: 1_000, interval: 1_000, count: 127, userTimeout: 2_147_483_647 };
-  const slowest = { rto: 1, tcpRetries2: 255, tcpSynRetries: 127 };
   const predicting = (what: string, task: () => unknown) =>
     atMost(`predictDetection, ${what}`, nanoseconds(task, 1_000), PREDICT_LIMIT_NS, microseconds);
   const planning = (what: string, task: () => unknown) =>
@@ -37,7 +36,6 @@ async function pureFunctions(folder: string): Promise<Row[]> {
     predicting('a preset', () => predictDetection('database')),
     predicting('a preset, hz: 250', () => predictDetection('database', { hz: 250 })),
     predicting('as much as it can be asked', () => predictDetection(most)),
-    predicting('the same, of the slowest system', () => predictDetection(most, slowest)),
     ...[4_600, 30_000, 600_000, 86_400_000].map((detectWithin) =>
       planning(`within ${detectWithin} ms`, () => planKeepAlive({ detectWithin })),
     ),

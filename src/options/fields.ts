@@ -4,10 +4,10 @@ import { didYouMean, isPlain, listed, quoted, shown } from './show.ts';
 /** Checks the value of one field: gives what is to be used, or refuses it by the field's name. */
 export type Field<T> = (value: unknown, name: string) => T;
 
-/** What each field of a caller's object may be. No other field is known. */
+/** A check for each field that a caller's object may have. */
 export type FieldTable<T> = { readonly [name in keyof T]-?: Field<T[name]> };
 
-/** What a number may be. Times may be fractions, all else is whole. */
+/** The numbers that a field takes. Times may be fractions, all else is whole. */
 export interface Range {
   readonly min: number;
   readonly max: number;

@@ -4,8 +4,8 @@ import type { PresetName } from './presets.ts';
 export type { OptionName };
 
 /**
- * What a caller may ask of a connection, in Node's own words. A field left out, or `undefined`, is
- * left as it is in the kernel.
+ * The options that a caller may ask of a connection, in Node's own words. A field that is left out, or
+ * `undefined`, stays as it is in the kernel.
  */
 export interface KeepAliveOptions {
   /**
@@ -52,8 +52,8 @@ export interface KeepAliveOptions {
    * 1 000 to 2 147 483 647, or 0 for the system's own (about 15 minutes on Linux). It also drops a
    * peer that lives but has not read for that long.
    *
-   * `'auto'` stands for `initialDelay + interval * count - min(interval / 2, 500)`, just under the
-   * time after which `count` probes are unanswered, and needs the other three.
+   * `'auto'` stands for `initialDelay + interval * count - 500`, just under the time after which
+   * `count` probes are unanswered, and needs the other three.
    *
    * Sets `TCP_USER_TIMEOUT` on Linux, `TCP_RXT_CONNDROPTIME` on macOS and `TCP_MAXUNACKTIME` on
    * FreeBSD 14, the last two in seconds, rounded up. Other systems have no such option, and Node
@@ -77,7 +77,7 @@ export interface KeepAliveSettings {
   readonly userTimeout?: number;
 }
 
-/** What each option accepts, in the order in which people write them. */
+/** The values that each option accepts, in the order in which people write them. */
 export const optionRanges: {
   readonly [name in Exclude<OptionName, 'enable'>]: {
     readonly min: number;

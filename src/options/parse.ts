@@ -35,7 +35,7 @@ const checkedObjects = new WeakMap<object, KeepAliveSettings>();
 
 /**
  * The one door for options: checks them, rounds times up to what kernels count in, works `'auto'`
- * out, and turns `enable` on where a timer is given.
+ * out, and turns `enable` on if a timer is given.
  *
  * The result is frozen; a preset's name or a frozen plain object gives the same result every time.
  *
@@ -104,7 +104,7 @@ function aUserTimeout(): Field<number | 'auto'> {
     (value) => value === 0 || (value >= min && value <= max),
     secondsHint,
   );
-  // Not -0, which is no time for JSON.
+  // -0 becomes 0.
   return (value, name) => (value === 'auto' ? value : Math.ceil(milliseconds(value, name)) || 0);
 }
 
@@ -125,7 +125,7 @@ function autoUserTimeout(
       TypeError,
     );
   }
-  const userTimeout = initialDelay + interval * count - Math.min(interval / 2, 500);
+  const userTimeout = initialDelay + interval * count - 500;
   const { max } = optionRanges.userTimeout;
   if (userTimeout > max) {
     throw invalidOption(

@@ -8,7 +8,7 @@ export function shown(value: unknown): string {
   return `${quoted(String(value))} (${typeof value})`;
 }
 
-/** What came instead of an object of a certain kind. */
+/** A value as a message shows it that came instead of an object of a certain kind. */
 export function shownInstead(value: unknown): string {
   const text = shown(value);
   return text === 'an object' ? 'another object' : text;

@@ -19,7 +19,7 @@ export interface Timers {
   readonly userTimeout: number;
 }
 
-/** What was asked for, and the system's values for what was not. */
+/** The options that were asked for, and the system's values for the others. */
 export function timersOf(settings: KeepAliveSettings, system: SystemSettings): Timers {
   return {
     enable: settings.enable ?? false,
@@ -32,7 +32,7 @@ export function timersOf(settings: KeepAliveSettings, system: SystemSettings): T
 
 /**
  * When tick 0 comes at the latest. After a probe the timer waits for `interval`, also when the probe
- * is answered: where that is longer than `idle`, the peer vanishes in the middle of such a wait.
+ * is answered: if that is longer than `idle`, the peer vanishes in the middle of such a wait.
  */
 function latestFirstTick({ idle, interval }: Timers, hz: number): number {
   const longer = Math.max(idle, interval);

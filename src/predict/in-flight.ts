@@ -2,7 +2,7 @@ import type { SystemSettings } from './system.ts';
 import { covering, type DetectionWindow, lateness, NEVER, ratesOf } from './window.ts';
 
 // Data in flight, a full window, a SYN. These have a retransmission timer, which waits longer each
-// time and is cut short at the user timeout. Where there is none, a length of time that is worked
+// time and is cut short at the user timeout. If there is none, a length of time that is worked
 // out from the number of retries takes its place, and cuts nothing short.
 
 /** The kernel's TCP_RTO_MIN and TCP_RTO_MAX, and the RTO of a first SYN, TCP_TIMEOUT_INIT. */
@@ -10,7 +10,7 @@ const RTO_MIN = 200;
 const RTO_MAX = 120_000;
 const RTO_OF_SYN = 1_000;
 
-/** What distributions build their kernels with. An RTO that is not known is the least and one such tick. */
+/** The usual tick rate. An RTO that is not known is taken for the least and one such tick. */
 const COMMON_HZ = 250;
 
 /** `net.ipv4.tcp_syn_linear_timeouts`: SYNs that are repeated without backing off, since Linux 6.5. */
@@ -30,7 +30,7 @@ export function dataInFlight(
   for (const hz of ratesOf(system)) {
     const latest = latestExpiry(schedule, hz);
     const lateRto = rto + lateness(rto, hz);
-    // The clock of the retries starts with the first of them: one RTO after the write, and where
+    // The clock of the retries starts with the first of them: one RTO after the write, and if
     // the kernel tries a tail loss probe before, as it does for a lone segment, up to one more.
     unacknowledged.push(2 * lateRto + latest);
     // Here it starts with the first window probe, and an answer that opens no window does not stop it.
@@ -87,7 +87,7 @@ function modelTimeout(retries: number, rto: number): number {
 interface Retries {
   /** How much of the limit has passed at the first retry. */
   readonly start: number;
-  /** What the timer waits after the first retry. */
+  /** The timer waits so long after the first retry. */
   readonly wait: number;
   /** How many retries wait so long; with each one after them the wait doubles. */
   readonly waitsAlike: number;
@@ -99,7 +99,7 @@ interface Retries {
   readonly most: number;
 }
 
-/** What a timer that is exact waits, and how much of the limit has passed at the end. */
+/** The waits of a timer that is exact, and how much of the limit has passed at the end. */
 interface Schedule {
   readonly start: number;
   readonly limit: number;
@@ -132,12 +132,12 @@ function scheduleOf({ start, wait: firstWait, waitsAlike, limit, cut, most }: Re
     retry += times;
     if (retry >= waitsAlike) wait = Math.min(2 * wait, RTO_MAX);
   }
-  // Where the limit has passed before the first retry, the timer expires once more, at once.
+  // If the limit has passed before the first retry, the timer expires once more, at once.
   if (steps.length === 0) steps.push({ wait: 0, times: 1 });
   return { start, limit, cut, steps, end };
 }
 
-/** When a schedule ends at the earliest: where it goes beyond the limit, a late timer may end it there. */
+/** When a schedule ends at the earliest: if it goes beyond the limit, a late timer may end it there. */
 function earliestExpiry({ start, limit, end }: Schedule): number {
   return Math.min(end, Math.max(start, limit));
 }

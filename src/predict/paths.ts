@@ -5,11 +5,11 @@ import { didYouMean } from '../options/show.ts';
 export interface PathIdleLimit {
   /** Silence after which the path forgets the connection, in milliseconds. */
   readonly limit: number;
-  /** What counts as silence: `false` where TCP probes do not, because only bytes of payload do. */
+  /** Whether TCP probes break the silence: `false` if only bytes of payload do. */
   readonly probesCount: boolean;
-  /** What it is, for messages. */
+  /** The path's name in messages. */
   readonly title: string;
-  /** Where the number comes from. */
+  /** The page that the number comes from. */
   readonly source: string;
 }
 
@@ -32,7 +32,7 @@ export type PathName =
 
 /**
  * The default idle limits of load balancers, NAT and firewalls. Most can be configured: give a
- * number of milliseconds instead of a name where yours was.
+ * number of milliseconds instead of a name if yours was.
  */
 export const pathIdleLimits: { readonly [name in PathName]: PathIdleLimit } = Object.freeze({
   'aws-nlb': path(
@@ -76,7 +76,7 @@ export const pathIdleLimits: { readonly [name in PathName]: PathIdleLimit } = Ob
     'Linux netfilter connection tracking',
     'https://docs.kernel.org/networking/nf_conntrack-sysctl.html',
   ),
-  /** What the standard asks of NAT; home routers forget far sooner. */
+  /** The standard asks this of NAT; home routers forget far sooner. */
   'rfc5382-nat': path(7_440_000, 'NAT after RFC 5382', 'https://www.rfc-editor.org/rfc/rfc5382#section-5'),
   'aws-alb': payloadPath(
     60_000,

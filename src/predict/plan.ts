@@ -4,7 +4,7 @@ import { aPath, type PathName } from './paths.ts';
 import { predictDetection } from './predict.ts';
 import { systemFields } from './system.ts';
 
-/** What a connection needs, in milliseconds. */
+/** The needs of a connection, in milliseconds. */
 export interface KeepAliveGoal {
   /** A peer that vanished must be noticed within this time, whether the connection is idle or not. */
   readonly detectWithin: number;

@@ -7,7 +7,7 @@ import { type DetectionWindow, NEVER, ratesOf } from './window.ts';
 
 export type { DetectionSystem, DetectionWindow };
 
-/** What the Linux kernel does with a connection whose peer no longer answers. */
+/** The Linux kernel's treatment of a connection whose peer no longer answers. */
 export interface Detection {
   /**
    * When each unanswered probe goes out, from the last byte or ACK received: as many as timers that
@@ -22,7 +22,7 @@ export interface Detection {
   readonly zeroWindow: DetectionWindow;
   /**
    * When an attempt to connect ends, from the SYN, **if the options are set before it is sent**.
-   * This library sets them at `'connect'`, where they come too late for that.
+   * This library sets them at `'connect'`, when they come too late for that.
    */
   readonly connecting: DetectionWindow;
 }

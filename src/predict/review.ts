@@ -4,7 +4,7 @@ import { parseKeepAliveOptions } from '../options/parse.ts';
 import { aPath, type PathIdleLimit, type PathName } from './paths.ts';
 import { type Detection, predictDetection, probePeriod, unansweredProbes } from './predict.ts';
 
-/** What surrounds the connection, where it is known. Times are in milliseconds. */
+/** The surroundings of the connection, as far as they are known. Times are in milliseconds. */
 export interface ReviewContext {
   /** Silence after which the path forgets a connection, or the name of a known path. */
   readonly pathIdleLimit?: PathName | number | undefined;
@@ -80,7 +80,7 @@ const contextFields = {
 
 const severities: readonly Finding['severity'][] = ['error', 'warning', 'note'];
 
-/** What a check looks at. */
+/** The options and their surroundings, as checks look at them. */
 interface Subject extends KeepAliveSettings {
   readonly enable: boolean;
   /** 0 is none. */

@@ -16,7 +16,7 @@ export interface DetectionSystem {
    * The connection's retransmission timeout, as `getTcpInfo()` reads it: the round trip and its
    * variation, at least 200 ms.
    *
-   * @default what a peer nearby has: the least, rounded up by one tick, so 204 where `hz` is 250
+   * @default that of a peer nearby: the least, rounded up by one tick, so 204 if `hz` is 250
    */
   readonly rto?: number | undefined;
 

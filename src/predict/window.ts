@@ -2,11 +2,11 @@ import type { SystemSettings } from './system.ts';
 
 /** When something happens, in milliseconds; `Infinity` is never. */
 export interface DetectionWindow {
-  /** Not before this, whatever the timers do. */
+  /** It does not happen before this, whatever the timers do. */
   readonly earliest: number;
-  /** What the options say, with timers that are exact. */
+  /** It happens at this time if timers are exact. */
   readonly nominal: number;
-  /** Not after this, with timers as late as Linux's may be. */
+  /** It does not happen after this, with timers as late as Linux's may be. */
   readonly latest: number;
 }
 

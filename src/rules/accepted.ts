@@ -7,7 +7,7 @@ import { ALL, type ChangedListener, changeListener, nextInherits, putBack } from
 import { attempt } from '../sockets/report.ts';
 import { serverSettings } from '../sockets/server.ts';
 
-/** What a listener's connections get: the same for all, one by one, or nothing. */
+/** The settings that a listener's connections get: the same for all, one by one, or none. */
 export type ListenerDecision = KeepAliveSettings | 'by peer' | undefined;
 
 /** The rules' answers, asked for when a listener is found and when a connection is accepted. */

@@ -15,7 +15,7 @@ export interface RuleEnvironment {
 }
 
 /**
- * The rules of the environment: none, where neither variable is set.
+ * The rules of the environment: none, if neither variable is set.
  *
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`, in one line that tells where the mistake is
  */

@@ -68,7 +68,7 @@ export function installKeepAlive(rules: readonly KeepAliveRule[]): () => void {
   return installRules(compileRules(rules));
 }
 
-/** The same with rules that were checked, and for who wants to see what becomes of them. */
+/** Installs rules that were checked, and tells an observer what becomes of them. */
 export function installRules(rules: readonly CompiledRule[], observe?: Observer): () => void {
   const set: RuleSet = { rules, owner: { released: false }, observe };
   const installed = installedRules();

@@ -8,7 +8,7 @@ import { checkHost, checkPorts, isName } from './target.ts';
 /** All ports from the first to the second, both included. */
 export type PortRange = readonly [from: number, to: number];
 
-/** What a process-wide rule speaks of, and what such connections get. What is left out, any will do. */
+/** A process-wide rule: the connections it speaks of, and what they get. A field that is left out fits any. */
 export interface KeepAliveRule {
   /**
    * Which end this process is: `'client'` for connections that it opens, `'server'` for those that
@@ -45,7 +45,7 @@ export interface CompiledRule {
   readonly settings: KeepAliveSettings | false;
 }
 
-/** What is known of a connection when a rule is sought for it. */
+/** A connection as far as it is known when a rule is sought for it. */
 export interface Connection {
   readonly side: 'client' | 'server';
   /** The name that was looked up for it. */
@@ -56,7 +56,7 @@ export interface Connection {
   readonly port: number;
 }
 
-// As they are: what is made of them is checked field by field, and the rule itself is shown to people.
+// The fields are kept as they are, for messages that show a rule, and checked one by one below.
 const ruleFields = { side: anything, host: anything, port: anything, use: anything };
 
 /**
@@ -70,7 +70,7 @@ export function compileRules(rules: unknown): readonly CompiledRule[] {
 
 function readRules(rules: unknown): readonly CompiledRule[] {
   if (!Array.isArray(rules)) throw refusal('an array of rules', rules);
-  // Not map(), which skips holes and would leave them among the rules.
+  // map() would skip holes and leave them among the rules.
   return Array.from(rules, (rule: unknown, index) => compileRule(rule, index + 1));
 }
 
@@ -79,7 +79,7 @@ export function matches(compiled: CompiledRule, { side, host, address, port }: C
   return speaksOf(compiled, side, port) && (!compiled.hasHosts || hasPeer(compiled, host, address));
 }
 
-/** The same without the peer, as far as that is known of a listener. */
+/** Whether a rule is for connections of this side and port. A listener does not know their peers. */
 export function speaksOf({ rule, ports }: CompiledRule, side: Connection['side'], port: number): boolean {
   if (rule.side !== undefined && rule.side !== side) return false;
   return ports.length === 0 || ports.some(([from, to]) => from <= port && port <= to);
@@ -120,7 +120,7 @@ function portRanges(port: unknown): readonly PortRange[] {
   return ports.map((one) => (isPair(one) ? checkPorts(one[0], one[1]) : checkPorts(one, one)));
 }
 
-/** One or several; none where nothing was given. */
+/** One or several; none if nothing was given. */
 function several(value: unknown): readonly unknown[] {
   if (value === undefined) return [];
   if (!Array.isArray(value)) return [value];

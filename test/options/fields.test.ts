@@ -137,6 +137,7 @@ describe('the reader of a caller’s object', () => {
 
 describe('a field', () => {
   const time = within({ min: 1_000, max: 5_000, unit: 'milliseconds' });
+  const wait = within({ min: 1, max: 100, unit: 'milliseconds' });
   const hertz = within({ min: 24, max: 1_200, unit: 'ticks a second' });
   const even = aNumber('an even number', (value) => value % 2 === 0);
 
@@ -173,6 +174,8 @@ describe('a field', () => {
     [time, '2000', TypeError, 'from 1000 to 5000 milliseconds, got `2000` (string)'],
     [time, null, TypeError, 'from 1000 to 5000 milliseconds, got null'],
     [optional(time), null, TypeError, 'from 1000 to 5000 milliseconds, got null'],
+    // So short a time may be meant if one is allowed.
+    [wait, 500, RangeError, 'from 1 to 100 milliseconds, got `500` (number)'],
     [hertz, 23, RangeError, 'an integer from 24 to 1200 ticks a second, got `23` (number)'],
     [hertz, 1_201, RangeError, 'an integer from 24 to 1200 ticks a second, got `1201` (number)'],
     [hertz, 24.5, RangeError, 'an integer from 24 to 1200 ticks a second, got `24.5` (number)'],

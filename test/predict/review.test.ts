@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { KeepAliveInput } from '../../src/options/options.ts';
 import { type PresetName, presets } from '../../src/options/presets.ts';
 import { planKeepAlive } from '../../src/predict/plan.ts';
+import { predictDetection } from '../../src/predict/predict.ts';
 import { type FindingCode, type ReviewContext, reviewKeepAlive } from '../../src/predict/review.ts';
 
 const late = { initialDelay: 17_000, interval: 1_000, userTimeout: 20_500 };
@@ -59,7 +60,7 @@ const rows: Row[] = [
     code: 'early-user-timeout',
     severity: 'warning',
     options: { initialDelay: 17_000, interval: 1_000, count: 3, userTimeout: 19_500 },
-    says: 'after one unanswered probe instead of 3',
+    says: 'after one unanswered probe instead of 3. Make `interval` longer beside `initialDelay`, or `userTimeout`',
     cured: [{ initialDelay: 17_000, interval: 4_000, count: 3, userTimeout: 28_500 }],
   },
   {
@@ -97,6 +98,15 @@ const rows: Row[] = [
     context: { pathIdleLimit: 'aws-nlb' },
     says: 'AWS Network Load Balancer forgets a connection after 350 s of silence, and the first probe may take 352.8 s',
     cured: [{ ...sound, initialDelay: 300_000 }, { pathIdleLimit: 'aws-nlb' }],
+  },
+  {
+    code: 'path-forgets',
+    severity: 'error',
+    options: sound,
+    context: { pathIdleLimit: 10_650 },
+    says: 'the first probe may take 10.7 s',
+    // The latest that a first probe comes, to the millisecond.
+    cured: [sound, { pathIdleLimit: 10_651 }],
   },
   {
     code: 'path-forgets',
@@ -147,6 +157,14 @@ const rows: Row[] = [
     cured: [{ ...sound, userTimeout: 8_000 }, { acquireTimeout: 10_000 }],
   },
   {
+    code: 'slower-than-pool',
+    severity: 'note',
+    options: sound,
+    context: { acquireTimeout: predictDetection(sound).unacknowledged.latest },
+    says: 'may take 25.6 s to fail',
+    cured: [sound, { acquireTimeout: predictDetection(sound).unacknowledged.latest + 1 }],
+  },
+  {
     code: 'too-chatty',
     severity: 'warning',
     options: { ...sound, initialDelay: 4_000 },
@@ -176,7 +194,7 @@ const rows: Row[] = [
     options: { ...sound, interval: 1_000 },
     context: { roundTrip: 1_350 },
     says: 'the interval (1 s) is below the round trip (1.4 s)',
-    cured: [{ ...sound, interval: 2_000 }, { roundTrip: 1_350 }],
+    cured: [{ ...sound, interval: 2_000 }, { roundTrip: 2_000 }],
   },
   {
     code: 'slow-readers-cut',
@@ -244,6 +262,9 @@ describe('a review', () => {
     [{ connections: '9' }, 'Expected `connections` to be a positive integer, got `9` (string)'],
     [{ connections: 2.5 }, 'Expected `connections` to be a positive integer, got `2.5` (number)'],
     [{ connections: Infinity }, 'got `Infinity` (number)'],
+    [{ connections: 0 }, 'got `0` (number)'],
+    [{ roundTrip: 0 }, 'got `0` (number)'],
+    [{ roundTrip: Infinity }, 'got `Infinity` (number)'],
     [{ roundTrip: Number.NaN }, 'Expected `roundTrip` to be a positive number of milliseconds'],
     [{ pathIdleLimit: 'azure' }, 'Expected `pathIdleLimit` to be at least 1000 milliseconds or one of'],
     [null, 'Expected a context such as'],

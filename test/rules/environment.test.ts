@@ -1,0 +1,70 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { rulesOfEnvironment } from '../../src/rules/environment.ts';
+
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(path.join(tmpdir(), 'tcp-keepalive-rules-'));
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function file(text: string): string {
+  const name = path.join(directory, 'rules.json');
+  writeFileSync(name, text);
+  return name;
+}
+
+/** What the rules of an environment give, in their order. */
+const uses = (...environment: Parameters<typeof rulesOfEnvironment>) =>
+  rulesOfEnvironment(...environment).map(({ rule }) => rule.use);
+
+test('rules are those of the variable, then those of the file', () => {
+  const config = file('{ "$schema": "./x", "rules": [{ "use": "tunnel" }, { "port": 80, "use": false }] }');
+  expect(uses({})).toEqual([]);
+  expect(uses({ TCP_KEEPALIVE: '', TCP_KEEPALIVE_CONFIG: '' })).toEqual([]);
+  expect(uses({ TCP_KEEPALIVE: '5432=database' })).toEqual(['database']);
+  expect(uses({ TCP_KEEPALIVE_CONFIG: config })).toEqual(['tunnel', false]);
+  expect(uses({ TCP_KEEPALIVE: '5432=database', TCP_KEEPALIVE_CONFIG: config })).toEqual([
+    'database',
+    'tunnel',
+    false,
+  ]);
+});
+
+describe('a mistake in the file is told in one line', () => {
+  test.each([
+    ['[]', 'Expected an object { "rules": [...] }, got an array'],
+    ['null', 'Expected an object { "rules": [...] }, got null'],
+    ['"rules"', 'Expected an object { "rules": [...] }, got `rules` (string)'],
+    ['{}', 'Expected an array of rules, got undefined'],
+    ['{ "rules": {} }', 'Expected an array of rules, got an object'],
+    ['{ "rule": [] }', 'Expected `rules`, `$schema`, got `rule`; did you mean `rules`?'],
+    ['{ "rules": [], "a\\nb": 1 }', 'Expected `rules`, `$schema`, got `a\\nb`'],
+    [
+      '{ "rules": [{ "use": false }, { "port": "80", "use": false }] }',
+      'Expected a port from 1 to 65535, got `80` (string) (rule 2, `port`)',
+    ],
+    ['{\n  "rules": x }', 'Expected JSON, got: '],
+  ])('%j', (text, message) => {
+    const config = file(text);
+    const read = () => rulesOfEnvironment({ TCP_KEEPALIVE_CONFIG: config });
+    expect(read).toThrow(expect.objectContaining({ code: 'ERR_KEEPALIVE_INVALID_OPTION' }));
+    expect(read).toThrow(message);
+    expect(read).toThrow(`(TCP_KEEPALIVE_CONFIG=${config})`);
+    expect(read).toThrow(/^[^\n]*$/);
+  });
+
+  test('with its line and column, if it is no JSON', () => {
+    const config = file('{\n  "rules": [],\n}');
+    expect(() => rulesOfEnvironment({ TCP_KEEPALIVE_CONFIG: config })).toThrow(/line 3 column 1/);
+  });
+
+  test('also if there is no file, at a path of several lines', () => {
+    const read = () => rulesOfEnvironment({ TCP_KEEPALIVE_CONFIG: '/no/such\nfile' });
+    expect(read).toThrow(
+      /^Expected a file that can be read, got ENOENT[^\n]* \(TCP_KEEPALIVE_CONFIG=[^\n]*\)$/,
+    );
+  });
+});
