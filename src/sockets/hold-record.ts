@@ -24,6 +24,9 @@ export const RULES: unique symbol = Symbol.for('tcp-keepalive.rules');
 /** How a connection is reached: by our own system calls, or by Node's `setKeepAlive`. */
 export type Way = 'kernel' | 'node';
 
+/** A socket with what this library leaves on it: the hold that was made for this very socket. */
+export type MarkedSocket = net.Socket & { [HOLD]?: Hold };
+
 /** A handle with what this library leaves on it, which goes with the connection. */
 export interface MarkedHandle extends TcpHandle {
   [HOLD]?: Hold;
@@ -73,17 +76,12 @@ export function markedHandle(socket: net.Socket): MarkedHandle | undefined {
   return tcpHandle(socket);
 }
 
-/** The hold that was made for this very socket. */
-export function ownHold(socket: net.Socket): Hold | undefined {
-  return (socket as { [HOLD]?: Hold })[HOLD];
-}
-
 /**
  * The hold of a socket. That of the connection comes first: it may have been made through another
  * socket over it, such as the one on which TLS was started.
  */
 export function holdOf(socket: net.Socket): Hold | undefined {
-  return markedHandle(socket)?.[HOLD] ?? ownHold(socket);
+  return markedHandle(socket)?.[HOLD] ?? (socket as MarkedSocket)[HOLD];
 }
 
 /** Whether somebody with more say has set this connection already. */
@@ -96,7 +94,7 @@ export function isTaken(socket: net.Socket, rank: Rank): boolean {
 /** Takes an explicit `setKeepAlive` into account: a hold goes on with the new values. */
 export function noteExplicitCall(socket: net.Socket, settings: KeepAliveSettings): void {
   const handle = markedHandle(socket);
-  const hold = handle?.[HOLD] ?? ownHold(socket);
+  const hold = handle?.[HOLD] ?? (socket as MarkedSocket)[HOLD];
   const held = heldBy(hold);
   if (hold !== undefined && held !== undefined) {
     hold.settings = Object.freeze({ ...held, ...settings });

@@ -13,8 +13,8 @@ import {
   holdOf,
   isTaken,
   type MarkedHandle,
+  type MarkedSocket,
   markedHandle,
-  ownHold,
   PASSES,
   SHADOWED,
   WAY,
@@ -83,7 +83,7 @@ function startHold(socket: net.Socket, hold: Hold): Hold {
   if (!isWaiting(socket)) connectedDescriptor(socket);
   // The listener stays, because a socket may be connected again.
   socket.on('connect', applyAtConnect);
-  Object.assign(socket, { [HOLD]: hold });
+  (socket as MarkedSocket)[HOLD] = hold;
   // Another socket over the same connection finds the hold there, such as that of TLS started on this one.
   const handle = markedHandle(socket);
   if (handle !== undefined) handle[HOLD] = hold;
@@ -96,8 +96,8 @@ function isWaiting(socket: net.Socket): boolean {
 }
 
 /** Called on the socket itself, even if the hold was asked for through http2's stand-in for it. */
-function applyAtConnect(this: net.Socket): void {
-  const hold = ownHold(this);
+function applyAtConnect(this: MarkedSocket): void {
+  const hold = this[HOLD];
   if (hold === undefined) return;
   attempt(hold.onError, () => {
     // Drivers set theirs in their own 'connect' listeners. The shadow stops a call that ends at the
