@@ -86,9 +86,10 @@ export function holdOf(socket: net.Socket): Hold | undefined {
 
 /** Whether somebody with more say has set this connection already. */
 export function isTaken(socket: net.Socket, rank: Rank): boolean {
-  const hold = holdOf(socket);
+  const handle = markedHandle(socket);
+  const hold = handle?.[HOLD] ?? (socket as MarkedSocket)[HOLD];
   if (hold !== undefined && hold.rank > rank && !hold.owner?.released) return true;
-  return rank < EXPLICIT && markedHandle(socket)?.[SET] === true;
+  return rank < EXPLICIT && handle?.[SET] === true;
 }
 
 /** Takes an explicit `setKeepAlive` into account: a hold goes on with the new values. */

@@ -56,9 +56,9 @@ const soon = globalThis.setImmediate;
 export function keepAlive<S extends net.Socket>(
   socket: S,
   options: KeepAliveInput | false,
-  behaviour: { onError?: OnError | undefined } = {},
+  behaviour?: { onError?: OnError | undefined },
 ): S {
-  const onError = onErrorOf(behaviour);
+  const onError = behaviour === undefined ? undefined : onErrorOf(behaviour);
   const settings = options === false ? undefined : parseKeepAliveOptions(options);
   holdSocket(socket, { settings, rank: EXPLICIT, onError });
   return socket;
@@ -103,15 +103,20 @@ function applyAtConnect(this: MarkedSocket): void {
     // Drivers set theirs in their own 'connect' listeners. The shadow stops a call that ends at the
     // handle; the second look catches writes that bypass the handle, such as another FFI. It is skipped
     // if the first one failed, or the error would be reported twice.
-    if (apply(this, hold)) soon(applyAgain, this, hold);
+    if (applyLater(this, hold)) soon(applyAgain, this, hold);
   });
 }
 
 function applyAgain(socket: net.Socket, hold: Hold): void {
   attempt(hold.onError, () => {
     const handle = markedHandle(socket);
-    if (handle?.[HOLD] === hold) apply(socket, hold, handle[WAY]);
+    if (handle?.[HOLD] === hold) applyLater(socket, hold, handle[WAY]);
   });
+}
+
+/** Since a hold began, another socket over the same connection may have been set by somebody with more say. */
+function applyLater(socket: net.Socket, hold: Hold, before?: Way): boolean {
+  return !isTaken(socket, hold.rank) && apply(socket, hold, before);
 }
 
 /**
@@ -121,8 +126,7 @@ function applyAgain(socket: net.Socket, hold: Hold): void {
  * @returns whether there was something to write
  */
 function apply(socket: net.Socket, hold: Hold, before?: Way): boolean {
-  // Asked again, because since the hold began another socket over the connection may have been set.
-  if (isWaiting(socket) || isTaken(socket, hold.rank)) return false;
+  if (isWaiting(socket)) return false;
   const settings = heldBy(hold);
   const way = settings && correct(socket, settings, before);
   const handle = markedHandle(socket);

@@ -54,7 +54,6 @@ function callNode(socket: net.Socket, enable: boolean, timers: readonly unknown[
 
 /** Node takes a delay only to turn probes on, and an interval only with a delay and a count. */
 function optionsTaken({ enable, initialDelay, interval, count }: KeepAliveSettings): readonly OptionName[] {
-  if (enable === undefined) return [];
   if (!enable || initialDelay === undefined) return ['enable'];
   if (!nodeTakesIntervalAndCount || interval === undefined || count === undefined) {
     return ['enable', 'initialDelay'];

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { expect, onTestFinished } from 'vitest';
 import { type ConnectedPair, connectedPair } from './connected-pair.ts';
-import { listenOnPath } from './listen.ts';
+import { listenOnPath, portOf, untilFinished } from './listen.ts';
 import { writeRaw } from './raw-options.ts';
 import { bindToLoopback, closeDescriptor, connectToLoopback, openSocket } from './system-calls.ts';
 
@@ -38,12 +38,11 @@ export async function unixConnection(): Promise<net.Socket> {
 
 const AF_INET = 2;
 const SOCK_STREAM = 1;
-const IPPROTO_TCP = 6;
-const IPPROTO_MPTCP = 262;
+const numberOf = { TCP: 6, MPTCP: 262 };
 
 /** Why this machine has no Multipath TCP; `undefined` if it has. */
 export function missingMultipath(): string | undefined {
-  const fd = process.platform === 'linux' ? openSocket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP) : -1;
+  const fd = process.platform === 'linux' ? openSocket(AF_INET, SOCK_STREAM, numberOf.MPTCP) : -1;
   if (fd < 0) return 'this kernel has no Multipath TCP, or net.mptcp.enabled is 0';
   closeDescriptor(fd);
   return undefined;
@@ -51,18 +50,20 @@ export function missingMultipath(): string | undefined {
 
 /** A connected socket that was made past Node, and then given to it: of TCP, or of Multipath TCP. */
 export async function adopted(protocol: 'TCP' | 'MPTCP'): Promise<net.Socket> {
-  const number = protocol === 'TCP' ? IPPROTO_TCP : IPPROTO_MPTCP;
   // The listener is of the same protocol, because Multipath TCP falls back to TCP with any other.
-  const listening = openSocket(AF_INET, SOCK_STREAM, number);
-  bindToLoopback(listening);
-  const listener = net.createServer((accepted) => accepted.resume()).listen({ fd: listening });
-  await once(listener, 'listening');
-  const fd = openSocket(AF_INET, SOCK_STREAM, number);
-  expect(connectToLoopback(fd, (listener.address() as net.AddressInfo).port)).toBe(0);
+  const listener = await adoptedListener(protocol);
+  const fd = openSocket(AF_INET, SOCK_STREAM, numberOf[protocol]);
+  expect(connectToLoopback(fd, portOf(listener))).toBe(0);
   const client = new net.Socket({ fd });
-  onTestFinished(() => {
-    client.destroy();
-    listener.close();
-  });
+  onTestFinished(() => void client.destroy());
   return client;
+}
+
+/** A server whose listening socket was made past Node. */
+export async function adoptedListener(protocol: 'TCP' | 'MPTCP'): Promise<net.Server> {
+  const fd = openSocket(AF_INET, SOCK_STREAM, numberOf[protocol]);
+  bindToLoopback(fd);
+  const listener = untilFinished(net.createServer((accepted) => accepted.resume()));
+  await once(listener.listen({ fd }), 'listening');
+  return listener;
 }

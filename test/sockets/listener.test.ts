@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { readSettings } from '../../src/kernel/settings.ts';
 import { parseKeepAliveOptions } from '../../src/options/parse.ts';
 import { ALL, changeListener, nextInherits, putBack, setListener } from '../../src/sockets/listener.ts';
 import type { OnError } from '../../src/sockets/report.ts';
-import { untouched } from '../helpers/connection.ts';
+import { adoptedListener, missingMultipath, untouched } from '../helpers/connection.ts';
 import { databaseInKernel, optionsSetBy } from '../helpers/hold-parts.ts';
 import { accept, listen, listenOnPath } from '../helpers/listen.ts';
 import { fdOf, kernelValues, writeRaw } from '../helpers/raw-options.ts';
@@ -56,6 +57,19 @@ describe.runIf(process.platform === 'linux')('a listener that is set', () => {
 
   test('has none before it listens', () => {
     expect(setListener(net.createServer(), database, undefined)).toBe(ALL);
+  });
+
+  test('of Multipath TCP is set without the user timeout that it lacks, and nobody is told', async ({
+    skip,
+  }) => {
+    const missing = missingMultipath();
+    skip(missing !== undefined, missing);
+    const server = await adoptedListener('MPTCP');
+    const onError = vi.fn<OnError>();
+    expect(setListener(server, database, onError)).toBe(0);
+    const { userTimeout: _, ...rest } = database;
+    expect(readSettings(fdOf(server))).toEqual(rest);
+    expect(onError).not.toHaveBeenCalled();
   });
 
   test('reports what the kernel refuses, but not a Unix listener', async () => {
