@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import mysql from 'mysql2';
 import mysqlPromise from 'mysql2/promise';
 import { keepAliveAmqplib } from 'tcp-keepalive/amqplib';
@@ -51,6 +52,10 @@ const drivers = [
   { driver: keepAliveUndici as Driver, target: () => ({}), isConfig: true },
   { driver: keepAliveWs as Driver, target: () => ({ readyState: 0, on: vi.fn() }), isConfig: false },
 ];
+
+test('every driver is among these', () => {
+  expect(drivers).toHaveLength(readdirSync('src/drivers').filter((file) => file !== 'kit.ts').length);
+});
 
 const { proxy: revoked, revoke } = Proxy.revocable({}, {});
 revoke();
