@@ -32,11 +32,20 @@ const program = programs();
 // Other lines of Node, by the paths of their binaries, besides the one that runs the tests.
 const nodes = [process.execPath, ...(process.env.TEST_NODES?.split(':') ?? [])];
 
-/** What every program begins with. Its sockets are looked at from outside, through the kernel. */
+/**
+ * What every program begins with. Its sockets are looked at from outside, through the kernel. `idle` waits
+ * for a connection, for what its driver does later, and for what the event loop has not come to by then.
+ */
 const PRELUDE = `
   const port = Number(process.argv[2]);
   const settings = JSON.parse(process.argv[3] ?? '{}');
-  const idle = () => new Promise((resolve) => setTimeout(resolve, 300));
+  const passed = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  const turned = () => new Promise((resolve) => setImmediate(resolve));
+  const idle = async () => {
+    while (kernelOf(port).length === 0) await passed(20);
+    await passed(300);
+    for (let turn = 0; turn < 3; turn++) await turned();
+  };
   const show = () => console.log(JSON.stringify(kernelOf(port)));
 `;
 
