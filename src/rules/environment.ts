@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { inContext, invalidOption } from '../options/errors.ts';
-import { anything, readFields } from '../options/fields.ts';
+import { aBoolean, anything, otherwise, readFields } from '../options/fields.ts';
 import { type CompiledRule, compileRules } from './rule.ts';
 import { parseRuleText } from './text.ts';
 
@@ -14,23 +14,30 @@ export interface RuleEnvironment {
   readonly TCP_KEEPALIVE_DEBUG?: string | undefined;
 }
 
+/** Checked rules, and whether all that they ask for has to be available. */
+export interface EnvironmentRules {
+  readonly rules: readonly CompiledRule[];
+  readonly strict: boolean;
+}
+
 /**
  * The rules of the environment: none, if neither variable is set.
  *
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`, in one line that tells where the mistake is
  */
-export function rulesOfEnvironment(environment: RuleEnvironment): readonly CompiledRule[] {
+export function rulesOfEnvironment(environment: RuleEnvironment): EnvironmentRules {
   const { TCP_KEEPALIVE: text, TCP_KEEPALIVE_CONFIG: path } = environment;
-  return [
-    ...(text ? compileRules(parseRuleText(text, 'TCP_KEEPALIVE')) : []),
-    ...(path ? inContext(`TCP_KEEPALIVE_CONFIG=${path}`, () => rulesOfFile(path)) : []),
-  ];
+  const written = parseRuleText(text ?? '', 'TCP_KEEPALIVE');
+  const rules = compileRules(written.rules);
+  if (!path) return { rules, strict: written.strict };
+  const file = inContext(`TCP_KEEPALIVE_CONFIG=${path}`, () => readRuleFile(path));
+  return { rules: [...rules, ...file.rules], strict: written.strict || file.strict };
 }
 
-const fileFields = { rules: compileRules, $schema: anything };
+const fileFields = { rules: compileRules, strict: otherwise(aBoolean, false), $schema: anything };
 
-function rulesOfFile(path: string): readonly CompiledRule[] {
-  return readFields('an object { "rules": [...] }', parseJson(readText(path)), fileFields).rules;
+function readRuleFile(path: string): EnvironmentRules {
+  return readFields('an object { "rules": [...] }', parseJson(readText(path)), fileFields);
 }
 
 function readText(path: string): string {

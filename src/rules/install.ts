@@ -1,7 +1,9 @@
 import type net from 'node:net';
+import { expectSettable } from '../sockets/capabilities.ts';
 import { holdSocket } from '../sockets/hold.ts';
 import { type HoldOwner, holdOf, RULE, RULES } from '../sockets/hold-record.ts';
 import { attempt } from '../sockets/report.ts';
+import { isStrict } from '../sockets/set.ts';
 import { type ListenerDecision, watchListeners } from './accepted.ts';
 import { watchClientConnections } from './outgoing.ts';
 import {
@@ -52,8 +54,12 @@ interface Installed {
  * warning, once for each code. Unix sockets and pipes are left alone.
  *
  * @param rules - the rules, of which the first that matches a connection counts
+ * @param rules - the rules, of which the first that matches a connection counts
+ * @param behaviour - `strict`: throw if koffi cannot be loaded or this system lacks an option of a rule, instead
+ *   of a warning later
  * @returns a function that ends it: what is open keeps its options, and they are no longer held
- * @throws `ERR_KEEPALIVE_INVALID_OPTION`, before anything is changed
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`, or with `strict` `ERR_KEEPALIVE_UNSUPPORTED`; before anything is
+ *   changed
  *
  * @example
  * ```ts
@@ -64,8 +70,22 @@ interface Installed {
  * ]);
  * ```
  */
-export function installKeepAlive(rules: readonly KeepAliveRule[]): () => void {
-  return installRules(compileRules(rules));
+export function installKeepAlive(
+  rules: readonly KeepAliveRule[],
+  behaviour: { strict?: boolean | undefined } = {},
+): () => void {
+  const compiled = compileRules(rules);
+  if (isStrict(behaviour)) expectAvailable(compiled);
+  return installRules(compiled);
+}
+
+/**
+ * Refuses rules that ask for what cannot be set here, because koffi is missing or this system has no such option.
+ *
+ * @throws `ERR_KEEPALIVE_UNSUPPORTED`
+ */
+export function expectAvailable(rules: readonly CompiledRule[]): void {
+  for (const { settings } of rules) if (settings !== false) expectSettable(settings);
 }
 
 /** Installs rules that were checked, and tells an observer what becomes of them. */

@@ -2,7 +2,7 @@ import { writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { debugLine } from './debug-line.ts';
 import { rulesOfEnvironment } from './environment.ts';
-import { installRules, type Observer } from './install.ts';
+import { expectAvailable, installRules, type Observer } from './install.ts';
 
 // Captured now, so that fake timers cannot hold the lines back.
 const soon = globalThis.setImmediate;
@@ -13,7 +13,9 @@ export function startRules(): void {
     const { TCP_KEEPALIVE_CONFIG: path } = process.env;
     // The programs that this one starts may start in another folder.
     if (path) process.env.TCP_KEEPALIVE_CONFIG = resolve(path);
-    installRules(rulesOfEnvironment(process.env), process.env.TCP_KEEPALIVE_DEBUG === '1' ? tell : undefined);
+    const { rules, strict } = rulesOfEnvironment(process.env);
+    if (strict) expectAvailable(rules);
+    installRules(rules, process.env.TCP_KEEPALIVE_DEBUG === '1' ? tell : undefined);
   } catch (error) {
     print(error instanceof Error ? error.message : String(error));
     process.exit(1);

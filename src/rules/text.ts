@@ -10,6 +10,12 @@ interface Piece {
   readonly at: number;
 }
 
+/** Rules as they were written, and whether all that they ask for has to be available. */
+export interface RuleText {
+  readonly rules: readonly KeepAliveRule[];
+  readonly strict: boolean;
+}
+
 type Target = Omit<KeepAliveRule, 'use'>;
 
 /**
@@ -21,15 +27,20 @@ type Target = Omit<KeepAliveRule, 'use'>;
  *
  * A rule is `target=use`. The target is a port, a range of them (`5000-5999`), a host with or without
  * a port, or `*`, and speaks of outgoing connections; `listen:` and a port, a range or `*` speaks of
- * accepted ones, in any case. An IPv6 address stands in brackets. `use` is a preset's name or `off`.
+ * accepted ones, in any case. An IPv6 address stands in brackets. `use` is a preset's name or `off`. The
+ * word `strict` among the rules asks for an error if what they ask for cannot be set here.
  *
  * @param text - the rules
  * @param source - where they come from, for the error
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`, in one line that tells the character at which the mistake is
  */
-export function parseRuleText(text: string, source: string): readonly KeepAliveRule[] {
-  const rules = split({ text, at: 1 }, ';').filter((rule) => rule.text !== '');
-  return rules.map((rule, index) => parseRule(rule, `${source}, rule ${index + 1}`));
+export function parseRuleText(text: string, source: string): RuleText {
+  const items = split({ text, at: 1 }, ';').filter((item) => item.text !== '');
+  const rules = items.filter((item) => item.text !== 'strict');
+  return {
+    rules: rules.map((rule, index) => parseRule(rule, `${source}, rule ${index + 1}`)),
+    strict: rules.length < items.length,
+  };
 }
 
 function parseRule(rule: Piece, where: string): KeepAliveRule {

@@ -1,6 +1,7 @@
-import { table } from '../kernel/calls.ts';
+import { lacking, table } from '../kernel/calls.ts';
 import { hasTcpInfo } from '../kernel/tcp-info.ts';
-import { type OptionName, optionNames } from '../options/options.ts';
+import { keepAliveError } from '../options/errors.ts';
+import { type KeepAliveSettings, type OptionName, optionNames } from '../options/options.ts';
 import { obstacleToKernel } from './connection.ts';
 import { isWithinNodesReach } from './node-way.ts';
 
@@ -41,6 +42,23 @@ export function capabilities(): Capabilities {
     options: Object.freeze(Object.fromEntries(options) as Record<OptionName, OptionCapability>),
     tcpInfo: hasTcpInfo && obstacle === undefined,
   });
+}
+
+/**
+ * Refuses settings of which something cannot be set here.
+ *
+ * @throws `ERR_KEEPALIVE_UNSUPPORTED`
+ */
+export function expectSettable(settings: KeepAliveSettings): void {
+  const { reason, options } = capabilities();
+  if (reason !== undefined) {
+    throw keepAliveError(
+      'ERR_KEEPALIVE_UNSUPPORTED',
+      `Expected every option to be available (strict): ${reason}`,
+    );
+  }
+  const missing = optionNames.filter((name) => settings[name] !== undefined && !options[name].set);
+  if (missing.length > 0) throw lacking(missing);
 }
 
 function capabilityOf(name: OptionName, obstacle: string | undefined): OptionCapability {

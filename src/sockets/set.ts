@@ -48,6 +48,7 @@ export function setKeepAlive(
 
 const strictField = { strict: otherwise(aBoolean, false) };
 
-function isStrict(behaviour: { strict?: boolean | undefined }): boolean {
+/** @throws `ERR_KEEPALIVE_INVALID_OPTION` */
+export function isStrict(behaviour: { strict?: boolean | undefined }): boolean {
   return readFields('an object such as { strict: true }', behaviour, strictField).strict;
 }

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { isAsked } from '../../src/rules/asked.ts';
 import { rulesOfEnvironment } from '../../src/rules/environment.ts';
 
 let directory: string;
@@ -18,7 +19,7 @@ function file(text: string): string {
 
 /** What the rules of an environment give, in their order. */
 const uses = (...environment: Parameters<typeof rulesOfEnvironment>) =>
-  rulesOfEnvironment(...environment).map(({ rule }) => rule.use);
+  rulesOfEnvironment(...environment).rules.map(({ rule }) => rule.use);
 
 test('rules are those of the variable, then those of the file', () => {
   const config = file('{ "$schema": "./x", "rules": [{ "use": "tunnel" }, { "port": 80, "use": false }] }');
@@ -40,8 +41,8 @@ describe('a mistake in the file is told in one line', () => {
     ['"rules"', 'Expected an object { "rules": [...] }, got `rules` (string)'],
     ['{}', 'Expected an array of rules, got undefined'],
     ['{ "rules": {} }', 'Expected an array of rules, got an object'],
-    ['{ "rule": [] }', 'Expected `rules`, `$schema`, got `rule`; did you mean `rules`?'],
-    ['{ "rules": [], "a\\nb": 1 }', 'Expected `rules`, `$schema`, got `a\\nb`'],
+    ['{ "rule": [] }', 'Expected `rules`, `strict`, `$schema`, got `rule`; did you mean `rules`?'],
+    ['{ "rules": [], "a\\nb": 1 }', 'Expected `rules`, `strict`, `$schema`, got `a\\nb`'],
     [
       '{ "rules": [{ "use": false }, { "port": "80", "use": false }] }',
       'Expected a port from 1 to 65535, got `80` (string) (rule 2, `port`)',
@@ -67,4 +68,41 @@ describe('a mistake in the file is told in one line', () => {
       /^Expected a file that can be read, got ENOENT[^\n]* \(TCP_KEEPALIVE_CONFIG=[^\n]*\)$/,
     );
   });
+});
+
+const rules = [{ port: 6379, use: 'tunnel' }];
+
+describe('strict', () => {
+  test.each([
+    { where: 'in neither', text: '5432=database', config: { rules }, strict: false },
+    { where: 'in the variable', text: 'strict; 5432=database', config: { rules }, strict: true },
+    { where: 'at the end of the variable', text: '5432=database;strict', config: { rules }, strict: true },
+    { where: 'in the file', text: '5432=database', config: { strict: true, rules }, strict: true },
+    { where: 'denied by the file', text: '5432=database', config: { strict: false, rules }, strict: false },
+  ])('$where: $strict', ({ text, config, strict }) => {
+    const read = rulesOfEnvironment({
+      TCP_KEEPALIVE: text,
+      TCP_KEEPALIVE_CONFIG: file(JSON.stringify(config)),
+    });
+    expect({ strict: read.strict, count: read.rules.length }).toEqual({ strict, count: 2 });
+  });
+
+  test('is a word of its own, and true or false', () => {
+    expect(() => rulesOfEnvironment({ TCP_KEEPALIVE: 'strict=true' })).toThrow('got `true`');
+    const path = file(JSON.stringify({ strict: 'yes', rules }));
+    expect(() => rulesOfEnvironment({ TCP_KEEPALIVE_CONFIG: path })).toThrow(
+      'Expected `strict` to be true or false, got `yes` (string)',
+    );
+  });
+});
+
+test.each([
+  { environment: {}, asked: false },
+  { environment: { TCP_KEEPALIVE: '' }, asked: false },
+  { environment: { TCP_KEEPALIVE_DEBUG: '0' }, asked: false },
+  { environment: { TCP_KEEPALIVE: '*=off' }, asked: true },
+  { environment: { TCP_KEEPALIVE_CONFIG: 'rules.json' }, asked: true },
+  { environment: { TCP_KEEPALIVE_DEBUG: '1' }, asked: true },
+])('$environment asks for something: $asked', ({ environment, asked }) => {
+  expect(isAsked(environment)).toBe(asked);
 });

@@ -2,7 +2,7 @@ import { describe, expect, it, test } from 'vitest';
 import { compileRules, type KeepAliveRule } from '../../src/rules/rule.ts';
 import { parseRuleText, ruleText } from '../../src/rules/text.ts';
 
-const parse = (text: string) => parseRuleText(text, 'TCP_KEEPALIVE');
+const parse = (text: string) => parseRuleText(text, 'TCP_KEEPALIVE').rules;
 
 it('reads every form', () => {
   const text =

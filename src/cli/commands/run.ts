@@ -39,7 +39,7 @@ export const runProgram: Command = {
     const rules = parseArguments(ours, { rules: 'string' }).value('rules');
     if (rules === undefined) throw new UsageError("Expected --rules, such as --rules '5432=database'");
     if (program === undefined) throw new UsageError('Expected a program after --, such as -- node app.js');
-    compileRules(parseRuleText(rules, '--rules'));
+    compileRules(parseRuleText(rules, '--rules').rules);
     const deaf = ignoresNodeOptions(program);
     if (deaf !== undefined) io.err(`tcp-keepalive: ${deaf}\n`);
     return exitCodeOf(start(program, programArgs, rules));
