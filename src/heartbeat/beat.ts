@@ -2,7 +2,10 @@ import type { Rhythm } from './options.ts';
 
 /** What is known of a target that does not answer. */
 export interface Silence {
-  /** Time since the first ping without an answer, in milliseconds. */
+  /**
+   * Time since the first ping without an answer, or since the last byte if one has come after that ping,
+   * in milliseconds. The last byte is known to a tenth of `timeout`.
+   */
   readonly duration: number;
   /** Beats and further tries that found the ping before without an answer. */
   readonly misses: number;
@@ -10,11 +13,22 @@ export interface Silence {
   readonly error: unknown;
 }
 
+/** What a vigil sees of a target. */
+export interface Watched {
+  /** How many bytes have come from it. A target from which more come is alive, even if it does not answer. */
+  readonly bytesRead?: number | undefined;
+  /** Whether this process has stopped reading, so that no answer can be heard. */
+  readonly isPaused?: boolean | undefined;
+}
+
 /** A target whose answer is awaited. Its ping is out, or has failed and waits to be sent again. */
-interface Wait<Target> {
+interface Wait<Target extends Watched> {
   readonly target: Target;
-  /** When its first ping without an answer was sent. */
-  readonly since: number;
+  /** When its first ping without an answer was sent, or a byte was heard after that. */
+  since: number;
+  bytesRead: number | undefined;
+  /** Whether something was heard since the last beat, which is then no miss. */
+  isHeard: boolean;
   sentAt: number;
   /** When the target is given up. */
   deadline: number;
@@ -26,28 +40,36 @@ interface Wait<Target> {
 }
 
 /** A ping, as {@link Vigil.sent} gives it and {@link Vigil.answered} and {@link Vigil.failed} take it. */
-export type Ping<Target> = Readonly<Wait<Target>>;
+export type Ping<Target extends Watched> = Readonly<Wait<Target>>;
 
 /** Decides which targets are pinged when, and which are given up. It is told the time and has no timer. */
-export class Vigil<Target> {
+export class Vigil<Target extends Watched> {
   /** The last round trip, in milliseconds; `undefined` before the first. */
   roundTrip: number | undefined;
   readonly #rhythm: Rhythm;
   /** From sending a ping to sending it again if it failed. */
   readonly #pause: number;
+  /** From one look at `bytesRead` to the next while a ping is out. */
+  readonly #lookEvery: number;
   readonly #waits = new Map<Target, Wait<Target>>();
   #nextBeat: number;
+  #lookedAt: number;
 
   constructor(rhythm: Rhythm, now: number) {
     this.#rhythm = rhythm;
     this.#pause = Math.min(rhythm.every, rhythm.timeout / 2);
+    this.#lookEvery = Math.min(rhythm.every, rhythm.timeout / 10);
     this.#nextBeat = now + rhythm.every;
+    this.#lookedAt = now;
   }
 
   /** When there is something to decide again. */
   get nextWake(): number {
     let next = this.#nextBeat;
-    for (const { deadline, retryAt } of this.#waits.values()) next = Math.min(next, deadline, retryAt);
+    for (const { deadline, retryAt, bytesRead } of this.#waits.values()) {
+      next = Math.min(next, deadline, retryAt);
+      if (bytesRead !== undefined) next = Math.min(next, this.#lookedAt + this.#lookEvery);
+    }
     return next;
   }
 
@@ -60,6 +82,7 @@ export class Vigil<Target> {
    * whose ping has failed.
    */
   due(now: number, targets: () => Iterable<Target>): Target[] {
+    this.#look(now);
     const asked = new Set<Target>();
     if (now >= this.#nextBeat) {
       const { every } = this.#rhythm;
@@ -73,17 +96,34 @@ export class Vigil<Target> {
     return [...asked].filter((target) => this.#mayBePinged(target, now));
   }
 
+  /** Takes what has come from a target as an answer. A ping that is out stays out, so that they do not pile up. */
+  #look(now: number): void {
+    this.#lookedAt = now;
+    for (const wait of this.#waits.values()) {
+      const { bytesRead, isPaused } = wait.target;
+      if (bytesRead === wait.bytesRead && !isPaused) continue;
+      wait.bytesRead = bytesRead;
+      wait.since = now;
+      wait.deadline = now + this.#rhythm.timeout;
+      wait.misses = 0;
+      wait.isHeard = true;
+      if (!isOut(wait)) this.#waits.delete(wait.target);
+    }
+  }
+
   #mayBePinged(target: Target, now: number): boolean {
     const wait = this.#waits.get(target);
     if (wait === undefined) return true;
-    wait.misses += 1;
+    if (wait.isHeard) wait.isHeard = false;
+    else wait.misses += 1;
     return !isOut(wait) && !isOver(wait, now);
   }
 
   /** A ping is being sent. */
   sent(target: Target, now: number): Ping<Target> {
     const deadline = now + this.#rhythm.timeout;
-    const wait = this.#waits.get(target) ?? { ...unasked, target, since: now, deadline };
+    const { bytesRead } = target;
+    const wait = this.#waits.get(target) ?? { ...unasked, target, since: now, deadline, bytesRead };
     this.#waits.set(target, wait);
     // The process was busy since the first try failed, and the second needs time of its own.
     if (wait.deadline <= now) wait.deadline = now + this.#pause;
@@ -110,6 +150,7 @@ export class Vigil<Target> {
 
   /** The targets that have been silent for too long. Each is forgotten when it is taken. */
   *takeSilent(now: number): Generator<[target: Target, silence: Silence]> {
+    this.#look(now);
     for (const wait of this.#waits.values()) {
       if (!isOver(wait, now)) continue;
       const { target, since, misses, error } = wait;
@@ -126,13 +167,13 @@ export class Vigil<Target> {
   }
 }
 
-const unasked = { sentAt: 0, retryAt: 0, tries: 0, misses: 0, error: undefined };
+const unasked = { isHeard: false, sentAt: 0, retryAt: 0, tries: 0, misses: 0, error: undefined };
 
-function isOut({ retryAt }: Ping<unknown>): boolean {
+function isOut({ retryAt }: Ping<Watched>): boolean {
   return retryAt === Number.POSITIVE_INFINITY;
 }
 
 /** Whether a target is to be given up: not before a ping that failed has been sent again. */
-function isOver(wait: Ping<unknown>, now: number): boolean {
+function isOver(wait: Ping<Watched>, now: number): boolean {
   return now >= wait.deadline && (isOut(wait) || wait.tries > 1);
 }

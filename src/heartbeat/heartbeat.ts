@@ -1,5 +1,5 @@
 import { aFunction, type FieldTable, readFields } from '../options/fields.ts';
-import { type Silence, Vigil } from './beat.ts';
+import { type Silence, Vigil, type Watched } from './beat.ts';
 import { Clock } from './clock.ts';
 import { type Rhythm, rhythmFields } from './options.ts';
 
@@ -31,7 +31,7 @@ export interface Closable {
 }
 
 /** One of those that a heartbeat asks. */
-export interface Target {
+export interface Target extends Watched {
   ping(): PromiseLike<unknown>;
   onDead(silence: Silence): void;
   /** Called if the heartbeat is stopped before the answer has come. */

@@ -1,3 +1,4 @@
+import type net from 'node:net';
 import { beat, type Heartbeat, type Target } from './heartbeat.ts';
 import { checkMethods, type ReadyHeartbeatOptions, readReady } from './options.ts';
 
@@ -6,7 +7,7 @@ export interface PingableSession {
   readonly closed: boolean;
   readonly connecting: boolean;
   readonly destroyed: boolean;
-  /** Asked if the session has too many pings out to send another. */
+  /** What comes from the peer meanwhile counts as its answer. */
   readonly socket?: { readonly bytesRead: number } | undefined;
   ping(callback: (error: Error | null) => void): boolean;
   destroy(): void;
@@ -18,8 +19,8 @@ export interface PingableSession {
  * Pings an http2 session, a client's or a server's, and destroys it when its peer does not answer:
  * its streams then end with an error. Ends with the session.
  *
- * If the program's own pings leave no room for another (`maxOutstandingPings`), whatever the peer sends
- * counts as its answer.
+ * Whatever the peer sends counts as its answer: its answer to the ping may wait behind much data, and the
+ * program's own pings may leave no room for another (`maxOutstandingPings`).
  *
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  *
@@ -35,43 +36,37 @@ export function heartbeatHttp2<Session extends PingableSession>(
 ): Heartbeat {
   checkMethods('an http2 session', session, ['ping', 'destroy', 'on', 'removeListener']);
   const ready = readReady(options);
-  const target = newTarget(session, (silence) => {
-    session.destroy();
-    ready.onDead?.(session, silence);
-  });
+  const target: Target = {
+    // Node gives an error if the session ends before the answer comes, or has too many pings out.
+    ping: () =>
+      new Promise<void>((resolve, reject) => {
+        session.ping((error) => (error ? reject(error) : resolve()));
+      }),
+    get bytesRead() {
+      return session.socket?.bytesRead;
+    },
+    onDead(silence) {
+      end(session);
+      ready.onDead?.(session, silence);
+    },
+  };
   const isOpen = () => !session.connecting && !session.closed && !session.destroyed;
   const beating = beat(() => (isOpen() ? [target] : []), ready, session);
   if (session.destroyed) beating.stop();
   return beating;
 }
 
-function newTarget(session: PingableSession, onDead: Target['onDead']): Target {
-  // How many bytes had been read when the session refused to send, until a ping is answered.
-  let readBefore: number | undefined;
-  return {
-    async ping() {
-      const { isSent, answer } = send(session);
-      if (!isSent) readBefore ??= bytesRead(session);
-      await answer;
-      readBefore = undefined;
-    },
-    onDead(silence) {
-      const hasSpoken = readBefore !== undefined && bytesRead(session) > readBefore;
-      readBefore = undefined;
-      if (!hasSpoken) onDead(silence);
-    },
-  };
+/**
+ * Destroys a session and its socket. `session.destroy()` alone leaves the socket to the peer, which is to
+ * close it, if the session is being closed or has something to write that the peer does not take.
+ */
+function end(session: PingableSession): void {
+  // Node's stand-in for the socket refuses `destroy()`, but its other methods return the socket itself.
+  const socket = (session.socket as Partial<net.Socket> | undefined)?.removeListener?.('close', ignore);
+  session.destroy();
+  socket?.destroy();
 }
 
-function bytesRead({ socket }: PingableSession): number {
-  return socket?.bytesRead ?? 0;
-}
-
-/** Node gives an error if the session ends before the answer comes, or has too many pings out. */
-function send(session: PingableSession): { isSent: boolean; answer: Promise<void> } {
-  let isSent = false;
-  const answer = new Promise<void>((resolve, reject) => {
-    isSent = session.ping((error) => (error ? reject(error) : resolve()));
-  });
-  return { isSent, answer };
+function ignore(): void {
+  // It was never added.
 }

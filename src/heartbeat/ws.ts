@@ -1,3 +1,4 @@
+import type net from 'node:net';
 import { readable, refusal } from '../options/fields.ts';
 import { beat, type Heartbeat, type Target } from './heartbeat.ts';
 import { checkMethods, type Ready, type ReadyHeartbeatOptions, readReady } from './options.ts';
@@ -22,13 +23,19 @@ export interface PingableServer<Socket extends PingableSocket> {
   removeListener(event: 'close', listener: () => void): unknown;
 }
 
+/** ws names no socket in its types. One that is connecting has null. */
+interface Internals {
+  readonly _socket?: net.Socket | null;
+}
+
 const OPEN = 1;
 const CLOSED = 3;
 
 /**
  * Pings a WebSocket, on either side, or all clients of a server with one timer, and terminates those
  * that do not answer. Takes the objects of the `ws` package, which answers pings by itself, and so do
- * browsers.
+ * browsers. Whatever the peer sends counts as its answer, which may wait behind a long message; and a
+ * socket that the program has paused is not given up, since no answer can be heard on it.
  *
  * Ends with the socket or the server.
  *
@@ -72,10 +79,20 @@ function openOnes<Socket extends PingableSocket>(sockets: Iterable<Socket>): Soc
   return [...sockets].filter(({ readyState }) => readyState === OPEN);
 }
 
-function newTarget<Socket extends PingableSocket>(socket: Socket, { onDead }: Ready<Socket>): Target {
+function newTarget<Socket extends PingableSocket>(
+  socket: Socket & Internals,
+  { onDead }: Ready<Socket>,
+): Target {
   let number = 0;
   let settle: (() => void) | undefined;
   return {
+    get bytesRead() {
+      return socket._socket?.bytesRead;
+    },
+    // ws also pauses its socket by itself, while it decompresses.
+    get isPaused() {
+      return socket._socket?.isPaused();
+    },
     ping() {
       const sent = ping(socket, String(++number));
       settle = sent.settle;

@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
-import { type Ping, Vigil } from '../../src/heartbeat/beat.ts';
+import { type Ping, Vigil, type Watched } from '../../src/heartbeat/beat.ts';
 
 interface Row {
   readonly name: string;
@@ -7,7 +7,9 @@ interface Row {
   readonly timeout: number;
   /** Who is asked at a beat, by name; one target called `a` by default. */
   readonly targets?: string;
-  /** What happens when: `a answers`, `a fails`, `a leaves`. */
+  /** Whether it is known how many bytes have come from the targets. */
+  readonly hears?: boolean;
+  /** What happens when: `a answers`, `a fails`, `a leaves`, `a speaks`, `a is paused`, `a is resumed`. */
   readonly happens?: Readonly<Record<number, string>>;
   /** A time in which nothing is decided, because the process is busy. */
   readonly busy?: readonly [from: number, to: number];
@@ -16,30 +18,44 @@ interface Row {
   readonly want: readonly string[];
 }
 
+interface Target extends Watched {
+  readonly name: string;
+  bytesRead?: number;
+  isPaused?: boolean;
+}
+
 /** Asks a vigil whenever it wants to be asked, and writes down what it decides. */
-function decisions({ every, timeout, targets = 'a', happens = {}, busy = [0, 0], until }: Row): string[] {
-  const vigil = new Vigil<string>({ every, timeout }, 0);
-  const asked = new Set(targets.split(' '));
-  const pings = new Map<string, Ping<string>>();
+function decisions({ happens = {}, busy = [0, 0], until, ...row }: Row): string[] {
+  const vigil = new Vigil<Target>(row, 0);
+  const names = (row.targets ?? 'a').split(' ');
+  const asked = new Set<Target>(names.map((name) => ({ name, ...(row.hears && { bytesRead: 0 }) })));
+  const pings = new Map<string, Ping<Target>>();
   const events = Object.entries(happens).map(([time, event]) => ({ time: Number(time), event }));
   const lines: string[] = [];
+  let missed = 0;
 
   const happen = (now: number, event: string) => {
-    const [target = '', what] = event.split(' ');
-    const ping = pings.get(target);
+    const [name = '', what] = event.split(/ (.*)/);
+    const ping = pings.get(name);
+    const target = ping?.target ?? [...asked].find((each) => each.name === name);
+    if (target === undefined) throw new Error(`${name} is no target`);
     if (what === 'leaves') asked.delete(target);
-    else if (ping === undefined) throw new Error(`${target} is pinged before ${now}`);
+    else if (what === 'speaks') target.bytesRead = (target.bytesRead ?? 0) + 1;
+    else if (what === 'is paused' || what === 'is resumed') target.isPaused = what === 'is paused';
+    else if (ping === undefined) throw new Error(`${name} is pinged before ${now}`);
     else if (what === 'answers') vigil.answered(ping, now);
     else vigil.failed(ping, new Error(`at ${now}`));
   };
   const wake = (now: number) => {
     const due = vigil.due(now, () => asked);
-    for (const target of due) pings.set(target, vigil.sent(target, now));
-    const told = due.map((target) => `ping ${target}`);
-    if (vigil.misses > 0) told.push(`${vigil.misses} missed`);
-    for (const [target, { duration, misses, error }] of vigil.takeSilent(now)) {
+    for (const target of due) pings.set(target.name, vigil.sent(target, now));
+    const told = due.map(({ name }) => `ping ${name}`);
+    if (vigil.misses !== missed) told.push(`${vigil.misses} missed`);
+    missed = vigil.misses;
+    for (const [{ name }, { duration, misses, error }] of vigil.takeSilent(now)) {
       const cause = error instanceof Error ? `, failed ${error.message}` : '';
-      told.push(`${target} dead for ${duration}, ${misses} missed${cause}`);
+      told.push(`${name} dead for ${duration}, ${misses} missed${cause}`);
+      missed -= misses;
     }
     if (told.length > 0) lines.push(`${now}: ${told.join(', ')}`);
   };
@@ -71,12 +87,7 @@ describe('a vigil', () => {
       every: 10_000,
       timeout: 25_000,
       until: 35_000,
-      want: [
-        '10000: ping a',
-        '20000: 1 missed',
-        '30000: 2 missed',
-        '35000: 2 missed, a dead for 25000, 2 missed',
-      ],
+      want: ['10000: ping a', '20000: 1 missed', '30000: 2 missed', '35000: a dead for 25000, 2 missed'],
     },
     {
       name: 'asks a target again that was given up, if it is still there',
@@ -91,7 +102,7 @@ describe('a vigil', () => {
       timeout: 25_000,
       happens: { 34999: 'a answers' },
       until: 40_000,
-      want: ['10000: ping a', '20000: 1 missed', '30000: 2 missed', '40000: ping a'],
+      want: ['10000: ping a', '20000: 1 missed', '30000: 2 missed', '40000: ping a, 0 missed'],
     },
     {
       name: 'gives a target up before the next beat if the timeout is shorter',
@@ -110,7 +121,7 @@ describe('a vigil', () => {
         '10000: ping a',
         '20000: ping a, 1 missed',
         '30000: ping a, 2 missed',
-        '35000: 2 missed, a dead for 25000, 2 missed, failed at 30005',
+        '35000: a dead for 25000, 2 missed, failed at 30005',
       ],
     },
     {
@@ -119,7 +130,7 @@ describe('a vigil', () => {
       timeout: 10_000,
       happens: { 25010: 'a fails', 30500: 'a answers' },
       until: 50_000,
-      want: ['25000: ping a', '30000: ping a, 1 missed', '50000: ping a'],
+      want: ['25000: ping a', '30000: ping a, 1 missed', '50000: ping a, 0 missed'],
     },
     {
       name: 'sends a ping that failed late again at once',
@@ -130,7 +141,7 @@ describe('a vigil', () => {
       want: [
         '25000: ping a',
         '33001: ping a, 1 missed',
-        '35000: 1 missed, a dead for 10000, 1 missed, failed at 33000',
+        '35000: a dead for 10000, 1 missed, failed at 33000',
       ],
     },
     {
@@ -142,7 +153,7 @@ describe('a vigil', () => {
       want: [
         '25000: ping a',
         '30000: ping a, 1 missed',
-        '35000: 1 missed, a dead for 10000, 1 missed, failed at 32000',
+        '35000: a dead for 10000, 1 missed, failed at 32000',
       ],
     },
     {
@@ -152,7 +163,7 @@ describe('a vigil', () => {
       happens: { 25010: 'a fails', 37010: 'a answers' },
       busy: [25_020, 37_000],
       until: 50_000,
-      want: ['25000: ping a', '37000: ping a, 1 missed', '50000: ping a'],
+      want: ['25000: ping a', '37000: ping a, 1 missed', '50000: ping a, 0 missed'],
     },
     {
       name: 'gives that second ping half of the timeout',
@@ -164,7 +175,7 @@ describe('a vigil', () => {
       want: [
         '25000: ping a',
         '37000: ping a, 1 missed',
-        '42000: 1 missed, a dead for 17000, 1 missed, failed at 25010',
+        '42000: a dead for 17000, 1 missed, failed at 25010',
       ],
     },
     {
@@ -220,8 +231,8 @@ describe('a vigil', () => {
       want: [
         '10000: ping a, ping b, ping c',
         '20000: ping a, ping c, 2 missed',
-        '30000: ping a, ping c, 2 missed',
-        '35000: 2 missed, b dead for 25000, 2 missed',
+        '30000: ping a, ping c',
+        '35000: b dead for 25000, 2 missed',
       ],
     },
     {
@@ -230,11 +241,7 @@ describe('a vigil', () => {
       timeout: 3_000,
       happens: { 10010: 'a fails', 10020: 'a leaves' },
       until: 30_000,
-      want: [
-        '10000: ping a',
-        '11500: ping a, 1 missed',
-        '13000: 1 missed, a dead for 3000, 1 missed, failed at 10010',
-      ],
+      want: ['10000: ping a', '11500: ping a, 1 missed', '13000: a dead for 3000, 1 missed, failed at 10010'],
     },
     {
       name: 'asks nobody if nobody is there',
@@ -244,14 +251,82 @@ describe('a vigil', () => {
       until: 30_000,
       want: [],
     },
+    {
+      name: 'takes what comes for an answer, though the ping stays out, and counts from the last byte',
+      every: 10_000,
+      timeout: 25_000,
+      hears: true,
+      happens: { 15000: 'a speaks', 30100: 'a speaks' },
+      until: 57_500,
+      want: [
+        '10000: ping a',
+        // It looks ten times in a timeout, and hears the first at 17 500 and the second at 32 500.
+        '30000: 1 missed',
+        '32500: 0 missed',
+        '50000: 1 missed',
+        '57500: a dead for 25000, 1 missed',
+      ],
+    },
+    {
+      name: 'lets a target live whose bytes come for longer than the timeout, and asks when it has answered',
+      every: 1_000,
+      timeout: 2_000,
+      hears: true,
+      happens: { 1500: 'a speaks', 2500: 'a speaks', 3500: 'a speaks', 4500: 'a speaks', 5500: 'a answers' },
+      until: 6_000,
+      want: ['1000: ping a', '6000: ping a'],
+    },
+    {
+      name: 'takes what came before the ping for no answer',
+      every: 10_000,
+      timeout: 5_000,
+      hears: true,
+      happens: { 9990: 'a speaks' },
+      until: 15_000,
+      want: ['10000: ping a', '15000: a dead for 5000, 0 missed'],
+    },
+    {
+      name: 'takes what comes after a ping that failed for its answer, and asks at the next beat',
+      every: 10_000,
+      timeout: 8_000,
+      hears: true,
+      happens: { 10010: 'a fails', 10020: 'a speaks', 20010: 'a fails' },
+      until: 28_000,
+      want: [
+        '10000: ping a',
+        '20000: ping a',
+        '24000: ping a, 1 missed',
+        '28000: a dead for 8000, 1 missed, failed at 20010',
+      ],
+    },
+    {
+      name: 'does not give up a target that is paused, and waits for it when it is resumed',
+      every: 10_000,
+      timeout: 5_000,
+      hears: true,
+      happens: { 9000: 'a is paused', 50000: 'a is resumed' },
+      until: 55_000,
+      want: ['10000: ping a', '55000: a dead for 5000, 0 missed'],
+    },
+    {
+      name: 'hears the bytes of each target',
+      every: 10_000,
+      timeout: 5_000,
+      targets: 'a b',
+      hears: true,
+      happens: { 12100: 'b speaks' },
+      until: 17_500,
+      want: ['10000: ping a, ping b', '15000: a dead for 5000, 0 missed', '17500: b dead for 5000, 0 missed'],
+    },
   ])('$name', (row) => {
     expect(decisions(row)).toEqual(row.want);
   });
 
   /** A vigil whose one target was pinged at 10 000 ms. */
   function pinged() {
-    const vigil = new Vigil<string>({ every: 10_000, timeout: 25_000 }, 0);
-    return { vigil, ping: vigil.sent('a', 10_000) };
+    const vigil = new Vigil<Target>({ every: 10_000, timeout: 25_000 }, 0);
+    const target = { name: 'a' };
+    return { vigil, target, ping: vigil.sent(target, 10_000) };
   }
 
   it('measures the round trip', () => {
@@ -262,34 +337,46 @@ describe('a vigil', () => {
   });
 
   it('measures it from the try that was answered', () => {
-    const { vigil, ping } = pinged();
+    const { vigil, target, ping } = pinged();
     vigil.failed(ping, new Error('once'));
-    vigil.answered(vigil.sent('a', 20_000), 20_030);
+    vigil.answered(vigil.sent(target, 20_000), 20_030);
     expect(vigil.roundTrip).toBe(30);
   });
 
-  test.each<[string, (vigil: Vigil<string>) => unknown]>([
+  test.each<[string, (vigil: Vigil<Target>) => unknown]>([
     ['was given up', (vigil) => [...vigil.takeSilent(35_000)]],
     ['is forgotten', (vigil) => vigil.takeAwaited()],
   ])('takes nothing for an answer or a failure of a target that %s', (_what, end) => {
-    const { vigil, ping } = pinged();
+    const { vigil, target, ping } = pinged();
     end(vigil);
-    const next = vigil.sent('a', 40_000);
+    const next = vigil.sent(target, 40_000);
     vigil.answered(ping, 40_010);
     vigil.failed(ping, new Error('late'));
     expect(vigil.roundTrip).toBeUndefined();
-    expect(vigil.takeAwaited()).toEqual(['a']);
+    expect(vigil.takeAwaited()).toEqual([target]);
     expect(next.error).toBeUndefined();
   });
 
   it('forgets a silent target before it tells of it, and keeps those it has not told of yet', () => {
-    const vigil = new Vigil<string>({ every: 1_000, timeout: 1_000 }, 0);
-    for (const target of ['a', 'b']) vigil.sent(target, 1_000);
+    const vigil = new Vigil<Target>({ every: 1_000, timeout: 1_000 }, 0);
+    const targets = [{ name: 'a' }, { name: 'b' }];
+    for (const target of targets) vigil.sent(target, 1_000);
     for (const [target] of vigil.takeSilent(2_000)) {
-      expect(target).toBe('a');
+      expect(target).toBe(targets[0]);
       break;
     }
-    expect([...vigil.takeSilent(2_000)].map(([target]) => target)).toEqual(['b']);
+    expect([...vigil.takeSilent(2_000)].map(([target]) => target)).toEqual([targets[1]]);
     expect(vigil.takeAwaited()).toEqual([]);
+  });
+
+  it('looks ten times in a timeout whether bytes come, but only while an answer is awaited', () => {
+    const vigil = new Vigil<Target>({ every: 10_000, timeout: 5_000 }, 0);
+    expect(vigil.nextWake).toBe(10_000);
+    const target = { name: 'a', bytesRead: 0 };
+    vigil.due(10_000, () => [target]);
+    const ping = vigil.sent(target, 10_000);
+    expect(vigil.nextWake).toBe(10_500);
+    vigil.answered(ping, 10_030);
+    expect(vigil.nextWake).toBe(20_000);
   });
 });

@@ -5,6 +5,7 @@ import { heartbeatHttp2 } from 'tcp-keepalive/heartbeat';
 import { beforeEach, describe, expect, it, onTestFinished, test, vi } from 'vitest';
 import { goDark } from '../helpers/go-dark.ts';
 import { afterBeats, deathOf, expectInTime, fakeTimers, rhythm } from '../helpers/heartbeats.ts';
+import { slowPath } from '../helpers/slow-path.ts';
 
 describe('heartbeatHttp2, with a fake session on fake timers', () => {
   beforeEach(fakeTimers);
@@ -47,19 +48,14 @@ describe('heartbeatHttp2, with a fake session on fake timers', () => {
     expect(answers).toHaveLength(1);
   });
 
-  it('does not take what was read before the last answer as a sign of life', async () => {
+  it('does not take what was read before the ping as a sign of life', async () => {
     const { session, answers } = newSession();
     const { stop } = heartbeatHttp2(session, rhythm);
     onTestFinished(stop);
-    session.hasRoom = false;
-    await vi.advanceTimersByTimeAsync(1_050);
-    session.hasRoom = true;
     session.socket.bytesRead += 10;
-    await vi.advanceTimersByTimeAsync(500);
-    answers[0]?.();
-    await vi.advanceTimersByTimeAsync(1_400);
-    expect([answers.length, session.destroy.mock.calls.length]).toEqual([2, 0]);
-    await vi.advanceTimersByTimeAsync(100);
+    await vi.advanceTimersByTimeAsync(1_900);
+    expect([answers.length, session.destroy.mock.calls.length]).toEqual([1, 0]);
+    await vi.advanceTimersByTimeAsync(150);
     expect(session.destroy).toHaveBeenCalledOnce();
   });
 
@@ -135,3 +131,81 @@ describe('heartbeatHttp2', () => {
     },
   );
 });
+
+// More than a kernel holds, so that what comes after it waits.
+const WINDOW = 16 * 1024 * 1024;
+
+describe('heartbeatHttp2 on a connection whose bytes arrive slowly', () => {
+  it('lets a peer live whose answer waits behind a download', async () => {
+    const server = http2.createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    server.on('stream', (stream) => {
+      stream.on('error', () => {});
+      stream.respond();
+      stream.end(Buffer.alloc(WINDOW / 2));
+    });
+    const path = await slowPath(server.address() as net.AddressInfo, WINDOW / 8);
+    const session = http2.connect(`http://127.0.0.1:${path.port}`, {
+      settings: { initialWindowSize: WINDOW },
+    });
+    onTestFinished(() => void server.close());
+    onTestFinished(() => path.close());
+    onTestFinished(() => session.destroy());
+    session.on('error', () => {});
+    await once(session, 'connect');
+    session.setLocalWindowSize(WINDOW);
+
+    const onDead = vi.fn();
+    const beating = heartbeatHttp2(session, { ...rhythm, onDead });
+    onTestFinished(beating.stop);
+    let read = 0;
+    for await (const chunk of session.request()) read += chunk.length;
+    expect(read).toBe(WINDOW / 2);
+    await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(rhythm.timeout), { timeout: 5_000 });
+    expect(onDead).not.toHaveBeenCalled();
+  });
+});
+
+test.concurrent.for(['is being closed', 'has something to write'] as const)(
+  'heartbeatHttp2 destroys the socket too under a session that %s',
+  async (state, { onTestFinished }) => {
+    const server = http2.createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const accepted = Promise.all([
+      once(server, 'connection'),
+      once(server, 'session'),
+      once(server, 'stream'),
+    ]);
+    const raw = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
+    const client = http2.connect('http://127.0.0.1', {
+      createConnection: () => raw,
+      settings: { initialWindowSize: WINDOW },
+    });
+    await once(client, 'connect');
+    client.setLocalWindowSize(WINDOW);
+    const request = client.request();
+    const [[socket], [session], [stream]] = (await accepted) as [
+      [net.Socket],
+      [http2.ServerHttp2Session],
+      [http2.ServerHttp2Stream],
+    ];
+    for (const each of [client, request, session, stream]) each.on('error', () => {});
+    onTestFinished(() => void server.close());
+    for (const end of [raw, socket]) onTestFinished(() => void end.destroy());
+
+    const elapsed = await deathOf(
+      onTestFinished,
+      (onDead) => heartbeatHttp2(session, { ...rhythm, onDead }),
+      () => {
+        goDark(raw);
+        if (state === 'has something to write') stream.write(Buffer.alloc(WINDOW - 1));
+        // A session that is being closed is not pinged any more, but one ping may be out.
+        else setTimeout(() => session.close(), rhythm.every + 100);
+      },
+    );
+    expectInTime(elapsed);
+    await vi.waitFor(() => expect([session.destroyed, socket.destroyed]).toEqual([true, true]), {
+      timeout: 2_000,
+    });
+  },
+);

@@ -1,10 +1,22 @@
 import { EventEmitter, once } from 'node:events';
 import type net from 'node:net';
-import { heartbeatWs } from 'tcp-keepalive/heartbeat';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout } from 'node:timers/promises';
+import { heartbeatWs, type Silence } from 'tcp-keepalive/heartbeat';
 import { beforeEach, describe, expect, it, onTestFinished, test, vi } from 'vitest';
-import { WebSocket, WebSocketServer } from 'ws';
+import { createWebSocketStream, WebSocket, WebSocketServer } from 'ws';
 import { deafProxy } from '../helpers/deaf-proxy.ts';
-import { afterBeats, deathOf, expectInTime, fakeTimers, type Later, rhythm } from '../helpers/heartbeats.ts';
+import {
+  afterBeats,
+  deathOf,
+  expectInTime,
+  fakeTimers,
+  LATE,
+  type Later,
+  rhythm,
+  withResolvers,
+} from '../helpers/heartbeats.ts';
+import { slowPath } from '../helpers/slow-path.ts';
 
 /** A WebSocket whose pings nobody hears, and that is answered when the test says so. */
 class FakeWebSocket extends EventEmitter {
@@ -146,11 +158,11 @@ describe('heartbeatWs', () => {
       () => clients[2]?.client.pause(),
     );
     expectInTime(elapsed);
-    // One for each beat, and one for the silence after it.
+    // One for each beat, and ten for the silence after it, in which it looks whether bytes come.
     const { calls, results } = timers.mock;
     const ours = results.filter((_, index) => calls[index]?.[0].name === '#wake');
     expect(ours.length).toBeGreaterThan(1);
-    expect(ours.length).toBeLessThan(10);
+    expect(ours.length).toBeLessThan(20);
     // It keeps no process alive.
     expect(ours.map(({ value }) => (value as NodeJS.Timeout).hasRef())).not.toContain(true);
     timers.mockRestore();
@@ -207,5 +219,100 @@ describe('heartbeatWs', () => {
   it('refuses a server that does not track its clients', () => {
     const server = new WebSocketServer({ noServer: true, clientTracking: false });
     expect(() => heartbeatWs(server)).toThrow(/clientTracking/);
+  });
+});
+
+describe('heartbeatWs on a connection whose bytes arrive slowly', () => {
+  // Longer on its way than a heartbeat of 1 000 and 1 000 ms waits for an answer.
+  const MESSAGE = Buffer.alloc(4_000_000);
+
+  async function pair(later: Later) {
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    await once(server, 'listening');
+    const path = await slowPath(server.address() as net.AddressInfo, 1_000_000);
+    const accepted = once(server, 'connection') as Promise<[WebSocket]>;
+    const client = new WebSocket(`ws://127.0.0.1:${path.port}`);
+    await once(client, 'open');
+    const [socket] = await accepted;
+    for (const end of [client, socket]) end.on('error', () => {});
+    later(() => void server.close());
+    later(() => path.close());
+    later(() => client.terminate());
+    later(() => socket.terminate());
+    return { server, path, client, socket };
+  }
+
+  /** Starts a heartbeat of 1 000 and 1 000 ms that is not to find anybody dead. */
+  function start(later: Later, target: WebSocket | WebSocketServer) {
+    const onDead = vi.fn<(socket: WebSocket, silence: Silence) => void>();
+    const beating = heartbeatWs<WebSocket>(target, { ...rhythm, onDead });
+    later(beating.stop);
+    return { beating, onDead };
+  }
+
+  test.concurrent.for(['an upload', 'a download'] as const)(
+    'lets a peer live in the middle of %s',
+    async (direction, { onTestFinished }) => {
+      const { server, client, socket } = await pair(onTestFinished);
+      const [from, to] = direction === 'an upload' ? [client, socket] : [socket, client];
+      const { beating, onDead } = start(onTestFinished, direction === 'an upload' ? server : client);
+      const arrived = once(to, 'message', { signal: AbortSignal.timeout(20_000) });
+      from.send(MESSAGE);
+      const [message] = await arrived;
+      expect(message.length).toBe(MESSAGE.length);
+      // The answer comes after the message that it waited behind.
+      await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(rhythm.timeout), { timeout: 5_000 });
+      expect([onDead.mock.calls, to.readyState]).toEqual([[], WebSocket.OPEN]);
+    },
+  );
+
+  it.concurrent('does not give up a socket that the program has paused', async ({ onTestFinished }) => {
+    const { client, socket } = await pair(onTestFinished);
+    const { beating, onDead } = start(onTestFinished, socket);
+    socket.pause();
+    await afterBeats(4);
+    expect(beating.roundTrip).toBeUndefined();
+    socket.resume();
+    await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(rhythm.timeout), { timeout: 5_000 });
+    expect([onDead.mock.calls, socket.readyState]).toEqual([[], WebSocket.OPEN]);
+    client.pause();
+    await vi.waitFor(() => expect(onDead).toHaveBeenCalledOnce(), { timeout: 10_000 });
+  });
+
+  it.concurrent('does not give up a stream whose reader is slow', async ({ onTestFinished }) => {
+    const { client, socket } = await pair(onTestFinished);
+    const { onDead } = start(onTestFinished, socket);
+    let read = 0;
+    const reading = pipeline(createWebSocketStream(socket), async (chunks: AsyncIterable<Buffer>) => {
+      for await (const chunk of chunks) {
+        read += chunk.length;
+        await setTimeout(3_500);
+      }
+    });
+    for (let messages = 0; messages < 2; messages++) client.send(Buffer.alloc(100_000));
+    client.close();
+    await reading;
+    expect([read, onDead.mock.calls]).toEqual([200_000, []]);
+  });
+
+  it.concurrent('gives a peer up that stops in the middle of a message, and counts from its last byte', async ({
+    onTestFinished,
+  }) => {
+    const { path, client, socket } = await pair(onTestFinished);
+    client.send(MESSAGE);
+    const { promise, resolve } = withResolvers<{ silence: Silence; elapsed: number }>();
+    const beating = heartbeatWs(socket, {
+      ...rhythm,
+      onDead: (_socket, silence) => resolve({ silence, elapsed: performance.now() - path.lastDelivery }),
+    });
+    onTestFinished(beating.stop);
+    await afterBeats(3);
+    path.stall();
+    const { silence, elapsed } = await promise;
+    // It looks ten times in a timeout whether something has come.
+    expect(elapsed).toBeGreaterThanOrEqual(rhythm.timeout - 50);
+    expect(elapsed).toBeLessThan(1.1 * rhythm.timeout + LATE);
+    expect(silence.duration).toBeGreaterThanOrEqual(rhythm.timeout - 50);
+    expect(silence.duration).toBeLessThanOrEqual(elapsed + 50);
   });
 });

@@ -2,7 +2,7 @@ import { type Heartbeat, heartbeat } from 'tcp-keepalive/heartbeat';
 import { afterEach, expect, vi } from 'vitest';
 
 // What a timer of 1 000 ms may be late on a busy machine.
-const LATE = 900;
+export const LATE = 900;
 
 /** Takes what is to be done when a test is over, the last first: vitest's `onTestFinished`. */
 export type Later = (cleanup: () => void | Promise<void>) => unknown;
@@ -34,7 +34,8 @@ export async function deathOf(
   return performance.now() - begin;
 }
 
-function withResolvers<T>() {
+/** `Promise.withResolvers`, which Node 20 lacks. */
+export function withResolvers<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
   let resolve: (value: T) => void = () => {};
   const promise = new Promise<T>((settle) => {
     resolve = settle;
