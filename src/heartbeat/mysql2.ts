@@ -1,4 +1,5 @@
-import { readable } from '../options/fields.ts';
+import type net from 'node:net';
+import { readable, refusal } from '../options/fields.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import { checkMethods, type ReadyHeartbeatOptions } from './options.ts';
 import { beatIdle } from './pool.ts';
@@ -26,7 +27,7 @@ export interface Mysql2PromisePool<Connection extends Mysql2Connection = Mysql2C
  *
  * A connection is taken out of the pool for its ping, which counts as use: if `every` is shorter
  * than the pool's `idleTimeout`, idle connections are kept. mysql2 does not tell publicly how many
- * are idle; a version that has no `_freeConnections` is not pinged.
+ * are idle, which is why a pool without `_freeConnections` is refused. A pool cluster has none.
  *
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  *
@@ -39,11 +40,10 @@ export function heartbeatMysql2<Connection extends Mysql2Connection>(
   target: Mysql2Pool<Connection> | Mysql2PromisePool<Connection>,
   options: ReadyHeartbeatOptions<Connection> = {},
 ): Heartbeat {
-  const pool = readable('a pool of mysql2', () => ('pool' in target ? target.pool : target));
-  checkMethods('a pool of mysql2', pool, ['getConnection']);
+  const pool = poolOf(target);
   return beatIdle(
     {
-      idle: () => (pool as { _freeConnections?: { length: number } })._freeConnections?.length ?? 0,
+      idle: () => pool._freeConnections.length,
       take: () =>
         new Promise<Connection>((resolve, reject) => {
           pool.getConnection((error, connection) => (error ? reject(error) : resolve(connection)));
@@ -54,7 +54,28 @@ export function heartbeatMysql2<Connection extends Mysql2Connection>(
         }),
       putBack: (connection) => connection.release(),
       remove: (connection) => connection.destroy(),
+      socketOf: (connection: Connection & { readonly stream?: net.Socket }) => connection.stream,
     },
     options,
   );
+}
+
+/** A pool of mysql2, with what its types do not name. */
+type WholePool<Connection extends Mysql2Connection> = Mysql2Pool<Connection> & {
+  readonly _freeConnections: { readonly length: number };
+};
+
+function poolOf<Connection extends Mysql2Connection>(
+  target: Mysql2Pool<Connection> | Mysql2PromisePool<Connection>,
+): WholePool<Connection> {
+  const expected = 'a pool of mysql2';
+  return readable(expected, () => {
+    const pool = ('pool' in target ? target.pool : target) as WholePool<Connection>;
+    checkMethods(expected, pool, ['getConnection']);
+    if (typeof pool._freeConnections?.length === 'number') return pool;
+    // A pool cluster and its of() have getConnection() too.
+    const hint =
+      '; a cluster does not give its pools: make them with createPool() and give each to heartbeatMysql2()';
+    throw refusal(`${expected} with its \`_freeConnections\``, target, { hint });
+  });
 }

@@ -1,5 +1,7 @@
+import type net from 'node:net';
+import { readable, refusal } from '../options/fields.ts';
 import type { Heartbeat } from './heartbeat.ts';
-import { checkMethods, type ReadyHeartbeatOptions } from './options.ts';
+import type { ReadyHeartbeatOptions } from './options.ts';
 import { beatIdle } from './pool.ts';
 
 /** What is used of a client that a `pg` pool gives. */
@@ -8,6 +10,11 @@ export interface PgClient {
   release(destroy?: boolean): void;
   on(event: 'error', listener: () => void): unknown;
   removeListener(event: 'error', listener: () => void): unknown;
+}
+
+/** Where pg keeps a client's socket. A client of pg-native has none. */
+interface Internals {
+  readonly connection?: { readonly stream?: net.Socket };
 }
 
 /** What is used of a `pg` pool. */
@@ -34,7 +41,7 @@ export function heartbeatPg<Client extends PgClient>(
   pool: PgPool<Client>,
   options: ReadyHeartbeatOptions<Client> = {},
 ): Heartbeat {
-  checkMethods('a pool of pg', pool, ['connect']);
+  expectPool(pool);
   const putBack = (client: Client, destroy: boolean) => {
     client.release(destroy);
     client.removeListener('error', ignore);
@@ -52,9 +59,22 @@ export function heartbeatPg<Client extends PgClient>(
       ping: (client) => client.query('SELECT 1'),
       putBack: (client) => putBack(client, false),
       remove: (client) => client.release(true),
+      socketOf: (client: Client & Internals) => client.connection?.stream,
     },
     options,
   );
+}
+
+function expectPool(pool: Partial<PgPool>): void {
+  const expected = 'a pool of pg';
+  readable(expected, () => {
+    const { connect, idleCount } = Object(pool) as Partial<PgPool>;
+    if (typeof connect !== 'function') throw refusal(`${expected} with \`connect()\``, pool);
+    if (typeof idleCount === 'number') return;
+    // A client has connect() too.
+    const hint = "; for a single client use heartbeat({ ping: () => client.query('SELECT 1'), ... })";
+    throw refusal(`${expected} with its \`idleCount\``, pool, { hint });
+  });
 }
 
 function ignore(): void {

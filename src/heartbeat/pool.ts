@@ -1,3 +1,4 @@
+import type net from 'node:net';
 import { beat, type Heartbeat, type Target } from './heartbeat.ts';
 import { type Ready, type ReadyHeartbeatOptions, readReady } from './options.ts';
 
@@ -11,6 +12,8 @@ export interface IdlePool<Connection> {
   putBack(connection: Connection): void;
   /** Removes one that has failed or is silent. */
   remove(connection: Connection): void;
+  /** The socket of a connection, if it has one of Node's. */
+  socketOf(connection: Connection): net.Socket | undefined;
 }
 
 /** Pings the idle connections of a pool, each taken out meanwhile, and removes those that are silent. */
@@ -24,28 +27,61 @@ export function beatIdle<Connection>(
 
 function oneIdle<Connection>(pool: IdlePool<Connection>, { onDead }: Ready<Connection>): Target {
   let taken: { connection: Connection } | undefined;
+  let isOver = false;
   const finish = (end: (connection: Connection) => void) => {
     const done = taken;
     taken = undefined;
+    isOver = true;
     if (done !== undefined) end(done.connection);
     return done?.connection;
   };
+  const remove = (connection: Connection) => {
+    pool.remove(connection);
+    // Drivers say goodbye first, and wait for a silent server to close the connection.
+    pool.socketOf(connection)?.destroy();
+  };
   return {
     async ping() {
-      try {
-        taken = { connection: await pool.take() };
-        await pool.ping(taken.connection);
+      taken ??= await takeFrom(pool);
+      if (taken === undefined) return;
+      if (isOver) {
         finish(pool.putBack);
-      } catch {
-        // The connection or the pool has ended: that is an answer too, and nobody is silent.
-        finish(pool.remove);
+        return;
+      }
+      const { connection } = taken;
+      const socket = pool.socketOf(connection);
+      const before = socket?.bytesRead;
+      try {
+        await pool.ping(connection);
+        finish(pool.putBack);
+      } catch (error) {
+        const isSilent = socket?.bytesRead === before && !hasEnded(socket);
+        // A timeout of the driver's own ran out. The connection is asked again.
+        if (isSilent) throw error;
+        // The server has ended the connection or refused the ping: that is an answer too.
+        finish(remove);
       }
     },
     onDead(silence) {
-      const connection = finish(pool.remove);
+      const connection = finish(remove);
       if (connection !== undefined) onDead?.(connection, silence);
     },
     // Nobody would put the connection back any more.
-    abandon: () => void finish(pool.remove),
+    abandon: () => void finish(remove),
   };
+}
+
+/** Whether the peer has ended a connection, or the kernel has. Without a socket nobody knows. */
+function hasEnded(socket: net.Socket | undefined): boolean {
+  return socket === undefined || socket.readableEnded || socket.errored !== null;
+}
+
+/** One of the pool's connections, or none if the pool has ended or others were faster. */
+async function takeFrom<Connection>(
+  pool: IdlePool<Connection>,
+): Promise<{ connection: Connection } | undefined> {
+  return pool.take().then(
+    (connection) => ({ connection }),
+    () => undefined,
+  );
 }

@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
+import type net from 'node:net';
 import mysql from 'mysql2';
 import mysqlPromise from 'mysql2/promise';
 import { heartbeatMysql2 } from 'tcp-keepalive/heartbeat';
-import { expect, test, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, test, vi } from 'vitest';
 import { deafProxy } from '../helpers/deaf-proxy.ts';
 import { describeWithServer } from '../helpers/describe-with-server.ts';
 import { deathOf, expectInTime, rhythm } from '../helpers/heartbeats.ts';
@@ -45,4 +47,59 @@ describeWithServer('heartbeatMysql2', mariadb, (server) => {
       expect(rows).toEqual([{ one: 1 }]);
     },
   );
+});
+
+describeWithServer('heartbeatMysql2 and a server that hangs', mariadb, (server) => {
+  it('destroys what it removes', async () => {
+    const { host, user, password, database, port } = server();
+    const pool = mysqlPromise.createPool({ host, port, user, password, database });
+    const sockets = new Set<net.Socket>();
+    pool.pool.on('connection', (connection) => sockets.add((connection as unknown as Wire).stream));
+    const answers = [1, 2].map(() => pool.query('SELECT SLEEP(0.1), @@pid_file AS file'));
+    const [[rows]] = (await Promise.all(answers)) as unknown as [[[{ file: string }]]];
+    const pid = Number(readFileSync(rows[0].file, 'utf8'));
+    expect(pid).toBeGreaterThan(1);
+    expect(sockets.size).toBe(2);
+
+    const removed = vi.fn();
+    const elapsed = await deathOf(
+      onTestFinished,
+      (onDead) =>
+        heartbeatMysql2(pool, {
+          ...rhythm,
+          onDead(connection) {
+            removed(connection);
+            onDead();
+          },
+        }),
+      () => process.kill(pid, 'SIGSTOP'),
+    );
+    onTestFinished(() => void process.kill(pid, 'SIGCONT'));
+    expectInTime(elapsed);
+    await vi.waitFor(() => expect(removed).toHaveBeenCalledTimes(2), { timeout: 5_000 });
+    expect([...sockets].map(({ destroyed }) => destroyed)).toEqual([true, true]);
+    await pool.end();
+  });
+});
+
+interface Wire {
+  readonly stream: net.Socket;
+}
+
+describe('heartbeatMysql2 refuses what it cannot ping, and names the right call', () => {
+  const cluster = mysql.createPoolCluster();
+  const promiseCluster = mysqlPromise.createPoolCluster();
+  test.each<[string, unknown]>([
+    ['a pool cluster', cluster],
+    ['the of() of a pool cluster', cluster.of('*')],
+    ['a pool cluster of mysql2/promise', promiseCluster],
+    ['a pool of another make', { getConnection() {} }],
+  ])('%s', (_what, target) => {
+    expect(() => heartbeatMysql2(target as never)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_KEEPALIVE_INVALID_OPTION',
+        message: expect.stringContaining('make them with createPool()'),
+      }),
+    );
+  });
 });

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
+import type net from 'node:net';
 import pg from 'pg';
-import { heartbeatPg } from 'tcp-keepalive/heartbeat';
+import { heartbeatPg, type Silence } from 'tcp-keepalive/heartbeat';
 import { beforeEach, describe, expect, it, onTestFinished, test, vi } from 'vitest';
 import { deafProxy } from '../helpers/deaf-proxy.ts';
 import { describeWithServer } from '../helpers/describe-with-server.ts';
@@ -123,4 +124,79 @@ describeWithServer('heartbeatPg', postgres, (server) => {
     beating.stop();
     await vi.waitFor(() => expect(pool.totalCount).toBe(0), { timeout: 5_000 });
   });
+
+  /** A pool with idle clients, and how to stop the server's processes that serve them, as if they hung. */
+  async function poolOfStoppable(later: Later, options: pg.PoolConfig) {
+    const { host, user, password, database, port } = server();
+    const pool = new pg.Pool({ host, port, user, password, database, ...options });
+    pool.on('error', () => {});
+    const ids = await Promise.all(
+      [1, 2].map(() => pool.query('SELECT pg_sleep(0.1), pg_backend_pid() AS id')),
+    );
+    const signal = (name: 'SIGSTOP' | 'SIGCONT') => {
+      for (const { rows } of ids) process.kill(rows[0].id, name);
+    };
+    later(() => (pool.ended ? undefined : pool.end()));
+    later(() => signal('SIGCONT'));
+    const streams = new Set<net.Socket>();
+    pool.on('remove', (client) => streams.add((client as unknown as Wire).connection.stream));
+    return { pool, streams, stop: () => signal('SIGSTOP'), goOn: () => signal('SIGCONT') };
+  }
+  interface Wire {
+    readonly connection: { readonly stream: net.Socket };
+  }
+
+  test.concurrent.for([
+    { name: 'by default', options: {} },
+    { name: 'with a query_timeout below the timeout', options: { query_timeout: 300 } },
+    { name: 'in pipeline mode', options: { pipeline: true } },
+    { name: 'in pipeline mode with a query_timeout', options: { pipeline: true, query_timeout: 300 } },
+  ])(
+    'tells of connections whose server hangs, and destroys them: $name',
+    async ({ options }, { onTestFinished }) => {
+      const { pool, streams, stop } = await poolOfStoppable(onTestFinished, options);
+      const dead: Silence[] = [];
+      const elapsed = await deathOf(
+        onTestFinished,
+        (onDead) =>
+          heartbeatPg(pool, {
+            ...rhythm,
+            onDead(_client, silence) {
+              dead.push(silence);
+              onDead();
+            },
+          }),
+        stop,
+      );
+      expectInTime(elapsed);
+      await vi.waitFor(() => expect([pool.totalCount, dead.length, streams.size]).toEqual([0, 2, 2]), {
+        timeout: 5_000,
+      });
+      expect([...streams].map(({ destroyed }) => destroyed)).toEqual([true, true]);
+      for (const { duration } of dead) expect(duration).toBeGreaterThanOrEqual(rhythm.timeout - 50);
+    },
+  );
+
+  it.concurrent('keeps a connection that answers after its query_timeout, but in time', async ({
+    onTestFinished,
+  }) => {
+    const { pool, streams, stop, goOn } = await poolOfStoppable(onTestFinished, { query_timeout: 300 });
+    const onDead = vi.fn();
+    const beating = heartbeatPg(pool, { every: 1_000, timeout: 20_000, onDead });
+    onTestFinished(beating.stop);
+    stop();
+    await vi.waitFor(() => expect(beating.misses).toBeGreaterThan(0), { timeout: 10_000 });
+    goOn();
+    await vi.waitFor(() => expect([beating.misses, pool.idleCount]).toEqual([0, 2]), { timeout: 10_000 });
+    expect([onDead.mock.calls, streams.size]).toEqual([[], 0]);
+  });
+});
+
+test('heartbeatPg refuses a client, and names the right call', () => {
+  expect(() => heartbeatPg(new pg.Client() as never)).toThrow(
+    expect.objectContaining({
+      code: 'ERR_KEEPALIVE_INVALID_OPTION',
+      message: expect.stringContaining("heartbeat({ ping: () => client.query('SELECT 1')"),
+    }),
+  );
 });

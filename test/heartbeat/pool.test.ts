@@ -1,3 +1,4 @@
+import type net from 'node:net';
 import { beforeEach, describe, expect, it, onTestFinished, test, vi } from 'vitest';
 import { beatIdle } from '../../src/heartbeat/pool.ts';
 import { fakeTimers, rhythm } from '../helpers/heartbeats.ts';
@@ -5,7 +6,21 @@ import { fakeTimers, rhythm } from '../helpers/heartbeats.ts';
 describe('the idle connections of a pool, with a fake pool on fake timers', () => {
   beforeEach(fakeTimers);
 
-  function pool({ idle = 2, ping = (_connection: string): Promise<unknown> => Promise.resolve() } = {}) {
+  /** What is seen of a socket. */
+  const newSocket = () => ({
+    bytesRead: 100,
+    readableEnded: false,
+    errored: null as Error | null,
+    destroy: vi.fn(),
+  });
+
+  const after = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+  function pool({
+    idle = 2,
+    ping = (_connection: string): Promise<unknown> => Promise.resolve(),
+    socket = undefined as Partial<net.Socket> | undefined,
+  } = {}) {
     const connections = ['first', 'second', 'third'].slice(0, idle);
     const pool = {
       idle: () => connections.length,
@@ -13,6 +28,7 @@ describe('the idle connections of a pool, with a fake pool on fake timers', () =
       ping: vi.fn(ping),
       putBack: vi.fn((connection: string) => void connections.push(connection)),
       remove: vi.fn((_connection: string) => {}),
+      socketOf: (_connection: string) => socket as net.Socket | undefined,
     };
     const onDead = vi.fn();
     const beating = beatIdle(pool, { ...rhythm, onDead });
@@ -65,6 +81,57 @@ describe('the idle connections of a pool, with a fake pool on fake timers', () =
     );
     await vi.advanceTimersByTimeAsync(5_000);
     expect([idle.remove.mock.calls, onDead.mock.calls]).toEqual([[], []]);
+  });
+
+  it('destroys the socket of one that it removes, after the pool has let it go', async () => {
+    const socket = newSocket();
+    const { pool: idle } = pool({ idle: 1, socket, ping: () => new Promise(() => {}) });
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(socket.destroy).toHaveBeenCalledOnce();
+    expect(idle.remove.mock.invocationCallOrder[0]).toBeLessThan(
+      socket.destroy.mock.invocationCallOrder[0] ?? 0,
+    );
+  });
+
+  it('asks one again whose ping failed without a word from the server, and tells if it stays silent', async () => {
+    const error = new Error("the driver's own timeout");
+    const { pool: idle, onDead } = pool({
+      idle: 1,
+      socket: newSocket(),
+      ping: () => after(100).then(() => Promise.reject(error)),
+    });
+    await vi.advanceTimersByTimeAsync(1_700);
+    expect([idle.take.mock.calls.length, idle.ping.mock.calls.length]).toEqual([1, 2]);
+    await vi.advanceTimersByTimeAsync(350);
+    expect(onDead.mock.calls).toEqual([['first', { duration: expect.closeTo(1_000, -2), misses: 1, error }]]);
+    expect(idle.remove).toHaveBeenCalledOnce();
+  });
+
+  test.each<[string, Partial<net.Socket>]>([
+    ['the server has answered', { bytesRead: 101 }],
+    ['the peer has ended the connection', { readableEnded: true }],
+    ['the connection has failed', { errored: new Error('reset') }],
+  ])('tells of none whose ping failed because %s', async (_why, change) => {
+    const socket = newSocket();
+    const { pool: idle, onDead } = pool({
+      idle: 1,
+      socket,
+      ping: async () => {
+        Object.assign(socket, change);
+        throw new Error('refused');
+      },
+    });
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect([idle.remove.mock.calls, onDead.mock.calls]).toEqual([[['first']], []]);
+  });
+
+  it('puts back without a ping what it is given too late', async () => {
+    const { pool: idle, onDead } = pool({ idle: 1 });
+    idle.take.mockImplementation(() => after(1_500).then(() => 'late'));
+    await vi.advanceTimersByTimeAsync(2_400);
+    expect(onDead).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(200);
+    expect([idle.ping.mock.calls, idle.putBack.mock.calls]).toEqual([[], [['late']]]);
   });
 
   it('removes those whose answers are awaited when it is stopped, and tells nobody', async () => {
