@@ -58,7 +58,7 @@ export class Vigil<Target extends Watched> {
   constructor(rhythm: Rhythm, now: number) {
     this.#rhythm = rhythm;
     this.#pause = Math.min(rhythm.every, rhythm.timeout / 2);
-    this.#lookEvery = Math.min(rhythm.every, rhythm.timeout / 10);
+    this.#lookEvery = rhythm.timeout / 10;
     this.#nextBeat = now + rhythm.every;
     this.#lookedAt = now;
   }

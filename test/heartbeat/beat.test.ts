@@ -369,6 +369,16 @@ describe('a vigil', () => {
     expect(vigil.takeAwaited()).toEqual([]);
   });
 
+  it('hears what is read after it was woken and before it gives anybody up', () => {
+    const vigil = new Vigil<Target>({ every: 10_000, timeout: 5_000 }, 0);
+    const target = { name: 'a', bytesRead: 0 };
+    vigil.sent(target, 10_000);
+    vigil.due(15_000, () => []);
+    target.bytesRead += 1;
+    expect([...vigil.takeSilent(15_000)]).toEqual([]);
+    expect([...vigil.takeSilent(20_000)]).toHaveLength(1);
+  });
+
   it('looks ten times in a timeout whether bytes come, but only while an answer is awaited', () => {
     const vigil = new Vigil<Target>({ every: 10_000, timeout: 5_000 }, 0);
     expect(vigil.nextWake).toBe(10_000);
