@@ -132,6 +132,16 @@ export function beat(targets: () => Iterable<Target>, rhythm: Rhythm, closable?:
   };
 }
 
+/** Makes one target for each of the objects that are asked, as long as the object is there. */
+export function oncePer<Asked extends object>(make: (asked: Asked) => Target): (asked: Asked) => Target {
+  const targets = new WeakMap<Asked, Target>();
+  return (asked) => {
+    const target = targets.get(asked) ?? make(asked);
+    targets.set(asked, target);
+    return target;
+  };
+}
+
 /** A ping that throws counts as one that rejects. */
 async function attempt(target: Target): Promise<void> {
   await target.ping();

@@ -15,4 +15,10 @@ export {
 } from './mysql2.ts';
 export type { ReadyHeartbeatOptions } from './options.ts';
 export { heartbeatPg, type PgClient, type PgPool } from './pg.ts';
+export {
+  heartbeatRedis,
+  type PingableCluster,
+  type PingableIoredis,
+  type PingableNodeRedis,
+} from './redis.ts';
 export { heartbeatWs, type PingableServer, type PingableSocket } from './ws.ts';

@@ -1,6 +1,6 @@
 import type net from 'node:net';
 import { readable, refusal } from '../options/fields.ts';
-import { beat, type Heartbeat, type Target } from './heartbeat.ts';
+import { beat, type Heartbeat, oncePer, type Target } from './heartbeat.ts';
 import { checkMethods, type Ready, type ReadyHeartbeatOptions, readReady } from './options.ts';
 
 type Listener = (data: Buffer) => void;
@@ -52,12 +52,7 @@ export function heartbeatWs<Socket extends PingableSocket>(
 ): Heartbeat {
   const sockets = readable(EXPECTED, () => socketsOf(socketOrServer));
   const ready = readReady(options);
-  const targets = new WeakMap<Socket, Target>();
-  const targetOf = (socket: Socket): Target => {
-    const target = targets.get(socket) ?? newTarget(socket, ready);
-    targets.set(socket, target);
-    return target;
-  };
+  const targetOf = oncePer((socket: Socket) => newTarget(socket, ready));
   const beating = beat(() => openOnes(sockets).map(targetOf), ready, socketOrServer);
   if ((socketOrServer as Partial<PingableSocket>).readyState === CLOSED) beating.stop();
   return beating;

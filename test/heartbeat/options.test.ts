@@ -3,6 +3,7 @@ import {
   heartbeatHttp2,
   heartbeatMysql2,
   heartbeatPg,
+  heartbeatRedis,
   heartbeatWs,
 } from 'tcp-keepalive/heartbeat';
 import { describe, expect, test } from 'vitest';
@@ -40,6 +41,7 @@ describe.each<[string, (target: never, options?: never) => unknown]>([
   ['heartbeatHttp2', heartbeatHttp2],
   ['heartbeatPg', heartbeatPg],
   ['heartbeatMysql2', heartbeatMysql2],
+  ['heartbeatRedis', heartbeatRedis],
 ])('%s', (_name, start) => {
   test.each([
     ['undefined', undefined],
