@@ -1,8 +1,4 @@
-/**
- * Keepalive timers for connections of `amqplib`.
- *
- * @module tcp-keepalive/amqplib
- */
+/** Keepalive timers for the connections of `amqplib`. @module tcp-keepalive/amqplib */
 import type net from 'node:net';
 import {
   driverRequest,
@@ -16,7 +12,7 @@ import {
   report,
 } from './kit.ts';
 
-/** A connection of amqplib, of either of its interfaces. */
+/** A connection of amqplib, of its promise or its callback interface. */
 export interface AmqplibConnection {
   readonly connection: object;
 }
@@ -27,23 +23,26 @@ export interface RecoveringAmqplibConnection {
   on(event: 'connect', listener: (connection: AmqplibConnection) => void): unknown;
 }
 
-/** What amqplib's types do not name: the socket, and the connection of the moment. */
+/** Private members of amqplib: the socket, and the open connection of one with `recovery`. */
 interface Internals {
   readonly stream?: net.Socket;
   readonly _core?: { readonly _model?: AmqplibConnection | null };
 }
 
 /**
- * Holds keepalive timers on a connection of amqplib; on one with `recovery`, again each time that it
- * reconnects. With TLS too, and over what amqplib's own `keepAlive` and `keepAliveDelay` would set.
+ * Holds keepalive timers on a connection of amqplib, and on one with `recovery` again after each
+ * reconnect. TLS works too. The timers replace what amqplib's `keepAlive` and `keepAliveDelay` set.
  *
- * What comes before the connection is open is bounded by amqplib's `timeout`, which is off by default:
- * set it too. Its socket is found in the private `connection.stream`, and what is open of a recovering one
- * in its private `_core`: a version without the first goes on without, which is reported.
+ * Connecting is bounded only by amqplib's `timeout`, which is off by default: set it too. The socket is
+ * found in the private `connection.stream`, and the open connection of a recovering one in its private
+ * `_core`. If a version has no `stream`, the connection keeps its own timers, and that is reported.
  *
- * A vanished peer now raises the connection's `'error'`, `ETIMEDOUT`, which without a listener ends the
- * process. AMQP's own heartbeats, which RabbitMQ asks for every 60 s, tell after two that are missed.
+ * A vanished peer now raises the connection's `'error'` with `ETIMEDOUT`, which ends the process if nobody
+ * listens. AMQP's own heartbeats (RabbitMQ: every 60 s) notice it after two are missed.
  *
+ * @param target - a connection of the promise or the callback interface
+ * @param options - a preset's name, or options in milliseconds
+ * @param behaviour - `onError`: called with what could not be set, instead of a process warning
  * @returns the same connection
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`, before anything is touched
  *

@@ -1,8 +1,4 @@
-/**
- * Keepalive timers for connections of Node's `http` and `https` agents.
- *
- * @module tcp-keepalive/http
- */
+/** Keepalive timers for the connections of Node's `http` and `https` agents and servers. @module tcp-keepalive/http */
 import type net from 'node:net';
 import {
   driverRequest,
@@ -25,7 +21,7 @@ export interface HttpAgent {
 
 type Connected = (error: Error | null, socket?: net.Socket) => void;
 
-/** Documented by Node, and missing from its types before 22. */
+/** Node documents this method, but its types before 22 lack it. */
 interface Connects {
   createConnection(options: object, connected?: Connected): net.Socket | null | undefined;
 }
@@ -33,18 +29,21 @@ interface Connects {
 /**
  * Holds keepalive timers on every connection of an agent, `http` or `https`, or sets them on those that
  * a server accepts. An agent's open connections get them at once, idle or not, and each later one when
- * TCP connects, before any TLS handshake. They stay through what Node does when a connection becomes
- * idle, and through axios, which sets its own on each request.
+ * TCP connects, before any TLS handshake. They stay when Node resets a connection that becomes idle, and
+ * when axios sets its own on each request.
  *
- * Whoever uses the agent gets it: `http.get`, axios (`httpAgent`, `httpsAgent`), got, node-fetch, the
- * AWS SDK (`requestHandler`). For what uses none, give it `http.globalAgent`. `fetch` has no agent: see
- * `tcp-keepalive/undici`.
+ * They apply to all that use the agent: `http.get`, axios (`httpAgent`, `httpsAgent`), got, node-fetch, the
+ * AWS SDK (`requestHandler`). For requests without an agent, pass `http.globalAgent`. `fetch` has no agent:
+ * see `tcp-keepalive/undici`.
  *
- * A server is given to `keepAliveServer`: connections that it has accepted before stay as they are.
+ * A server is passed to `keepAliveServer`: connections that it has accepted already stay as they are.
  *
- * A vanished peer now raises an error on the request in flight, `ETIMEDOUT`, and on a server the event
- * `'clientError'`. An agent drops a connection that was idle without a word.
+ * A vanished peer now fails the request in flight with `ETIMEDOUT`, and raises `'clientError'` on a server.
+ * An agent drops an idle connection without an error.
  *
+ * @param target - an agent, or a server of `http`, `https`, `net` or `tls`
+ * @param options - a preset's name, or options in milliseconds
+ * @param behaviour - `onError`: called with what could not be set, instead of a process warning
  * @returns the same agent or server
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`, before anything is touched
  *
@@ -79,7 +78,7 @@ function openSockets({ sockets, freeSockets }: HttpAgent): net.Socket[] {
   return [sockets, freeSockets].flatMap((byName) => Object.values(byName).flatMap((open) => open ?? []));
 }
 
-/** An agent returns a connection at once, or hands it over once it is made, as through a proxy. */
+/** An agent returns a connection at once, or passes it to the callback later, as a proxy agent does. */
 function holdCreated(agent: Connects, hold: (socket: net.Socket) => void): void {
   const { createConnection } = agent;
   agent.createConnection = (options, connected) => {

@@ -1,8 +1,4 @@
-/**
- * Keepalive timers for `http2` sessions.
- *
- * @module tcp-keepalive/http2
- */
+/** Keepalive timers for `http2` sessions. @module tcp-keepalive/http2 */
 import type net from 'node:net';
 import {
   driverRequest,
@@ -28,13 +24,15 @@ export interface Http2Session {
  * Holds keepalive timers on the connection of an HTTP/2 session, now or as soon as TCP connects; or sets
  * them on every connection that an HTTP/2 server accepts, before any TLS handshake.
  *
- * A server is given to `keepAliveServer`: its open sessions stay as they are, unless each is given to
+ * A server is passed to `keepAliveServer`: its open sessions stay as they are, unless each is passed to
  * this function too.
  *
- * A vanished peer now ends a session with the event `'error'`, `ETIMEDOUT`, and so each of its streams.
- * TCP cannot see a peer that is stuck but whose kernel answers, nor what is behind a proxy: for these
- * see `heartbeatHttp2`.
+ * A vanished peer now ends a session, and each of its streams, with an `'error'`, `ETIMEDOUT`. TCP cannot
+ * see a peer that hangs while its kernel answers, nor a peer behind a proxy: for these see `heartbeatHttp2`.
  *
+ * @param target - a session, or a server of `http2`
+ * @param options - a preset's name, or options in milliseconds
+ * @param behaviour - `onError`: called with what could not be set, instead of a process warning
  * @returns the same session or server
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`, before anything is touched
  *

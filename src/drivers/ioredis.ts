@@ -1,8 +1,4 @@
-/**
- * Keepalive timers for connections of `ioredis`.
- *
- * @module tcp-keepalive/ioredis
- */
+/** Keepalive timers for the connections of `ioredis`. @module tcp-keepalive/ioredis */
 import type net from 'node:net';
 import {
   driverRequest,
@@ -31,17 +27,20 @@ export interface IoredisCluster {
 
 /**
  * Holds keepalive timers on the connection of an ioredis client, open or not, and again each time it
- * reconnects; or on those of every node of a cluster, known or not. With TLS, Sentinel and
- * subscriptions too, and over what ioredis's own `keepAlive` sets.
+ * reconnects; or on those of every node of a cluster, also of nodes found later. TLS, Sentinel and
+ * subscriptions work too. The timers replace what ioredis's own `keepAlive` sets.
  *
- * A connection gets them when it is ready to be written to, which with TLS is after the handshake. What
- * comes before is bounded by ioredis's `connectTimeout`, 10 s by default. A client made by
- * `duplicate()`, the connections that ask Sentinels, and the one on which a cluster subscribes are
- * other clients: give it the duplicate too.
+ * A connection gets them when it is ready to be written to; with TLS that is after the handshake. Until
+ * then ioredis's `connectTimeout` bounds it, 10 s by default. A client made by `duplicate()`, the
+ * connections that ask Sentinels, and the one on which a cluster subscribes are clients of their own:
+ * pass the duplicate to this function too.
  *
- * A vanished peer now ends the connection with the event `'error'`, `ETIMEDOUT`; ioredis then reconnects,
- * and repeats what was in flight up to `maxRetriesPerRequest` times.
+ * A vanished peer now ends the connection with an `'error'`, `ETIMEDOUT`; ioredis then reconnects, and
+ * repeats what was in flight up to `maxRetriesPerRequest` times.
  *
+ * @param target - a `Redis` or a `Cluster`
+ * @param options - a preset's name, or options in milliseconds
+ * @param behaviour - `onError`: called with what could not be set, instead of a process warning
  * @returns the same client or cluster
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`, before anything is touched
  *
@@ -77,7 +76,7 @@ function holdCluster(cluster: IoredisCluster, request: HoldRequest): void {
 }
 
 function holdClient(client: IoredisClient, request: HoldRequest): void {
-  // ioredis destroys a stream that it gives up, and makes another.
+  // ioredis makes a new stream for each connection.
   const hold = () => holdSocket(client.stream as net.Socket, request);
   if (client.stream !== undefined) hold();
   client.on('connect', hold);

@@ -1,13 +1,9 @@
-/**
- * Keepalive timers for connections of `kafkajs`.
- *
- * @module tcp-keepalive/kafkajs
- */
+/** Keepalive timers for the connections of `kafkajs`. @module tcp-keepalive/kafkajs */
 import net from 'node:net';
 import tls from 'node:tls';
 import { copyOfConfig, driverRequest, holdSocket, type KeepAliveInput, type OnError } from './kit.ts';
 
-/** What kafkajs takes as `socketFactory`. */
+/** The function that kafkajs calls as `socketFactory`. */
 export type KafkaSocketFactory = (broker: {
   host: string;
   port: number;
@@ -16,17 +12,20 @@ export type KafkaSocketFactory = (broker: {
 }) => net.Socket;
 
 /**
- * Holds keepalive timers on every connection of a kafkajs client, to each broker, from the moment when
- * TCP connects. Takes its configuration and returns a copy in which `socketFactory` connects as kafkajs
- * would have, or as the function that was there, and then holds the timers. With TLS too, and over the
- * 60 s, 1 s and 10 probes that kafkajs itself sets.
+ * Holds keepalive timers on every connection of a kafkajs client, to each broker, as soon as TCP connects.
+ * Returns a copy of its configuration in which `socketFactory` connects as kafkajs does, or as the
+ * caller's own function does, and then holds the timers. TLS works too. The timers replace the 60 s, 1 s
+ * and 10 probes that kafkajs sets.
  *
  * Connecting is bounded by kafkajs's `connectionTimeout`, 1 s by default, and a request without an answer
- * by `requestTimeout`, 30 s by default: keepalive tells sooner, and tells an idle connection too.
+ * by `requestTimeout`, 30 s by default: keepalive is faster, and notices a dead idle connection too.
  *
- * A vanished peer now raises an error on the request in flight, `KafkaJSConnectionError` with `ETIMEDOUT`
- * in its message, which kafkajs retries as it is configured to.
+ * A vanished peer now fails the request in flight with a `KafkaJSConnectionError` that has `ETIMEDOUT` in
+ * its message; kafkajs retries it as configured.
  *
+ * @param config - the configuration for `new Kafka()`
+ * @param options - a preset's name, or options in milliseconds
+ * @param behaviour - `onError`: called with what could not be set, instead of a process warning
  * @returns a copy of the configuration
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  *
@@ -56,7 +55,7 @@ export function keepAliveKafkajs<T extends object>(
   };
 }
 
-/** kafkajs gives no `ssl` where it is off. */
+/** Connects as kafkajs does. It passes no `ssl` if TLS is off. */
 const connectToBroker: KafkaSocketFactory = ({ host, port, ssl, onConnect }) => {
   if (!ssl) return net.connect({ host, port }, onConnect);
   const servername = net.isIP(host) ? {} : { servername: host };

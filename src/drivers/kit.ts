@@ -13,20 +13,20 @@ import type { KeepAliveInput, KeepAliveSettings } from '../options/options.ts';
 import type { HoldRequest } from '../sockets/hold-record.ts';
 import type { OnError } from '../sockets/report.ts';
 
-// All that a driver module may import beside Node and its driver.
+// A driver module may import nothing else, beside Node and its driver.
 export { holdSocket, keepAliveError, keepAliveServer, report, warnOnce } from '#core';
 export type { HoldRequest, KeepAliveInput, OnError };
 
-/** What a driver module asks of each connection. */
+/** The hold that a driver module asks for on each connection. */
 export interface DriverRequest extends HoldRequest {
   readonly settings: KeepAliveSettings;
 }
 
-/** An object of which nothing is known yet. */
+/** An object that has not been checked yet. */
 export type Members = Readonly<Record<string, unknown>>;
 
 /**
- * Checks what every driver module is given beside its target.
+ * Checks the arguments that every driver module accepts beside its target.
  *
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  */
@@ -38,9 +38,9 @@ export function driverRequest(
 }
 
 /**
- * Refuses what is no target of a driver module, before anything is touched.
+ * Refuses an argument that is no target of a driver module, before anything is touched.
  *
- * @param isTarget - looks at the members that the module will use, so that a getter that throws does it here
+ * @param isTarget - reads the members that the module will use, so that a getter that throws does so here
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  */
 export function expectTarget(what: string, target: unknown, isTarget: (target: Members) => boolean): void {
@@ -51,7 +51,7 @@ export function expectTarget(what: string, target: unknown, isTarget: (target: M
   });
 }
 
-/** Whether a member is an object, where it is there at all. */
+/** Whether a member is an object, or absent. */
 export function isObjectOrAbsent(value: unknown): boolean {
   return value === undefined || typeof value === 'object';
 }
@@ -69,7 +69,7 @@ export function isMethod(value: unknown): value is (...args: never[]) => unknown
 export function copyOfConfig<T extends object>(what: string, config: T): T {
   return readable(what, () => {
     if (!isObject(config) || Array.isArray(config)) throw refusal(what, config);
-    // The driver's own object: what is returned would be a copy that nobody uses.
+    // This is the driver's own object, and nobody would use the copy that is returned.
     if (!isPlain(config)) throw refusal(what, config, { hint: '; give it the copy that this returns' });
     return { ...config };
   });

@@ -1,13 +1,9 @@
-/**
- * Keepalive timers for connections of `mariadb`.
- *
- * @module tcp-keepalive/mariadb
- */
+/** Keepalive timers for the connections of `mariadb`. @module tcp-keepalive/mariadb */
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { copyOfConfig, driverRequest, holdSocket, type KeepAliveInput, type OnError } from './kit.ts';
 
-/** What mariadb takes as `stream`: it hands its stream to the callback, or in fact may return it. */
+/** The function that mariadb calls as `stream`: it passes a stream to the callback, or returns one. */
 export type MariadbStream = (connected: (error?: Error, stream?: Duplex) => void) => unknown;
 
 /** The options of a mariadb connection or pool, as far as they say how to connect. */
@@ -18,18 +14,21 @@ interface ConnectingOptions {
 }
 
 /**
- * Holds keepalive timers on every connection of a mariadb pool, or on a single one, from the moment when
- * TCP connects. Takes the options for it and returns a copy in which `stream` connects as mariadb would
- * have, or as the function that was there, and then holds the timers. With TLS too, and over what its own
- * `keepAliveDelay` sets. Options written as a URL have no room for a function: write them as an object.
+ * Holds keepalive timers on every connection of a mariadb pool, or on a single one, as soon as TCP
+ * connects. Returns a copy of the options in which `stream` connects as mariadb does, or as the caller's
+ * own function does, and then holds the timers. TLS works too. The timers replace what mariadb's
+ * `keepAliveDelay` sets. A URL cannot hold a function: write the options as an object.
  *
  * Connecting is bounded by mariadb's `connectTimeout`, 1 s by default.
  *
- * A vanished peer now raises an error on the query in flight, `ETIMEDOUT` in its `cause`. A pool drops a
- * connection that was idle without a word; a connection of its own needs an `'error'` listener.
+ * A vanished peer now fails the query in flight, with `ETIMEDOUT` in the error's `cause`. A pool drops an
+ * idle connection without an error; a connection without a pool needs an `'error'` listener.
  *
- * A Unix socket (`socketPath`) goes past this, since mariadb then asks for no stream.
+ * A Unix socket (`socketPath`) gets no timers, since mariadb then calls no `stream`.
  *
+ * @param config - the options for `createPool()` or `createConnection()`
+ * @param options - a preset's name, or options in milliseconds
+ * @param behaviour - `onError`: called with what could not be set, instead of a process warning
  * @returns a copy of the options
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  *
@@ -46,7 +45,7 @@ export function keepAliveMariadb<T extends object>(
   const request = driverRequest(options, behaviour);
   const own = copyOfConfig<T & ConnectingOptions>('an object of options of mariadb', config);
   const held = (stream: unknown) => {
-    // What it is in fact, holdSocket finds out: mariadb takes any stream.
+    // mariadb accepts any stream; holdSocket checks that this one is a socket.
     holdSocket(stream as net.Socket, request);
     return stream as Duplex;
   };
@@ -61,7 +60,7 @@ export function keepAliveMariadb<T extends object>(
   return { ...own, stream };
 }
 
-/** As mariadb does it, with its defaults. */
+/** Connects as mariadb does, with its defaults. */
 function connect({ host = 'localhost', port = 3306 }: ConnectingOptions): net.Socket {
   return net.connect(port, host).setNoDelay(true);
 }

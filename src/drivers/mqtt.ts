@@ -1,8 +1,4 @@
-/**
- * Keepalive timers for connections of `mqtt`.
- *
- * @module tcp-keepalive/mqtt
- */
+/** Keepalive timers for the connections of `mqtt`. @module tcp-keepalive/mqtt */
 import type net from 'node:net';
 import {
   driverRequest,
@@ -23,16 +19,18 @@ export interface MqttConnection {
 
 /**
  * Holds keepalive timers on the connection of an mqtt client, open or not, and again each time it
- * reconnects. With TLS (`mqtts`) too.
+ * reconnects. TLS (`mqtts`) works too.
  *
- * A later connection gets them when the broker has accepted it; what comes before is bounded by mqtt's
- * `connectTimeout`, 30 s by default. A client over WebSockets (`ws`, `wss`) has no TCP socket to show and
- * goes on without, which is reported to `onError`, or as a process warning: give it an agent instead,
- * `wsOptions: { agent: keepAliveHttp(new http.Agent(), ...) }`.
+ * A later connection gets them when the broker has accepted it; until then mqtt's `connectTimeout` bounds
+ * it, 30 s by default. A client over WebSockets (`ws`, `wss`) shows no TCP socket and gets no timers, which
+ * is reported: give it an agent instead, `wsOptions: { agent: keepAliveHttp(new http.Agent(), ...) }`.
  *
  * A vanished peer now raises the client's `'error'`, `ETIMEDOUT`, which needs a listener, and mqtt
- * reconnects. Without, MQTT's own `keepalive`, 60 s by default, tells after one and a half of it.
+ * reconnects. MQTT's own `keepalive`, 60 s by default, notices it after one and a half times that.
  *
+ * @param client - what `mqtt.connect()` returns
+ * @param options - a preset's name, or options in milliseconds
+ * @param behaviour - `onError`: called with what could not be set, instead of a process warning
  * @returns the same client
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`, before anything is touched
  *
@@ -48,7 +46,7 @@ export function keepAliveMqtt<T extends MqttConnection>(
 ): T {
   const request = driverRequest(options, behaviour);
   expectTarget('a client of mqtt', client, ({ on, stream }) => isMethod(on) && isObjectOrAbsent(stream));
-  // mqtt destroys a stream that it gives up, and makes another.
+  // mqtt makes a new stream for each connection.
   const hold = () => holdSocket(client.stream as net.Socket, request);
   if (client.stream) hold();
   client.on('connect', hold);

@@ -1,8 +1,4 @@
-/**
- * Keepalive timers for connections of `mysql2`.
- *
- * @module tcp-keepalive/mysql2
- */
+/** Keepalive timers for the connections of `mysql2`. @module tcp-keepalive/mysql2 */
 import type net from 'node:net';
 import {
   driverRequest,
@@ -34,7 +30,7 @@ export interface Mysql2PoolCluster {
   of: unknown;
 }
 
-/** Where mysql2 keeps what its types do not name: the promise wrappers' cores, and the sockets. */
+/** Members that mysql2's types do not name: the objects inside the promise wrappers, and the sockets. */
 interface Internals {
   readonly connection?: Internals;
   readonly pool?: Mysql2Pool;
@@ -48,21 +44,24 @@ type Hold = (connection: Mysql2Connection) => void;
 
 /**
  * Holds keepalive timers on every connection of a `mysql2` or `mysql2/promise` pool or pool cluster, or
- * on a single one: on those that are open, and on each later one. With TLS too, and over what mysql2's
- * own `enableKeepAlive` and `keepAliveInitialDelay` would set.
+ * on a single one: on those that are open, and on each later one. TLS works too. The timers replace what
+ * mysql2's `enableKeepAlive` and `keepAliveInitialDelay` set.
  *
- * A pool's connection gets them when it has logged in, one of its own when TCP connects. What comes
- * before is bounded by mysql2's `connectTimeout`, 10 s by default. Open connections are found in the
- * pool's private `_allConnections`, and a cluster's pools in its private `_nodes`: in a version without
- * the first only later connections get the options, and in one without the second a cluster's get none,
- * which is reported. A cluster's nodes that are added later count too.
+ * A pool's connection gets them when it has logged in, one without a pool when TCP connects. Until then
+ * mysql2's `connectTimeout` bounds it, 10 s by default. Open connections are found in the pool's private
+ * `_allConnections`, and a cluster's pools, also those added later, in its private `_nodes`. If a version
+ * lacks the first, only later connections get the options. If it lacks the second, a cluster's connections
+ * get none, and that is reported.
  *
- * A vanished peer now raises an error, `ETIMEDOUT`. A pool drops a connection that was idle without a
- * word, and a query in flight gets the error. A connection that is not a pool's needs an `'error'`
- * listener: without one the error ends the process when nothing is in flight.
+ * A vanished peer now raises an error, `ETIMEDOUT`: a query in flight fails with it, and a pool drops an
+ * idle connection without one. A connection without a pool needs an `'error'` listener: if it has none,
+ * the error ends the process when nothing is in flight.
  *
- * A Unix socket (`socketPath`) goes on without, which is reported to `onError`, or as a process warning.
+ * A Unix socket (`socketPath`) gets no timers, which is reported.
  *
+ * @param target - a pool, a pool cluster or a connection
+ * @param options - a preset's name, or options in milliseconds
+ * @param behaviour - `onError`: called with what could not be set, instead of a process warning
  * @returns the same pool, cluster or connection
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`, before anything is touched
  *
@@ -105,7 +104,7 @@ function isPool(target: object): target is Mysql2Pool {
   return 'getConnection' in target;
 }
 
-/** What a promise wrapper wraps; any other object itself. */
+/** The object inside a promise wrapper; any other object is returned as it is. */
 function coreOf(target: object): Internals {
   const { connection, pool, poolCluster } = target as Internals;
   return (connection ?? pool ?? poolCluster ?? target) as Internals;
@@ -113,7 +112,7 @@ function coreOf(target: object): Internals {
 
 function holdPool(pool: Mysql2Pool, hold: Hold): void {
   const { _allConnections: open } = coreOf(pool);
-  // Private, so another version may have something else there.
+  // This member is private, so another version may have something else there.
   if (isMethod(open?.get)) for (let index = 0; index < open.length; index++) hold(open.get(index));
   pool.on('connection', hold);
 }
@@ -135,7 +134,7 @@ function holdCluster(cluster: Mysql2PoolCluster, hold: Hold, onError: OnError | 
     }
   };
   holdNodes();
-  // No event tells of a node that is added, and the promise wrapper's method goes past its core's.
+  // mysql2 emits no event for an added node, and the promise wrapper does not call its core's add().
   for (const target of new Set([cluster, core as Mysql2PoolCluster])) holdAfterAdding(target, holdNodes);
 }
 

@@ -1,8 +1,4 @@
-/**
- * Keepalive timers for connections of `pg`.
- *
- * @module tcp-keepalive/pg
- */
+/** Keepalive timers for the connections of `pg`. @module tcp-keepalive/pg */
 import type net from 'node:net';
 import {
   driverRequest,
@@ -22,7 +18,7 @@ import {
 /** A `pg.Client`, or a pool's. */
 export interface PgClient {
   connect: unknown;
-  // Older types of pg do not name it, and pg-native's client has none.
+  // Optional, because older types of pg do not name it, and pg-native's client has none.
   readonly connection?: { readonly stream: unknown };
 }
 
@@ -34,23 +30,25 @@ export interface PgPool {
 }
 
 /**
- * Holds keepalive timers on every connection of a `pg` pool, or on a client's one: on those that are
- * open, and on each later one. With TLS too, and over what pg's own `keepAlive` and
- * `keepAliveInitialDelayMillis` would set.
+ * Holds keepalive timers on every connection of a `pg` pool, or on that of a client: on those that are
+ * open, and on each later one. TLS works too. The timers replace what pg's `keepAlive` and
+ * `keepAliveInitialDelayMillis` set.
  *
- * A pool's client gets them when it has logged in, a client of its own when TCP connects. What comes
- * before is bounded by pg's `connectionTimeoutMillis` only, which is off by default: set it too. Open
- * connections of a pool are found in the private `_clients` of pg-pool; another pool in its place
- * that has none gets the options on later connections only.
+ * A pool's client gets them when it has logged in, a client without a pool when TCP connects. Until then
+ * only pg's `connectionTimeoutMillis` bounds it, which is off by default: set it too. Open connections are
+ * found in the private `_clients` of pg-pool; if a pool lacks that, only later connections get them.
  *
- * A vanished peer now raises an error, `ETIMEDOUT`, that ends the process where nobody listens: a pool
+ * A vanished peer now raises an error, `ETIMEDOUT`, that ends the process if nobody listens: a pool
  * needs an `'error'` listener, for its idle clients, and so does each client that is checked out or
- * used without a pool. A pool that has no listener when a client connects is warned of once.
+ * used without a pool. If a pool has no listener when a client connects, a process warning says so once.
  *
- * A Unix socket goes on without. So does pg-native, whose connection is libpq's and not Node's; set
+ * A Unix socket gets no timers, nor does pg-native, whose connection is libpq's and not Node's; set
  * `keepalives_idle`, `keepalives_interval`, `keepalives_count` and `tcp_user_timeout` in its connection
- * string. Both are reported to `onError`, or as a process warning.
+ * string. Both are reported.
  *
+ * @param poolOrClient - a `pg.Pool` or a `pg.Client`
+ * @param options - a preset's name, or options in milliseconds
+ * @param behaviour - `onError`: called with what could not be set, instead of a process warning
  * @returns the same pool or client
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`, before anything is touched
  *
@@ -92,7 +90,7 @@ function holdPool(pool: PgPool, request: HoldRequest): void {
   const { _clients: clients } = pool as { _clients?: readonly PgClient[] };
   const open = Array.isArray(clients) ? clients : [];
   open.forEach(hold);
-  // A listener added on the line after this call is there in time.
+  // The caller may add a listener on the line after this call.
   if (open.length > 0) process.nextTick(warnIfUnheard, pool);
   pool.on('connect', (client) => {
     hold(client);
@@ -100,10 +98,10 @@ function holdPool(pool: PgPool, request: HoldRequest): void {
   });
 }
 
-/** @returns whether it has a connection of Node's. */
+/** @returns whether the client has a connection made by Node. */
 function holdClient({ connection }: PgClient, request: HoldRequest): boolean {
   if (!connection) return false;
-  // What it is in fact, holdSocket finds out: pg takes any stream.
+  // pg accepts any stream; holdSocket checks that this one is a socket.
   holdSocket(connection.stream as net.Socket, request);
   return true;
 }

@@ -1,42 +1,39 @@
-/**
- * Keepalive timers for connections of `postgres` (postgres.js).
- *
- * @module tcp-keepalive/postgres
- */
+/** Keepalive timers for the connections of `postgres` (postgres.js). @module tcp-keepalive/postgres */
 import { once } from 'node:events';
 import net from 'node:net';
 import { copyOfConfig, driverRequest, holdSocket, type KeepAliveInput, type OnError } from './kit.ts';
 
-/** What postgres.js takes as `socket`. It calls it with its options, once it has worked them out. */
+/** The function that postgres.js calls as `socket`, with the options that it has parsed. */
 export type PostgresSocket = (options: object) => net.Socket | Promise<net.Socket>;
 
-/** What those options say of the server: several hosts for a failover, or the path of a Unix socket. */
+/** The parsed options that matter here: several hosts for a failover, or the path of a Unix socket. */
 interface ParsedOptions {
   readonly host: readonly string[];
   readonly port: readonly number[];
   readonly path?: string | false | null | undefined;
   readonly ssl?: unknown;
   readonly sslnegotiation?: string | null | undefined;
-  /** In seconds. */
+  /** Seconds. */
   readonly connect_timeout?: number | undefined;
 }
 
 /**
- * Holds keepalive timers on every connection of postgres.js, from the moment when TCP connects. Takes its
- * options and returns a copy in which `socket` connects as postgres.js would have, or as the function that
- * was there, and then holds the timers. With TLS too, and over what its own `keep_alive` sets. Give it
- * `{}` where all else is in the URL: `postgres(url, keepAlivePostgres({}, 'database'))`.
+ * Holds keepalive timers on every connection of postgres.js, as soon as TCP connects. Returns a copy of
+ * the options in which `socket` connects as postgres.js does, or as the caller's own function does, and
+ * then holds the timers. TLS works too. The timers replace what its own `keep_alive` sets. If all else is
+ * in the URL, pass `{}`: `postgres(url, keepAlivePostgres({}, 'database'))`.
  *
  * Connecting is bounded by postgres.js's `connect_timeout`, 30 s by default. Several hosts are tried in
  * turn, the next one after a connection to the one before has failed or ended.
  *
- * A vanished peer now raises an error on the query in flight, `ETIMEDOUT`. A connection that was idle is
- * replaced without a word.
+ * A vanished peer now fails the query in flight with `ETIMEDOUT`. An idle connection is replaced without
+ * an error. A Unix socket gets no timers, which is reported.
  *
- * A Unix socket goes on without, which is reported to `onError`, or as a process warning.
- *
- * @returns a copy of the options. Of these postgres.js knows `keep_alive` and not `socket`, and TypeScript
- *   refuses an object of which nothing is known.
+ * @param config - the options for `postgres()`
+ * @param options - a preset's name, or options in milliseconds
+ * @param behaviour - `onError`: called with what could not be set, instead of a process warning
+ * @returns a copy of the options. Its type names `keep_alive`, because postgres.js's types lack `socket`,
+ *   and TypeScript refuses an object that shares no property with the expected type.
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  *
  * @example
@@ -55,8 +52,8 @@ export function keepAlivePostgres<T extends object>(
   return {
     ...own,
     socket: async (parsed) => {
-      // postgres.js listens some promises later, and connect(2) may fail at once: in a turn of promises,
-      // Node tells of it after all of them.
+      // connect(2) may fail at once, and postgres.js listens only some microtasks later. Node emits the
+      // error after all microtasks if it connects inside one.
       await undefined;
       const connecting = await connect(parsed);
       const socket = startsWithTls(parsed) ? await connected(connecting, parsed) : connecting;
@@ -67,9 +64,9 @@ export function keepAlivePostgres<T extends object>(
 }
 
 /**
- * postgres.js does not tell which of its connections asks, so that all share one turn. Going on with
- * every call would spread them over the hosts, some of which take no writes; waiting for all of this turn
- * would let one attempt that hangs hold the others back. Those of the turns before have no say.
+ * postgres.js does not say which of its connections asks, so all share one turn. A next host at every
+ * call would spread them over the hosts, some of which accept no writes; waiting for all of a turn to
+ * fail would let one attempt that hangs delay the others. Sockets of earlier turns do not count.
  */
 function connectInTurn(): PostgresSocket {
   let turn = 0;
@@ -77,7 +74,7 @@ function connectInTurn(): PostgresSocket {
   return (options) => {
     const { host: hosts, port: ports, path } = options as ParsedOptions;
     if (path) return net.connect(path);
-    // Asked, because postgres.js removes all listeners before TLS.
+    // A listener would not do: postgres.js removes all listeners before TLS.
     if ([...ofThisTurn].some(({ destroyed }) => destroyed)) {
       turn += 1;
       ofThisTurn.clear();
@@ -85,7 +82,7 @@ function connectInTurn(): PostgresSocket {
     const [host, port] = [hosts[turn % hosts.length], ports[turn % hosts.length]];
     const socket = net.connect({ host: String(host), port: Number(port) });
     ofThisTurn.add(socket);
-    // postgres.js reads both from the socket: TLS verifies the host's name, and errors tell the address.
+    // postgres.js reads both from the socket: TLS verifies the host's name, and errors name the address.
     return Object.assign(socket, { host, port });
   };
 }
@@ -96,9 +93,9 @@ function startsWithTls(options: object): boolean {
 }
 
 /**
- * Waits for a connection that TLS is put on at once: postgres.js takes all listeners off it, and Node
- * crashes where it then goes on to another address. In place of one that fails comes another, which fails
- * once postgres.js listens.
+ * Waits until a socket for direct TLS is connected: postgres.js removes all its listeners, and Node would
+ * crash when it then tries a further address. If connecting fails, another socket is returned, which emits
+ * the error once postgres.js listens.
  */
 async function connected(socket: net.Socket, options: object): Promise<net.Socket> {
   const { connect_timeout: seconds } = options as ParsedOptions;
@@ -114,7 +111,7 @@ async function connected(socket: net.Socket, options: object): Promise<net.Socke
   }
 }
 
-/** postgres.js's own timer starts when it has the socket. */
+/** A timeout as postgres.js reports it, whose own timer starts only when it has the socket. */
 function asOfPostgres(error: Error): Error {
   if (error.name !== 'AbortError') return error;
   return Object.assign(new Error('write CONNECT_TIMEOUT'), { code: 'CONNECT_TIMEOUT' });

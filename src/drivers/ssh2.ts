@@ -1,8 +1,4 @@
-/**
- * Keepalive timers for connections of `ssh2`.
- *
- * @module tcp-keepalive/ssh2
- */
+/** Keepalive timers for the connections of `ssh2`. @module tcp-keepalive/ssh2 */
 import type net from 'node:net';
 import {
   driverRequest,
@@ -29,26 +25,27 @@ export interface Ssh2Server {
   on(event: 'connection', listener: (connection: object) => void): unknown;
 }
 
-/** ssh2 names no socket in its types. A client has one from `connect()` on. */
+/** The socket, which ssh2's types do not name. A client has one from `connect()` on. */
 interface Internals {
   readonly _sock?: net.Socket;
 }
 
 /**
- * Holds keepalive timers on the connection of an ssh2 client, open or not, from the moment when TCP
- * connects, and again when it connects again; or on every connection that an ssh2 server accepts.
+ * Holds keepalive timers on the connection of an ssh2 client, open or not, as soon as TCP connects, and
+ * again after each reconnect; or on every connection that an ssh2 server accepts from now on.
  *
- * The socket is found in the private `_sock`; a version without it goes on without, which is reported.
- * What needs no private member is to bring the socket:
+ * The socket is found in the private `_sock`. If a version lacks it, no timers are set, and that is
+ * reported; pass the socket yourself then:
  * `client.connect({ sock: keepAlive(net.connect(22, 'host'), 'tunnel'), username, ... })`.
  *
- * The handshake is bounded by ssh2's `readyTimeout`, 20 s by default. A server's connections that are
- * open already stay as they are.
+ * The handshake is bounded by ssh2's `readyTimeout`, 20 s by default.
  *
- * A vanished peer now raises the `'error'` of the client or connection, `ETIMEDOUT`, which without a
- * listener ends the process. A peer that is stuck but whose kernel answers is for ssh2's own
- * `keepaliveInterval`.
+ * A vanished peer now raises an `'error'` of the client or connection, `ETIMEDOUT`, which ends the process
+ * if nobody listens. ssh2's own `keepaliveInterval` notices a peer that hangs while its kernel answers.
  *
+ * @param target - a `Client` or a `Server`
+ * @param options - a preset's name, or options in milliseconds
+ * @param behaviour - `onError`: called with what could not be set, instead of a process warning
  * @returns the same client or server
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`, before anything is touched
  *

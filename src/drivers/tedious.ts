@@ -1,15 +1,11 @@
-/**
- * Keepalive timers for connections of `tedious` (SQL Server).
- *
- * @module tcp-keepalive/tedious
- */
+/** Keepalive timers for the connections of `tedious` (SQL Server). @module tcp-keepalive/tedious */
 import { once } from 'node:events';
 import net from 'node:net';
 import { copyOfConfig, driverRequest, holdSocket, type KeepAliveInput, type OnError } from './kit.ts';
 
 /**
- * What tedious takes as `connector`. It says where to connect to, with a signal that ends the attempt;
- * its types do not tell, and a function of the caller's own need not ask.
+ * The function that tedious calls as `connector`, with the address and a signal that ends the attempt.
+ * The types of tedious name neither, so a caller's own function need not accept them.
  */
 export type TediousConnector = (
   address?: TediousAddress,
@@ -17,17 +13,17 @@ export type TediousConnector = (
   signal?: AbortSignal,
 ) => Promise<net.Socket>;
 
-/** Worked out from an instance name, or sent by the server that a connection was redirected from. */
+/** The address that tedious found for an instance name, or that a server redirects to. */
 interface TediousAddress {
   readonly host: string;
   readonly port: number;
   readonly localAddress?: string | undefined;
 }
 
-/** The configuration of a tedious `Connection`, or of an `mssql` pool, as far as it says how to connect. */
+/** The part of the configuration of a tedious `Connection`, or an `mssql` pool, that says how to connect. */
 interface ConnectingConfig {
   readonly server?: string;
-  /** Where `mssql` has it. */
+  /** The port of `mssql`; tedious has it in `options`. */
   readonly port?: number;
   readonly options?: {
     readonly port?: number;
@@ -37,19 +33,22 @@ interface ConnectingConfig {
 }
 
 /**
- * Holds keepalive timers on the connection of tedious, or every one of an `mssql` pool, from the moment
- * when TCP connects. Takes the configuration for it and returns a copy in which `options.connector`
- * connects as tedious would have, or as the function that was there, and then holds the timers. With TLS,
- * instance names and redirection too, and over the 30 s, 1 s and 10 probes that tedious always sets.
+ * Holds keepalive timers on the connection of tedious, or every one of an `mssql` pool, as soon as TCP
+ * connects. Returns a copy of the configuration in which `options.connector` connects as tedious does, or
+ * as the caller's own function does, and then holds the timers. TLS, instance names and redirection work
+ * too. The timers replace the 30 s, 1 s and 10 probes that tedious always sets.
  *
- * Of a name with several addresses, `multiSubnetFailover` tries all at once; here they are tried one after
- * the other, 250 ms each (Node's `autoSelectFamily`).
+ * If a name has several addresses, they are tried one after the other, 250 ms each (Node's
+ * `autoSelectFamily`), and not all at once as `multiSubnetFailover` does.
  *
  * Connecting is bounded by tedious's `connectTimeout`, 15 s by default.
  *
- * A vanished peer now raises an error on the request in flight and ends the connection, `ESOCKET`, with
- * `ETIMEDOUT` in its message.
+ * A vanished peer now ends the connection and fails the request in flight with `ESOCKET`, with `ETIMEDOUT`
+ * in its message.
  *
+ * @param config - the configuration for `new Connection()` or an `mssql` pool
+ * @param options - a preset's name, or options in milliseconds
+ * @param behaviour - `onError`: called with what could not be set, instead of a process warning
  * @returns a copy of the configuration
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  *
@@ -75,7 +74,7 @@ export function keepAliveTedious<T extends object>(
   return { ...own, options: { ...ownOptions, connector } };
 }
 
-/** As tedious does it; without its word, to what the configuration says. */
+/** Connects as tedious does: to the address that it passes, or else to the configured one. */
 function connectorFor({ server = 'localhost', port = 1433, options }: ConnectingConfig): TediousConnector {
   const configured = { host: server, port: options?.port ?? port, localAddress: options?.localAddress };
   return async (address = configured, _lookup, signal) => {

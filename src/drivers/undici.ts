@@ -1,13 +1,9 @@
-/**
- * Keepalive timers for connections of `undici`.
- *
- * @module tcp-keepalive/undici
- */
+/** Keepalive timers for the connections of `undici`. @module tcp-keepalive/undici */
 import type net from 'node:net';
 import { buildConnector } from 'undici';
 import { copyOfConfig, driverRequest, holdSocket, type KeepAliveInput, type OnError } from './kit.ts';
 
-/** What undici's `Agent`, `Pool` and `Client` take as `connect`, once it is a function. */
+/** The function that undici's `Agent`, `Pool` and `Client` call as `connect`. */
 export type UndiciConnector = (
   endpoint: object,
   connected: (...result: [error: null, socket: net.Socket] | [error: Error, socket: null]) => void,
@@ -16,7 +12,7 @@ export type UndiciConnector = (
 /** The options of `Agent`, `Pool` and `Client` from which undici builds its own connector. */
 interface ConnectingOptions {
   readonly connect?: object | null | undefined;
-  /** Not in undici's types any more, but still taken. */
+  /** undici still reads it, though its types no longer name it. */
   readonly tls?: object | null | undefined;
   readonly connectTimeout?: number | undefined;
   readonly maxCachedSessions?: number | null | undefined;
@@ -29,16 +25,19 @@ interface ConnectingOptions {
 
 /**
  * Holds keepalive timers on every connection of an undici `Agent`, `Pool` or `Client`, and so of `fetch`.
- * Takes their options and returns a copy in which `connect` is a function that connects as undici would
- * have, or as the function that was there, and then holds the timers. With TLS and HTTP/2 too.
+ * Returns a copy of their options in which `connect` is a function that connects as undici does, or as
+ * the caller's own function does, and then holds the timers. TLS and HTTP/2 work too.
  *
- * A connection gets them when it is ready, after any TLS handshake. What comes before is bounded by
- * undici's `connectTimeout`, 10 s by default. This module imports `undici`, for its `buildConnector`:
- * the one inside Node is not to be had. A `ProxyAgent` connects on its own, past this.
+ * A connection gets them when it is ready, after any TLS handshake. Until then undici's `connectTimeout`
+ * bounds it, 10 s by default. This module imports `undici` for its `buildConnector`, because the undici
+ * inside Node exports nothing. A `ProxyAgent` makes its connections without calling `connect`.
  *
- * A vanished peer now raises an error on the request in flight, `ETIMEDOUT`; `fetch` has it as `cause`.
- * A connection that was idle is dropped without a word.
+ * A vanished peer now fails the request in flight with `ETIMEDOUT`; `fetch` has it as `cause`. An idle
+ * connection is dropped without an error.
  *
+ * @param config - the options for `new Agent()`, `new Pool()` or `new Client()`
+ * @param options - a preset's name, or options in milliseconds
+ * @param behaviour - `onError`: called with what could not be set, instead of a process warning
  * @returns a copy of the options
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  *
@@ -68,7 +67,7 @@ export function keepAliveUndici<T extends object>(
   };
 }
 
-/** The caller's own, or the one that undici would build from these options. */
+/** The caller's own connector, or the one that undici builds from these options. */
 function connectorOf(config: ConnectingOptions): UndiciConnector {
   if (typeof config.connect === 'function') return config.connect as UndiciConnector;
   const { connect, tls, connectTimeout, maxCachedSessions, socketPath, allowH2, useH2c, ...rest } = config;

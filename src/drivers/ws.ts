@@ -1,8 +1,4 @@
-/**
- * Keepalive timers for WebSockets of `ws`.
- *
- * @module tcp-keepalive/ws
- */
+/** Keepalive timers for the WebSockets of `ws`. @module tcp-keepalive/ws */
 import type net from 'node:net';
 import {
   driverRequest,
@@ -30,12 +26,12 @@ export interface WsSocket {
 
 /** A `WebSocketServer` of ws. */
 export interface WsServer {
-  /** Absent with `clientTracking: false`. */
+  /** Absent if `clientTracking` is `false`. */
   readonly clients?: Iterable<WsSocket>;
   on(event: 'headers', listener: (headers: string[], request: HttpMessage) => void): unknown;
 }
 
-/** ws names no socket in its types. One that is connecting has null. */
+/** The socket, which the types of ws do not name. It is null while a WebSocket connects. */
 interface Internals {
   readonly _socket?: net.Socket | null;
 }
@@ -45,18 +41,21 @@ const OPEN = 1;
 
 /**
  * Holds keepalive timers on the connection of a `ws` WebSocket, or on every connection of its server: on
- * those that are open, and on each later one: a client's when the WebSocket handshake is done, a server's
- * when it answers it. With TLS too.
+ * those that are open, and on each later one. A client's connection gets them after the WebSocket
+ * handshake, a server's when the server answers it. TLS works too.
  *
- * What comes before is bounded by ws's `handshakeTimeout` only, which is off by default for clients: set
- * it too, or give the client an agent: `new WebSocket(url, { agent: keepAliveHttp(new http.Agent(), ...) })`.
- * A connection that is open already is found in the private `_socket`; in a version without it, and with
+ * Until then only ws's `handshakeTimeout` bounds it, which is off by default for clients: set it too, or
+ * give the client an agent: `new WebSocket(url, { agent: keepAliveHttp(new http.Agent(), ...) })`.
+ * A connection that is open already is found in the private `_socket`. If a version lacks that, or with
  * `clientTracking: false`, a server's open connections stay as they are.
  *
- * A vanished peer now ends the WebSocket: `'close'` with code 1006. ws tells nobody the `ETIMEDOUT`. TCP
- * cannot see a peer that is stuck but whose kernel answers, nor what is behind a proxy: for these see
+ * A vanished peer now ends the WebSocket: `'close'` with code 1006, because ws hides the `ETIMEDOUT`. TCP
+ * cannot see a peer that hangs while its kernel answers, nor a peer behind a proxy: for these see
  * `heartbeatWs`.
  *
+ * @param target - a `WebSocket` or a `WebSocketServer`
+ * @param options - a preset's name, or options in milliseconds
+ * @param behaviour - `onError`: called with what could not be set, instead of a process warning
  * @returns the same WebSocket or server
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`, before anything is touched
  *
@@ -96,7 +95,7 @@ function holdOne(webSocket: WsSocket, request: HoldRequest): void {
 
 function holdServer(server: WsServer, request: HoldRequest): void {
   for (const webSocket of server.clients ?? []) holdOpen(webSocket, request);
-  // Not 'connection', which with noServer is the caller's to emit.
+  // 'connection' would not do: with noServer, ws leaves it to the caller to emit that.
   server.on('headers', (_, { socket }) => holdSocket(socket, request));
 }
 
