@@ -2,8 +2,8 @@
 export const koffiVersion = '3.3.4';
 
 /**
- * The binaries of koffi, by the `process.platform` and `process.arch` for which each was compiled. koffi publishes
- * one package for each of these systems, which is a whole koffi and has no install script.
+ * The binaries of koffi, by the `process.platform` and `process.arch` for which each was compiled. koffi
+ * publishes a package for each of these systems, which is a whole koffi and has no install script.
  */
 export const koffiBinaries: Readonly<Record<string, readonly string[]>> = {
   'android-arm64': ['android_arm64'],

@@ -5,17 +5,17 @@ import { nodeFfi } from './node-ffi.ts';
 /**
  * The two calls of the C library that this project makes, through a foreign function interface.
  *
- * Both read or fill the same native memory, allocated once for each thread. Its address is passed as
- * a number, because koffi then converts nothing.
+ * Both read or fill the same native memory, allocated once for each thread. Its address is passed as a
+ * number, so that koffi has nothing to convert.
  */
 export interface Libc {
-  /** What makes the calls. */
+  /** The foreign function interface that makes the calls. */
   readonly library: 'koffi' | 'node:ffi';
   /** Native memory shared by every call of this thread: {@link CAPACITY} bytes and a length. */
   readonly memory: Int32Array;
-  /** The same memory, for structures. */
+  /** The same memory as bytes, for structures. */
   readonly bytes: Uint8Array;
-  /** Where in `memory` the length of a `getsockopt` result is read and written. */
+  /** The index in `memory` of the length of a `getsockopt` result. */
   readonly lengthIndex: number;
   /** `setsockopt(fd, level, name, memory, 4)`: 0, or -1 with `errno` set. */
   setsockopt(fd: number, level: number, name: number): number;
@@ -34,8 +34,8 @@ let libc: Libc | undefined;
 let failure: unknown;
 
 /**
- * Loads koffi on the first call or, if that fails, Node's own FFI. It is not tried again: a load that failed fails
- * the same way each time.
+ * Loads koffi on the first call or, if that fails, Node's own FFI. If both fail, each later call throws the
+ * same error, because loading again would fail the same way.
  *
  * @throws an error that says why koffi cannot be loaded, and what helps.
  */
@@ -55,13 +55,13 @@ export function loadLibc(): Libc {
 }
 
 function bind(koffi: typeof Koffi): Libc {
-  // null is the process itself: right for glibc and for musl, whatever the library's file is called.
+  // null is the process itself, which works for glibc and musl, whatever the library's file is called.
   const library = koffi.load(null);
   const pointer = koffi.alloc('char', CAPACITY + 4);
   const address = Number(koffi.address(pointer));
   const lengthAddress = address + CAPACITY;
   const buffer = koffi.view(pointer, CAPACITY + 4);
-  // No named koffi types: koffi keeps them for the process, and a second declaration would throw.
+  // koffi keeps named types for the whole process and refuses a second declaration, so none is named.
   const set = library.func('setsockopt', 'int', ['int', 'int', 'int', 'uintptr_t', 'uint32_t']);
   const get = library.func('getsockopt', 'int', ['int', 'int', 'int', 'uintptr_t', 'uintptr_t']);
   return {

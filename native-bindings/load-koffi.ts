@@ -10,8 +10,8 @@ const system = `${process.platform}-${process.arch}`;
 const platformPackage = Object.hasOwn(koffiBinaries, system) ? koffiPackage(system) : undefined;
 
 /**
- * Loads koffi: the package for this system or, if there is none, `koffi` itself, which compiles one when it
- * is installed.
+ * Loads koffi: the package for this system or, if there is none, `koffi` itself, which compiles a binary
+ * when it is installed.
  *
  * @throws an error that says what failed and what helps here; its `cause` is the loader's own error.
  */
@@ -26,13 +26,13 @@ export function loadKoffi(): typeof Koffi {
       }
     }
   }
-  // A package that is there and refused says more than one that is not there.
+  // The error of a package that exists but cannot be loaded says more than that of a missing one.
   throw cannotLoad(failures.find((error) => !isMissing(error)) ?? failures[0]);
 }
 
 /**
- * Where this code lies. A bundler may leave out the name of the file or the URL, or put in where the code lay when
- * it ran: webpack does it to the URL, and Bun to the name. A bundle is then looked for as the program itself.
+ * The files that this code may be in. A bundler may omit the file's name or its URL, or replace them by those
+ * at build time: webpack does so with the URL, and Bun with the name. The program itself is then tried.
  */
 function places(): string[] {
   const { url } = import.meta;
@@ -41,7 +41,7 @@ function places(): string[] {
   return places.filter((place) => place !== undefined && isAbsolute(place)) as string[];
 }
 
-/** Asked so, because webpack replaces `typeof __filename`, but not the name itself. ESM has none. */
+/** A try block, because ESM has no `__filename`, and webpack would replace `typeof __filename`. */
 function fileName(): string | undefined {
   try {
     return __filename;
@@ -51,7 +51,7 @@ function fileName(): string | undefined {
 }
 
 function requires(): NodeJS.Require[] {
-  // Not imported by its name: webpack would take the call for its own, and cannot read the argument.
+  // Not a named import: webpack would try to resolve such a call itself, and cannot read its argument.
   const { createRequire } = nodeModule;
   return places().map((place) => createRequire(place));
 }
@@ -61,7 +61,7 @@ function cannotLoad(cause: unknown): Error {
   return new Error(`Cannot load koffi, which calls setsockopt: ${reason}. ${cure(cause)}`, { cause });
 }
 
-/** What helps whoever reads the error, in the place where the program runs. */
+/** Advice that fits the place where the program runs. */
 function cure(cause: unknown): string {
   if (codeOf(cause) === 'ERR_DLOPEN_DISABLED') {
     const hasFfi = process.getBuiltinModule?.('node:ffi') !== undefined;
@@ -78,7 +78,7 @@ function cure(cause: unknown): string {
   return `Optional dependencies were left out, or the lockfile was made on another system: ${install}`;
 }
 
-/** Whether this code lies outside of the package, in a file that a bundler made. */
+/** Whether this code is outside the package, in a file that a bundler made. */
 function isBundled(): boolean {
   return !requires().some((require) => {
     try {

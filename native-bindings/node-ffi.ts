@@ -1,7 +1,7 @@
 import type os from 'node:os';
 import type { Libc } from './libc.ts';
 
-/** What is used of `node:ffi`, which Node has had without a flag since 26.11. */
+/** The part of `node:ffi` that is used. Node has it without a flag since 26.11. */
 interface NodeFfi {
   dlopen(
     file: null,
@@ -13,7 +13,7 @@ interface NodeFfi {
 
 type Call = (...args: (number | bigint)[]) => unknown;
 
-/** The function that says where `errno` is, by `process.platform`. */
+/** The function that returns the address of `errno`, by `process.platform`. */
 const ERRNO_LOCATION: Readonly<Partial<Record<NodeJS.Platform, string>>> = {
   android: '__errno',
   darwin: '__error',
@@ -24,11 +24,11 @@ const ERRNO_LOCATION: Readonly<Partial<Record<NodeJS.Platform, string>>> = {
 };
 
 /**
- * The two calls of the C library through Node's own FFI. It is experimental, says so in a warning, and takes half
- * as long again as koffi, so it serves only if koffi cannot be loaded.
+ * The two calls of the C library through Node's own FFI. It is used only if koffi cannot be loaded, because
+ * it is experimental, prints a warning, and takes half as long again.
  *
- * @param capacity - how many bytes the memory for a result has
- * @returns `undefined` if this Node has none, or does not allow it: `--permission` needs `--allow-ffi`
+ * @param capacity - bytes of memory for a result
+ * @returns `undefined` if this Node has no FFI, or does not allow it: `--permission` needs `--allow-ffi`
  * @see https://nodejs.org/api/ffi.html
  */
 export function nodeFfi(capacity: number): Libc | undefined {
@@ -50,7 +50,7 @@ function bind(ffi: NodeFfi, location: string, capacity: number): Libc {
   });
   const { setsockopt, getsockopt } = functions as { setsockopt: Call; getsockopt: Call };
   const errnoLocation = functions[location] as Call;
-  // Not inside V8's heap, where it might be moved: an ArrayBuffer of this size never is.
+  // V8 keeps an ArrayBuffer of this size outside its heap, so it never moves.
   const buffer = new ArrayBuffer(capacity + 4);
   const address = ffi.getRawPointer(buffer);
   const lengthAddress = address + BigInt(capacity);

@@ -4,12 +4,12 @@ import { systemCallError } from './system-error.ts';
 
 const UNIT_IN_LIBRARY: Record<Unit, number> = { none: 1, second: 1000, millisecond: 1 };
 
-/** What the kernel is told for a value of this library: its own unit, rounded up, never down. */
+/** Converts a value of this library to the kernel's unit, rounded up. */
 export function toKernel(entry: OptionEntry, value: number): number {
   return Math.ceil(value / UNIT_IN_LIBRARY[entry.unit]);
 }
 
-/** What this library says for a value of the kernel. */
+/** Converts a value of the kernel to milliseconds, if it is a time. */
 export function fromKernel(entry: OptionEntry, value: number): number {
   return value * UNIT_IN_LIBRARY[entry.unit];
 }
@@ -34,7 +34,7 @@ export function setOption(fd: number, entry: OptionEntry, kernelValue: number): 
  */
 export function getOption(fd: number, entry: OptionEntry): number {
   const libc = loadLibc();
-  // A kernel that keeps an option as a shorter type fills only a part of it.
+  // If a kernel keeps an option as a shorter type, it fills only a part of the number.
   libc.memory[0] = 0;
   libc.memory[libc.lengthIndex] = 4;
   if (libc.getsockopt(fd, entry.level, entry.name) !== 0) {
@@ -43,11 +43,11 @@ export function getOption(fd: number, entry: OptionEntry): number {
   return libc.memory[0];
 }
 
-/** A structure that the kernel filled, in memory that the next call overwrites. */
+/** A structure that the kernel filled. The next call overwrites this memory. */
 export interface Structure {
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
-  /** How many bytes the kernel filled: an older one knows fewer fields. */
+  /** The bytes that the kernel filled; an older kernel has fewer fields. */
   readonly length: number;
 }
 

@@ -1,6 +1,6 @@
 import type { Libc } from './libc.ts';
 
-/** A socket option's system call that failed, told as Node tells its own. */
+/** The error of a failed system call, in the form of Node's own system errors. */
 export interface SystemCallError extends Error {
   /** The error's name, such as `EBADF`. */
   readonly code: string;
@@ -32,7 +32,7 @@ export function systemCallError(
   });
 }
 
-/** Where two names have one number, koffi begins with the one that libuv gives it, and so Node. */
+/** If two names share a number, koffi lists libuv's name first, which is also Node's. */
 function nameOf(errno: number, numbers: Libc['errorNumbers']): string {
   return Object.entries(numbers).find(([, number]) => number === errno)?.[0] ?? 'UNKNOWN';
 }

@@ -1,6 +1,6 @@
 /**
- * Where Linux keeps the fields of `struct tcp_info`, in bytes from its start. The structure only
- * ever grows at its end, so these hold on every kernel; an old one fills fewer bytes.
+ * The offsets of the fields of `struct tcp_info` on Linux, in bytes. The structure only grows at its end, so
+ * these are the same on every kernel; an old one fills fewer bytes.
  *
  * @see https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/linux/tcp.h
  */
@@ -44,6 +44,6 @@ export const tcpStates = [
   'NEW_SYN_RECV',
 ] as const;
 
-// Numbers from here go to the kernel unchecked.
+// Frozen, because numbers from here go to the kernel unchecked.
 Object.freeze(tcpInfoLayout);
 Object.freeze(tcpStates);

@@ -1,9 +1,7 @@
 import { BSD_SO_KEEPALIVE, IPPROTO_TCP, type OptionTable } from './table.ts';
 
 /**
- * macOS.
- *
- * The bound on unacknowledged data is `TCP_RXT_CONNDROPTIME`, in seconds: how long a segment is
+ * macOS. The bound on unacknowledged data is `TCP_RXT_CONNDROPTIME`, in seconds: how long a segment is
  * retransmitted before the connection is dropped.
  *
  * @see https://github.com/apple-oss-distributions/xnu/blob/main/bsd/netinet/tcp.h

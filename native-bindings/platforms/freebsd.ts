@@ -1,9 +1,7 @@
 import { BSD_SO_KEEPALIVE, IPPROTO_TCP, type OptionTable } from './table.ts';
 
 /**
- * FreeBSD.
- *
- * The bound on unacknowledged data is `TCP_MAXUNACKTIME`, in seconds, from FreeBSD 14 on. Earlier
+ * FreeBSD. The bound on unacknowledged data is `TCP_MAXUNACKTIME`, in seconds, from FreeBSD 14 on. Earlier
  * releases answer `ENOPROTOOPT`, and the option is then named as skipped.
  *
  * @see https://man.freebsd.org/cgi/man.cgi?query=tcp&sektion=4

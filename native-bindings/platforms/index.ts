@@ -7,7 +7,7 @@ import { sunos } from './sunos.ts';
 import type { OptionTable } from './table.ts';
 import { win32 } from './win32.ts';
 
-/** Every table, by the name that `process.platform` gives its system. */
+/** Every table, by `process.platform`. */
 export const platforms: Readonly<Partial<Record<NodeJS.Platform, OptionTable>>> = {
   android: linux,
   darwin,
@@ -19,7 +19,7 @@ export const platforms: Readonly<Partial<Record<NodeJS.Platform, OptionTable>>> 
   win32,
 };
 
-/** The table of a system, frozen, or `undefined` where nobody has written one: never another system's. */
+/** The table of a system, frozen, or `undefined` if there is none: another system's would be wrong. */
 export function platformTable(
   platform: NodeJS.Platform = process.platform,
   arch: string = process.arch,
@@ -29,12 +29,12 @@ export function platformTable(
   return table && frozen(table);
 }
 
-/** Linux took these architectures' numbers from the systems that were there before it. */
+/** Whether Linux took the socket level's numbers from an older Unix, as on MIPS and SPARC. */
 function isOfBerkeley(arch: string): boolean {
   return arch.startsWith('mips') || arch.startsWith('sparc');
 }
 
-/** Its numbers go to the kernel unchecked. Only the one in use, since all would delay every import. */
+/** Freezes a table, whose numbers go to the kernel unchecked. Freezing all would delay every import. */
 function frozen(table: OptionTable): OptionTable {
   for (const entry of Object.values(table)) Object.freeze(entry);
   return Object.freeze(table);

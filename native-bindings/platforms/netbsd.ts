@@ -2,7 +2,7 @@ import { BSD_SO_KEEPALIVE, IPPROTO_TCP, type OptionTable } from './table.ts';
 
 /**
  * NetBSD. Nothing bounds unacknowledged data. koffi ships no binary for NetBSD, so this table is
- * used only where koffi has been built there.
+ * used only if koffi was compiled there.
  *
  * @see https://man.netbsd.org/tcp.4
  */

@@ -1,10 +1,10 @@
 import { BSD_SO_KEEPALIVE, IPPROTO_TCP, type OptionTable } from './table.ts';
 
 /**
- * illumos, which Node calls `sunos`. Mind that interval and count are the other way round than
- * elsewhere. A time under 10 s is refused by the kernel with `EINVAL`. The option that would bound
- * unacknowledged data (`TCP_ABORT_THRESHOLD`) could not be verified, so it has no row. koffi ships
- * no binary for illumos, so this table is used only where koffi has been built there.
+ * illumos, which Node calls `sunos`. The numbers of interval and count are swapped, compared with other
+ * systems. The kernel refuses a time under 10 s with `EINVAL`. The option that would bound unacknowledged
+ * data (`TCP_ABORT_THRESHOLD`) could not be verified, so it has no row. koffi ships no binary for illumos,
+ * so this table is used only if koffi was compiled there.
  *
  * @see https://github.com/illumos/illumos-gate/blob/master/usr/src/uts/common/netinet/tcp.h
  */

@@ -1,10 +1,10 @@
-/** The five options of a connection, by the names this library gives them. */
+/** The five options of a connection, by their names in this library. */
 export type OptionName = 'enable' | 'initialDelay' | 'interval' | 'count' | 'userTimeout';
 
-/** How a kernel counts an option. The library itself counts times in milliseconds. */
+/** The unit in which a kernel counts an option. The library itself counts in milliseconds. */
 export type Unit = 'none' | 'second' | 'millisecond';
 
-/** Where a kernel keeps one option: the arguments of `setsockopt(2)`, and what the number means. */
+/** One option in a kernel: the arguments of `setsockopt(2)`, and the unit of its value. */
 export interface OptionEntry {
   readonly level: number;
   readonly name: number;

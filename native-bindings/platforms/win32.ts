@@ -1,8 +1,8 @@
 import { BSD_SO_KEEPALIVE, IPPROTO_TCP, type OptionTable } from './table.ts';
 
 /**
- * Windows. Node gives no descriptor there, so nothing can be set through this table today: the
- * library uses Node's own `setKeepAlive` instead. It names the constants in messages.
+ * Windows. Node has no descriptor there, so the library calls Node's own `setKeepAlive` instead. This table
+ * only provides the names of the constants for messages.
  *
  * @see https://learn.microsoft.com/windows/win32/winsock/ipproto-tcp-socket-options
  */

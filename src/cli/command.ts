@@ -2,11 +2,11 @@ import { parseArgs } from 'node:util';
 import { didYouMean } from '../options/show.ts';
 import { UsageError } from './usage-error.ts';
 
-/** Where a command writes, and what may be written there. */
+/** The output of a command, and its limits. */
 export interface Io {
   out(text: string): void;
   err(text: string): void;
-  /** How wide lines may be. */
+  /** The longest line that fits. */
   readonly columns: number;
   /** Whether colour is wanted: on a terminal, unless `NO_COLOR` is set. */
   readonly color: boolean;
@@ -22,7 +22,7 @@ export interface Command {
   run(args: readonly string[], io: Io): number | Promise<number>;
 }
 
-/** The options of a command: `string` takes a value, `boolean` does not. */
+/** The options of a command: a `string` has a value, a `boolean` has none. */
 export type OptionTypes = Readonly<Record<string, 'string' | 'boolean'>>;
 
 export interface ParsedArguments {
@@ -31,14 +31,14 @@ export interface ParsedArguments {
   has(name: string): boolean;
   /** The value of an option, or `undefined` if it was not given. */
   value(name: string): string | undefined;
-  /** What `parse` makes of the value of an option, or `undefined` if it was not given. */
+  /** The parsed value of an option, or `undefined` if it was not given. */
   parsed<T>(name: string, parse: (flag: string, text: string) => T): T | undefined;
 }
 
 /**
  * Reads the arguments of a command.
  *
- * @throws {@link UsageError} for an option that the command does not have, lacks its value, or takes none.
+ * @throws {@link UsageError} if the command lacks an option, or an option lacks a value or should have none.
  */
 export function parseArguments(args: readonly string[], types: OptionTypes): ParsedArguments {
   const options = Object.fromEntries(Object.entries(types).map(([name, type]) => [name, { type }]));

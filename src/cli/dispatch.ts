@@ -43,7 +43,7 @@ async function dispatch([name, ...args]: readonly string[], io: Io): Promise<num
     return 0;
   }
   const command = commandOf(name);
-  // The arguments after -- belong to a program.
+  // The arguments after -- are those of a program, also its --help.
   const ours = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
   if (ours.includes('--help') || ours.includes('-h')) {
     io.out(command.help);

@@ -2,13 +2,13 @@ import util from 'node:util';
 import type { Io } from './command.ts';
 
 /**
- * The process's own output. It is coloured on a terminal only, and not if `NO_COLOR` is set to anything.
+ * The process's own output. It is coloured only on a terminal, and not if `NO_COLOR` is set.
  *
  * @see https://no-color.org
  */
 export function terminal(): Io {
   const { stdout, stderr, env } = process;
-  // A reader that has seen enough, such as head(1), closes the pipe. That is no failure of this program.
+  // A reader such as head(1) closes the pipe when it has enough. That is no failure of this program.
   stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
     if (code === 'EPIPE') return;
     stderr.write(`tcp-keepalive: ${message}\n`);
@@ -17,9 +17,9 @@ export function terminal(): Io {
   return {
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),
-    // A pipe has no columns, and some terminals say 0.
+    // A pipe has no columns, and some terminals report 0.
     columns: stdout.columns || 80,
-    // Node 20 can style text from 20.12 on.
+    // Node before 20.12 cannot style text.
     color: stdout.isTTY === true && !env.NO_COLOR && 'styleText' in util,
   };
 }

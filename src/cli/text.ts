@@ -2,7 +2,7 @@ import util from 'node:util';
 import { wrap } from '../options/show.ts';
 import type { Io } from './command.ts';
 
-/** No line is wider than this, so that it can be read and pasted anywhere. */
+/** The widest line, so that the text can be read and pasted anywhere. */
 const WIDEST = 80;
 const NARROWEST = 50;
 
@@ -14,24 +14,24 @@ type Style = 'bold' | 'dim' | 'red' | 'yellow' | 'green' | 'cyan';
 
 /** Colours text, if colour is wanted. */
 export function paint(io: Io, style: Style, text: string): string {
-  // `terminal()` has decided already; newer versions of Node would decide again, by their own stdout.
+  // `terminal()` has decided already; newer versions of Node would decide again, by process.stdout.
   return io.color ? util.styleText(style, text, { validateStream: false }) : text;
 }
 
-/** Text under a label: the first line beside it, the others indented alike. */
+/** Text beside a label, with all lines indented alike. */
 export function labelled(label: string, text: string, indent: number, columns: number): string {
   const [first, ...others] = wrap(text, columns - indent);
   return [`${label}${first}`, ...others.map((line) => ' '.repeat(indent) + line)].join('\n');
 }
 
-/** A number with its thousands apart: `10 000`. */
+/** A number with its thousands separated: `10 000`. */
 export function grouped(value: number): string {
   const rounded = value >= 10 ? Math.round(value) : Number(value.toPrecision(2));
   const [whole = '', ...fraction] = String(rounded).split('.');
   return [whole.replace(/\B(?=(\d{3})+$)/g, ' '), ...fraction].join('.');
 }
 
-/** A result as `--json` prints it. JSON has no `Infinity`: `null` stands for never. */
+/** A result as `--json` prints it. JSON has no `Infinity`: `null` means never. */
 export function json(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }

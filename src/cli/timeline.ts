@@ -3,16 +3,16 @@ import type { Io } from './command.ts';
 import { paint } from './text.ts';
 import { formatTime } from './values.ts';
 
-/** A line of time: which moment lies in which column. */
+/** The scale of a time line, which maps moments to columns. */
 export interface Scale {
   /** The moment of the last column, in ms. */
   readonly end: number;
   readonly columns: number;
 }
 
-/** What is drawn for one state of a connection. */
+/** The line of one state of a connection. */
 export interface Line {
-  /** What the connection does before it is dropped. */
+  /** The character for the time before the drop. */
   readonly body: string;
   readonly probes: readonly DetectionWindow[];
   readonly drop: DetectionWindow;
@@ -22,7 +22,7 @@ const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200,
   (seconds) => seconds * 1_000,
 );
 
-/** The two lines of a ruler: times, and ticks under their beginnings. */
+/** Draws the two lines of a ruler: times, and a tick under the first character of each. */
 export function drawRuler(scale: Scale): [times: string, ticks: string] {
   const step =
     STEPS.find((each) => scale.end / each <= 7) ?? Math.ceil(scale.end / 7 / 86_400_000) * 86_400_000;
@@ -38,7 +38,7 @@ export function drawRuler(scale: Scale): [times: string, ticks: string] {
   return [times.join('').trimEnd(), ticks.join('')];
 }
 
-/** One state: `·········●────●────●────✖▒▒▒`. */
+/** Draws one state: `·········●────●────●────✖▒▒▒`. */
 export function drawLine(io: Io, { body, probes, drop }: Line, scale: Scale): string {
   const cells = new Array<string>(scale.columns).fill(' ');
   const end = drop.nominal > scale.end ? scale.columns - 1 : columnOf(drop.nominal, scale);

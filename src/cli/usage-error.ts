@@ -1,11 +1,11 @@
 import { printable } from '../options/show.ts';
 
-/** Something that was typed wrong: one line and exit code 2. */
+/** A mistake in the command line, which is answered with one line and exit code 2. */
 export class UsageError extends Error {}
 
 /**
- * The line for an error that typing something else avoids: one of this folder, or of the check of an
- * option. It is `undefined` for any other error.
+ * The line for a mistake in the command line: a {@link UsageError}, or an option that was refused. It is
+ * `undefined` for any other error.
  */
 export function usageLine(error: unknown): string | undefined {
   if (!isUsageError(error)) return undefined;
@@ -17,7 +17,7 @@ function isUsageError(error: unknown): error is Error {
   return (error as { code?: unknown } | null)?.code === 'ERR_KEEPALIVE_INVALID_OPTION';
 }
 
-/** The flags of options to which the library's functions give another name. */
+/** The flags of options that have another name in the library. */
 const flags: Readonly<Record<string, string>> = {
   detectWithin: '--detect',
   pathIdleLimit: '--path',
@@ -28,7 +28,7 @@ const flags: Readonly<Record<string, string>> = {
   rto: '--rto',
 };
 
-/** A message of the library with the names that were typed. */
+/** Replaces the names in a message of the library by the flags that were typed. */
 function inFlags(message: string): string {
   return message.replace(/`(\w+)`/g, (quoted, name) =>
     Object.hasOwn(flags, name) ? `\`${flags[name]}\`` : quoted,

@@ -8,7 +8,7 @@ const TIME =
   /^(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?$/;
 
 /**
- * A time as people type it: `30s`, `1m30s`, `500ms`, or bare milliseconds.
+ * Reads a time: `30s`, `1m30s`, `500ms`, or a number of milliseconds.
  *
  * @throws {@link UsageError}
  */
@@ -25,7 +25,7 @@ export function parseTime(name: string, text: string): number {
 }
 
 /**
- * A whole number.
+ * Reads a whole number.
  *
  * @throws {@link UsageError}
  */
@@ -35,7 +35,7 @@ export function parseWhole(name: string, text: string): number {
 }
 
 /**
- * A path by its name, or the time after which it forgets a connection.
+ * Reads the name of a path, or the time after which it forgets a connection.
  *
  * @throws {@link UsageError}
  */
@@ -48,7 +48,7 @@ export function parsePath(name: string, text: string): PathName | number {
   );
 }
 
-/** A time as people read it, to a tenth of a second: `30s`, `24.5s`, `15m29s`, `2h11m`, `never`. */
+/** Writes a time for people, to a tenth of a second: `30s`, `24.5s`, `15m29s`, `2h11m`, `never`. */
 export function formatTime(ms: number): string {
   if (ms === Infinity) return 'never';
   if (ms > 0 && ms < 1_000) return `${Math.round(ms)}ms`;
@@ -58,7 +58,7 @@ export function formatTime(ms: number): string {
   return joined(Math.round(ms / 3_600_000), 24, 'd', 'h');
 }
 
-/** A time that can be typed again: `30s`, `9m3.5s`, `2h43m17.5s`, exact to the millisecond. */
+/** Writes a time that can be typed again, exact to the millisecond: `30s`, `9m3.5s`, `2h43m17.5s`. */
 export function exactTime(ms: number): string {
   if (ms > 0 && ms < 1_000) return `${ms}ms`;
   if (ms < 120_000) return `${ms / 1_000}s`;

@@ -1,4 +1,4 @@
-/** Keepalive timers for the connections of Node's `http` and `https` agents and servers. @module tcp-keepalive/http */
+/** Keepalive timers for connections of Node's `http` and `https`. @module tcp-keepalive/http */
 import type net from 'node:net';
 import {
   driverRequest,

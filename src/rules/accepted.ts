@@ -7,10 +7,10 @@ import { ALL, type ChangedListener, changeListener, nextInherits, putBack } from
 import { attempt } from '../sockets/report.ts';
 import { serverSettings } from '../sockets/server.ts';
 
-/** The settings that a listener's connections get: the same for all, one by one, or none. */
+/** The options of a listener's connections: the same for all, decided by peer, or none. */
 export type ListenerDecision = KeepAliveSettings | 'by peer' | undefined;
 
-/** The rules' answers, asked for when a listener is found and when a connection is accepted. */
+/** Asks the rules when a listener is found and when a connection is accepted. */
 export interface ListenerRules {
   decide(port: number): ListenerDecision;
   /** @param inherits - whether the connection has its options from the listener */
@@ -23,18 +23,17 @@ interface Listener extends ChangedListener {
 
 /** A watch over this thread's listeners. */
 export interface ListenerWatch {
-  /** To be called when the rules have changed. */
+  /** Applies rules that have changed. */
   refresh(): void;
-  /** Ends the watch, and puts back what the listening sockets had. */
+  /** Ends the watch, and restores the options of the listening sockets. */
   stop(): void;
 }
 
 /**
  * Watches every listener of this thread, and every connection it accepts.
  *
- * If all its connections are to get the same, the listening socket is set and they inherit. A
- * listener that was there before, or that Node did not announce (before 20.16 and 22.3), is found by
- * its first connection.
+ * If all its connections get the same options, the listening socket is set and they inherit. A listener
+ * that began before, or that Node did not announce (before 20.16 and 22.3), is found by its first connection.
  */
 export function watchListeners(rules: ListenerRules): ListenerWatch {
   const listeners = new Map<net.Server, Listener>();
@@ -50,14 +49,13 @@ export function watchListeners(rules: ListenerRules): ListenerWatch {
   }
 
   function forget(this: net.Server): void {
-    // It may be listening again by the time its last old connection has ended.
+    // 'close' waits for the last old connection, and the server may be listening again by then.
     if (this.listening) return;
     this.removeListener('close', forget);
     listeners.delete(this);
   }
 
-  // The primary of a cluster takes the listening socket off its server, which it then drops without
-  // 'close'.
+  // The primary of a cluster takes the listening socket from its server, which then emits no 'close'.
   function forgetTheGone(): void {
     for (const server of listeners.keys()) forget.call(server);
   }
@@ -66,11 +64,11 @@ export function watchListeners(rules: ListenerRules): ListenerWatch {
     const { server } = socket as { server?: net.Server };
     if (server === undefined || SERVER in server) return;
     const known = listeners.get(server);
-    // It may have been closed and listen again.
+    // The server may have been closed and listen again, on another socket.
     const isKnown = known !== undefined && known.handle === listenerHandle(server);
     const listener = isKnown ? known : adopt(server);
     if (listener === undefined) return;
-    // The connection by which a listener was found had left its queue, and is not counted.
+    // The connection by which a listener was found is not counted: it had already left the accept queue.
     rules.onAccepted(socket, listener.port, isKnown && nextInherits(listener));
   }
 

@@ -4,7 +4,7 @@ import type { CompiledRule, Connection } from './rule.ts';
 import { ruleText } from './text.ts';
 
 /**
- * One line for a connection: its peer, its rule, and what the kernel has.
+ * One line for a connection: its peer, its rule, and its options in the kernel.
  *
  * ```text
  * client db.internal (10.0.0.5):5432, rule 5432=database: enable=true initialDelay=10000 interval=5000 count=3 userTimeout=24500

@@ -4,9 +4,9 @@ import { aBoolean, anything, otherwise, readFields } from '../options/fields.ts'
 import { type CompiledRule, compileRules } from './rule.ts';
 import { parseRuleText } from './text.ts';
 
-/** The variables in which a program's surroundings say what its connections are to get. */
+/** The environment variables that set rules. */
 export interface RuleEnvironment {
-  /** Rules as text, asked before those of the file. */
+  /** Rules as text, which come before those of the file. */
   readonly TCP_KEEPALIVE?: string | undefined;
   /** The path of a JSON file, `{ "rules": [...] }`, as `schema/rules.schema.json` describes it. */
   readonly TCP_KEEPALIVE_CONFIG?: string | undefined;
@@ -21,9 +21,9 @@ export interface EnvironmentRules {
 }
 
 /**
- * The rules of the environment: none, if neither variable is set.
+ * The rules of the environment: none if neither variable is set.
  *
- * @throws `ERR_KEEPALIVE_INVALID_OPTION`, in one line that tells where the mistake is
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`, in one line that says where the mistake is
  */
 export function rulesOfEnvironment(environment: RuleEnvironment): EnvironmentRules {
   const { TCP_KEEPALIVE: text, TCP_KEEPALIVE_CONFIG: path } = environment;
@@ -65,7 +65,7 @@ function oneLine(message: string): string {
   return message.replace(/\s+/g, ' ');
 }
 
-/** The line and column of a mistake: some versions of Node tell the position alone. */
+/** The line and column of a mistake, for versions of Node that report only the position. */
 function place(text: string, message: string): string {
   const position = /at position (\d+)(?!.*\(line)/s.exec(message)?.[1];
   if (position === undefined) return '';

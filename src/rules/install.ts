@@ -15,10 +15,10 @@ import {
   speaksOf,
 } from './rule.ts';
 
-/** Told of every TCP connection of the thread, once the rules have been followed. */
+/** Called with every TCP connection of the thread, after the rules were applied to it. */
 export type Observer = (socket: net.Socket, connection: Connection, rule: CompiledRule | undefined) => void;
 
-/** The rules of one `installKeepAlive`. */
+/** The rules of one call of `installKeepAlive`. */
 interface RuleSet {
   readonly rules: readonly CompiledRule[];
   readonly owner: HoldOwner;
@@ -30,7 +30,7 @@ interface Found {
   readonly owner: HoldOwner;
 }
 
-/** The rules of this thread, under a registered symbol: every copy of this library adds its own. */
+/** The rules of this thread, under a registered symbol, because every copy of this library adds its own. */
 interface Installed {
   /** The latest first. */
   sets: readonly RuleSet[];
@@ -38,26 +38,24 @@ interface Installed {
 }
 
 /**
- * Sets keepalive timers on every matching TCP and TLS connection of this thread, whoever opens or
- * accepts it. Of the rules the first that matches counts; `use: false` exempts.
+ * Sets keepalive timers on every matching TCP and TLS connection of this thread, whichever library opens
+ * or accepts it. The first rule that matches counts; `use: false` exempts.
  *
  * A connection that is opened is compared at its `'connect'`, by the name that was looked up for it
  * and by its address, and its timers are held. A listener's options are set on the listening socket,
- * from which accepted ones inherit, at no cost for each and so without a hold: what the program sets on
- * one later counts, unless it is given to {@link keepAlive}. If the rule looks at the peer, accepted
- * ones are set and held one by one. Connections that are open already are not reached; listeners are,
- * with their next connection.
+ * from which accepted sockets inherit, at no cost per connection and without a hold: the program may
+ * change them later. If the rule has a `host`, accepted sockets are set and held one by one. Open
+ * connections are not reached; open listeners are, from their next connection on.
  *
- * What is set on a socket with {@link keepAlive}, by a driver module, or on a server with
- * {@link keepAliveServer}, is left as it is. Of several installs the latest is asked first. A worker
- * thread needs its own. Nothing here makes a connection fail: what goes wrong becomes a process
- * warning, once for each code. Unix sockets and pipes are left alone.
+ * Options set with {@link keepAlive}, by a driver module, or on a server with {@link keepAliveServer} stay.
+ * The rules of the latest install come first. A worker thread needs its own install. No connection fails
+ * because of a rule: an error becomes a process warning, once for each code. Unix sockets and pipes are
+ * left alone.
  *
- * @param rules - the rules, of which the first that matches a connection counts
  * @param rules - the rules, of which the first that matches a connection counts
  * @param behaviour - `strict`: throw if koffi cannot be loaded or this system lacks an option of a rule, instead
  *   of a warning later
- * @returns a function that ends it: what is open keeps its options, and they are no longer held
+ * @returns a function that removes the rules: open connections keep their options, but no longer held
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`, or with `strict` `ERR_KEEPALIVE_UNSUPPORTED`; before anything is
  *   changed
  *
@@ -80,7 +78,7 @@ export function installKeepAlive(
 }
 
 /**
- * Refuses rules that ask for what cannot be set here, because koffi is missing or this system has no such option.
+ * Refuses rules with options that cannot be set here, because koffi is missing or this system lacks them.
  *
  * @throws `ERR_KEEPALIVE_UNSUPPORTED`
  */
@@ -88,7 +86,7 @@ export function expectAvailable(rules: readonly CompiledRule[]): void {
   for (const { settings } of rules) if (settings !== false) expectSettable(settings);
 }
 
-/** Installs rules that were checked, and tells an observer what becomes of them. */
+/** Installs compiled rules, and calls `observe` with every connection and its rule. */
 export function installRules(rules: readonly CompiledRule[], observe?: Observer): () => void {
   const set: RuleSet = { rules, owner: { released: false }, observe };
   const installed = installedRules();
@@ -124,7 +122,7 @@ function change(installed: Installed, sets: readonly RuleSet[]): void {
 function startWatch(installed: Installed): NonNullable<Installed['watch']> {
   const clients = watchClientConnections((socket, host) => {
     const { remoteAddress: address, remotePort: port } = socket;
-    // No peer: a Unix socket, or one that is gone already.
+    // A Unix socket has no peer address, nor has a socket that is closed already.
     if (address === undefined || port === undefined) return;
     const connection: Connection = { side: 'client', host, address, port };
     const found = findRule(installed.sets, (rule) => matches(rule, connection));
@@ -134,7 +132,7 @@ function startWatch(installed: Installed): NonNullable<Installed['watch']> {
   const listeners = watchListeners({
     decide: (port) => decideForListener(installed.sets, port),
     onAccepted(socket, port, inherits) {
-      // Those that inherit are not even looked at, unless somebody wants to see them.
+      // A connection that inherits needs no work, unless somebody observes it.
       if (inherits && installed.sets.every((set) => set.observe === undefined)) return;
       const address = socket.remoteAddress;
       if (address === undefined) return;
@@ -175,7 +173,7 @@ function follow(socket: net.Socket, found: Found | undefined): void {
   if (settings !== undefined) {
     holdSocket(socket, { settings, rank: RULE, owner: found?.owner });
   } else if (holdOf(socket) !== undefined) {
-    // It was connected before, to another peer.
+    // This socket was connected before, to another peer.
     holdSocket(socket, { settings: undefined, rank: RULE });
   }
 }

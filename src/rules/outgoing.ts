@@ -2,14 +2,13 @@ import diagnostics from 'node:diagnostics_channel';
 import net from 'node:net';
 import { attempt } from '../sockets/report.ts';
 
-// Of the three mechanisms below, two are there for old Nodes only. A diagnostics channel tells of every
+// Of the three mechanisms below, two serve old versions of Node only. A diagnostics channel announces every
 // Socket#connect from Node 22.17 and 24.2 on (nodejs/node#58349). Before that, and in all of Node 20, it
-// tells of net.connect alone, and so misses all of TLS and the drivers that make their own sockets:
-// there connect is wrapped on the prototype, and a probe finds out which of the two is needed. Once
-// `engines` begins at 22.17 and excludes 24.0 and 24.1, the wrapper and the probe can go, and `refresh`
-// with them.
+// announces only net.connect, and so misses TLS and drivers that make their own sockets: connect is then
+// wrapped on the prototype, and a probe finds out which of the two is needed. Once `engines` begins at
+// 22.17 and excludes 24.0 and 24.1, the wrapper, the probe and `refresh` can go.
 
-/** Told of a socket at its `'connect'`, with the name that was looked up for it, if one was. */
+/** Called with a socket at its `'connect'`, and with the name that was looked up for it, if there was one. */
 export type OnConnect = (socket: net.Socket, host: string | undefined) => void;
 
 type See = (socket: net.Socket) => void;
@@ -19,7 +18,7 @@ const CHANNEL = 'net.client.socket';
 
 /** A watch over the connections that this thread opens. */
 export interface ClientWatch {
-  /** Sees to it that connections are seen again if another tool has put an end to that. */
+  /** Restores the watch if another tool has removed it. */
   refresh(): void;
   stop(): void;
 }
@@ -27,8 +26,8 @@ export interface ClientWatch {
 /**
  * Watches every connection that this thread opens, by whatever library: `net`, `tls`, `http`, `fetch`.
  *
- * Our listener comes before all others, so that what they see is set already. What goes wrong in
- * `onConnect` becomes a process warning: it must not end a connection that works without.
+ * Our listener comes before all others, so that they find the options set. An error in `onConnect` becomes
+ * a process warning: it must not end a connection that works without.
  */
 export function watchClientConnections(onConnect: OnConnect): ClientWatch {
   const hosts = new WeakMap<net.Socket, string>();
@@ -47,8 +46,8 @@ export function watchClientConnections(onConnect: OnConnect): ClientWatch {
   function connected(this: net.Socket): void {
     if (isWatching) attempt(undefined, () => onConnect(this, hosts.get(this)));
   }
-  // One pair of listeners for all sockets, put on afresh for each connect(), since a socket may be
-  // connected again, and some drivers remove all listeners.
+  // One pair of listeners serves all sockets. It is added again at each connect(), since a socket may
+  // connect several times, and some drivers remove all listeners.
   const see: See = (socket) =>
     attempt(undefined, () => {
       hosts.delete(socket);
@@ -68,7 +67,7 @@ export function watchClientConnections(onConnect: OnConnect): ClientWatch {
   };
 }
 
-/** Whether the diagnostics channel tells of every `Socket#connect`. */
+/** Whether the diagnostics channel announces every `Socket#connect`. */
 function channelSeesEverything(): boolean {
   return seesConnect((see) => subscribe(see).stop);
 }
@@ -76,7 +75,7 @@ function channelSeesEverything(): boolean {
 /** Tries a watch on a connect that fails before it does anything. */
 function seesConnect(watch: (see: See) => () => void): boolean {
   const socket = new net.Socket();
-  // A tool that wraps connect may turn what it throws into an error of the socket.
+  // A tool that wraps connect may turn its exception into an 'error' event.
   socket.on('error', () => {});
   let isSeen = false;
   const end = watch((seen) => {
@@ -109,15 +108,15 @@ function subscribe(see: See): ClientWatch {
   };
 }
 
-/** Our `connect` on the prototype. */
+/** The `connect` of this library on the prototype. */
 interface Wrapper {
-  /** Told of each socket before it connects; without it the wrapper passes everything through. */
+  /** Called with each socket before it connects; if absent, the wrapper only calls the original. */
   see: See | undefined;
-  /** Takes it off again, unless another wrapper lies over it. */
+  /** Removes the wrapper, unless another tool has wrapped it. Returns whether it did. */
   remove(): boolean;
 }
 
-// While another wrapper lies over ours it stays in place, and is used again.
+// A wrapper that another tool has wrapped cannot be removed, so it is kept and used again.
 let wrapper: Wrapper | undefined;
 
 function wrapConnect(see: See): ClientWatch {
@@ -136,7 +135,7 @@ function wrapConnect(see: See): ClientWatch {
   };
 }
 
-/** The wrapper that is in place, or a new one if a tool that came before ours has taken both off. */
+/** The wrapper in place, or a new one if a tool has put back the `connect` from before ours. */
 function calledWrapper(): Wrapper {
   if (wrapper === undefined || !isCalled(wrapper)) wrapper = putWrapper();
   return wrapper;

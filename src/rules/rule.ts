@@ -8,7 +8,7 @@ import { checkHost, checkPorts, isName } from './target.ts';
 /** All ports from the first to the second, both included. */
 export type PortRange = readonly [from: number, to: number];
 
-/** A process-wide rule: the connections it speaks of, and what they get. A field that is left out fits any. */
+/** Which connections a process-wide rule matches, and what they get. A field left out matches any. */
 export interface KeepAliveRule {
   /**
    * Which end this process is: `'client'` for connections that it opens, `'server'` for those that
@@ -30,7 +30,7 @@ export interface KeepAliveRule {
    */
   readonly port?: number | PortRange | readonly (number | PortRange)[] | undefined;
 
-  /** A preset's name, or options; `false` leaves such connections alone. */
+  /** A preset's name, or options; `false` leaves these connections alone. */
   readonly use: KeepAliveInput | false;
 }
 
@@ -41,11 +41,11 @@ export interface CompiledRule {
   readonly addresses: net.BlockList;
   readonly hasHosts: boolean;
   readonly ports: readonly PortRange[];
-  /** `false` for an exemption. */
+  /** `false` exempts a connection. */
   readonly settings: KeepAliveSettings | false;
 }
 
-/** A connection as far as it is known when a rule is sought for it. */
+/** A connection, as rules are compared with it. */
 export interface Connection {
   readonly side: 'client' | 'server';
   /** The name that was looked up for it. */
@@ -56,13 +56,13 @@ export interface Connection {
   readonly port: number;
 }
 
-// The fields are kept as they are, for messages that show a rule, and checked one by one below.
+// Read unchecked, because compileRule checks each field, and the rule keeps what was written, for messages.
 const ruleFields = { side: anything, host: anything, port: anything, use: anything };
 
 /**
- * Checks rules and makes them ready for use. They are copied: changing them later changes nothing.
+ * Checks and compiles rules. They are copied: changing them later changes nothing.
  *
- * @throws `ERR_KEEPALIVE_INVALID_OPTION`, which tells the rule by its number, from 1
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`, which names the rule by its number, from 1
  */
 export function compileRules(rules: unknown): readonly CompiledRule[] {
   return readable('an array of rules', () => readRules(rules));
@@ -70,7 +70,7 @@ export function compileRules(rules: unknown): readonly CompiledRule[] {
 
 function readRules(rules: unknown): readonly CompiledRule[] {
   if (!Array.isArray(rules)) throw refusal('an array of rules', rules);
-  // map() would skip holes and leave them among the rules.
+  // Not map(), which would leave holes among the rules unchecked.
   return Array.from(rules, (rule: unknown, index) => compileRule(rule, index + 1));
 }
 
@@ -79,7 +79,7 @@ export function matches(compiled: CompiledRule, { side, host, address, port }: C
   return speaksOf(compiled, side, port) && (!compiled.hasHosts || hasPeer(compiled, host, address));
 }
 
-/** Whether a rule is for connections of this side and port. A listener does not know their peers. */
+/** Whether a rule may match a connection of a listener, whose peer is not known yet. */
 export function speaksOf({ rule, ports }: CompiledRule, side: Connection['side'], port: number): boolean {
   if (rule.side !== undefined && rule.side !== side) return false;
   return ports.length === 0 || ports.some(([from, to]) => from <= port && port <= to);
@@ -120,13 +120,13 @@ function portRanges(port: unknown): readonly PortRange[] {
   return ports.map((one) => (isPair(one) ? checkPorts(one[0], one[1]) : checkPorts(one, one)));
 }
 
-/** One or several; none if nothing was given. */
+/** The elements of an array, or a single value as an array; empty if it is `undefined`. */
 function several(value: unknown): readonly unknown[] {
   if (value === undefined) return [];
   if (!Array.isArray(value)) return [value];
   // An empty list would match every host, which nobody means.
   if (value.length === 0) throw invalidOption('Expected one or several, got an empty array', RangeError);
-  // A hole is a mistake, which map() would skip.
+  // A copy without holes, which map() would skip unchecked.
   return [...value];
 }
 
@@ -151,7 +151,7 @@ function addressList(hosts: readonly string[]): net.BlockList {
 
 function hasPeer({ names, addresses }: CompiledRule, host: string | undefined, address: string): boolean {
   if (host !== undefined && names.has(plainName(host))) return true;
-  // A link-local address comes with its interface, which is no part of a block.
+  // A link-local address ends with its interface, which no block contains.
   const [bare = ''] = address.split('%');
   return addresses.check(bare, family(bare));
 }

@@ -7,11 +7,11 @@ import { expectAvailable, installRules, type Observer } from './install.ts';
 // Captured now, so that fake timers cannot hold the lines back.
 const soon = globalThis.setImmediate;
 
-/** Installs the rules of the environment. A mistake in them ends the process, with a line that says where it is. */
+/** Installs the rules of the environment. A mistake in them ends the process, with a line that says where. */
 export function startRules(): void {
   try {
     const { TCP_KEEPALIVE_CONFIG: path } = process.env;
-    // The programs that this one starts may start in another folder.
+    // Child processes inherit the variable, and may start in another folder.
     if (path) process.env.TCP_KEEPALIVE_CONFIG = resolve(path);
     const { rules, strict } = rulesOfEnvironment(process.env);
     if (strict) expectAvailable(rules);
@@ -22,15 +22,15 @@ export function startRules(): void {
   }
 }
 
-// Drivers set their options at 'connect', too.
+// Drivers set their options at 'connect' too, and the line shows the result.
 const tell: Observer = (socket, connection, rule) =>
   void soon(() => print(debugLine(socket, connection, rule)));
 
-// Written past process.stderr, whose errors would end the process, and which may be piped away.
+// Not through process.stderr, whose errors would end the process.
 function print(line: string): void {
   try {
     writeSync(2, `tcp-keepalive: ${line}\n`);
   } catch {
-    // Nobody reads it.
+    // Nobody reads standard error.
   }
 }

@@ -2,7 +2,7 @@ import { invalidOption } from '../options/errors.ts';
 import { refusal } from '../options/fields.ts';
 import type { PortRange } from './rule.ts';
 
-// Hosts and ports as rules name them. Without Node, so that a page in a browser can check them too.
+// Hosts and ports as rules name them. This file imports nothing of Node, so that a browser can check them.
 
 /**
  * Checks a name, an address or a CIDR block.

@@ -4,7 +4,7 @@ import { didYouMean, listed, quoted } from '../options/show.ts';
 import type { CompiledRule, Connection, KeepAliveRule } from './rule.ts';
 import { checkHost, checkPorts } from './target.ts';
 
-/** A piece of the text, and where it begins, counted from 1. */
+/** A piece of the text, and the position of its first character, counted from 1. */
 interface Piece {
   readonly text: string;
   readonly at: number;
@@ -26,13 +26,13 @@ type Target = Omit<KeepAliveRule, 'use'>;
  * ```
  *
  * A rule is `target=use`. The target is a port, a range of them (`5000-5999`), a host with or without
- * a port, or `*`, and speaks of outgoing connections; `listen:` and a port, a range or `*` speaks of
- * accepted ones, in any case. An IPv6 address stands in brackets. `use` is a preset's name or `off`. The
- * word `strict` among the rules asks for an error if what they ask for cannot be set here.
+ * a port, or `*`, and matches outgoing connections; `listen:` (in any case) and a port, a range or `*`
+ * matches accepted ones. An IPv6 address is in brackets. `use` is a preset's name or `off`. With
+ * the word `strict` among the rules it is an error if their options cannot be set here.
  *
  * @param text - the rules
  * @param source - where they come from, for the error
- * @throws `ERR_KEEPALIVE_INVALID_OPTION`, in one line that tells the character at which the mistake is
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`, in one line that names the character at which the mistake is
  */
 export function parseRuleText(text: string, source: string): RuleText {
   const items = split({ text, at: 1 }, ';').filter((item) => item.text !== '');
@@ -64,7 +64,7 @@ function parseTarget(text: string): Target {
   const [, listen, ports] = /^(listen)(?::\s*(.*))?$/is.exec(text) ?? [];
   if (listen === undefined) return { side: 'client', ...parsePeer(text) };
   if (ports === undefined) {
-    // It might be a host's name, but hardly ever is.
+    // `listen` could be a host's name, but hardly ever is.
     throw invalidOption(
       `Expected a port after \`listen\`, such as listen:8080 or listen:*, got ${orNothing(text)}`,
       RangeError,
@@ -110,7 +110,7 @@ function parseUse(text: string): PresetName | false {
   );
 }
 
-/** The trimmed parts of a piece, each with where it begins. */
+/** The trimmed parts of a piece, each with its position. */
 function split(piece: Piece, separator: string): Piece[] {
   let at = piece.at;
   return piece.text.split(separator).map((part) => {
@@ -124,7 +124,7 @@ function orNothing(text: string): string {
   return text === '' ? 'nothing' : quoted(text);
 }
 
-/** A rule as `TCP_KEEPALIVE` writes it, for the eyes of people: `10.0.0.0/8:6379=database`. */
+/** A rule in the form of `TCP_KEEPALIVE`, for messages: `10.0.0.0/8:6379=database`. */
 export function ruleText({ rule, ports }: CompiledRule, side: Connection['side']): string {
   const hosts = [rule.host ?? []].flat().map((host) => (host.includes(':') ? `[${host}]` : host));
   const ranges = ports.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`));

@@ -46,7 +46,7 @@ export const runProgram: Command = {
   },
 };
 
-/** From its name on, all arguments belong to the program, also if `--` was left out. */
+/** Splits the arguments at the program's name: it and all after it are the program's, even without `--`. */
 function splitAtProgram(args: readonly string[]): [ours: readonly string[], program: readonly string[]] {
   const { tokens } = parseArgs({
     args: [...args],
@@ -58,7 +58,7 @@ function splitAtProgram(args: readonly string[]): [ours: readonly string[], prog
   return [args.slice(0, begin), args.slice(begin)];
 }
 
-/** What to do about a runtime that does not look at `NODE_OPTIONS`, and so would run without the rules. */
+/** Advice for a runtime that ignores `NODE_OPTIONS`, and so would run without the rules. */
 function ignoresNodeOptions(program: string): string | undefined {
   return /^bunx?(\.exe)?$/.test(basename(program))
     ? 'bun ignores NODE_OPTIONS, so the rules do not reach it: run bun --preload tcp-keepalive/register, with TCP_KEEPALIVE set'
@@ -79,14 +79,14 @@ function notStarted(error: unknown): UsageError {
   return new UsageError(`Expected a program that can be run, got ${(error as Error).message}`);
 }
 
-// These end a service or tell it to do something. None may end this process before the program.
+// These end or control a service. None may end this process before the program.
 const handedOn = ['SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const;
 
-// A terminal sends these to the program as well, and many take a second one for an order to end at once.
+// A terminal sends these to the program as well, and many programs end at once on a second one.
 const fromTerminal: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT'];
 
 async function exitCodeOf(child: ChildProcess): Promise<number> {
-  // Any of the three will do, since the others may be redirected.
+  // One of the three is enough, since the others may be redirected.
   const isInTerminal = [0, 1, 2].some(isatty);
   const handOn = (signal: NodeJS.Signals) => {
     if (!isInTerminal || !fromTerminal.includes(signal)) child.kill(signal);

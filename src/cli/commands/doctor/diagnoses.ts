@@ -5,18 +5,18 @@ import type { DetectionSystem } from '../../../predict/system.ts';
 import type { Capabilities } from '../../../sockets/capabilities.ts';
 import { formatTime } from '../../values.ts';
 
-/** One thing that was examined. */
+/** The result of one examination. */
 export interface Diagnosis {
   readonly subject: string;
   readonly status: 'ok' | 'warning' | 'fail';
   readonly message: string;
-  /** What to do about it. */
+  /** What the user can do about it. */
   readonly advice?: string;
 }
 
-/** Examines the machine, the runtime and what sockets have. */
+/** Examines the machine, the runtime and the options of sockets. */
 export async function examine(): Promise<Diagnosis[]> {
-  // This loads koffi, and only here: the other commands need none.
+  // Imported here, because these load koffi, which the other commands do not need.
   const { capabilities } = await import('../../../sockets/capabilities.ts');
   const { loadLibc } = await import('../../../../native-bindings/libc.ts');
   const can = capabilities();
@@ -66,7 +66,7 @@ function diagnoseOptions({ options, platform }: Capabilities): Diagnosis {
   };
 }
 
-/** What the system gives to a socket that sets nothing itself. Only Linux tells, in files. */
+/** The system's values for a socket that sets none. Only Linux shows them, in files. */
 function diagnoseSystem(system: DetectionSystem | undefined): Diagnosis[] {
   if (system === undefined) return [];
   const { idle, unacknowledged, connecting } = predictDetection({ enable: true }, system);
@@ -86,7 +86,7 @@ function diagnoseSystem(system: DetectionSystem | undefined): Diagnosis[] {
   ];
 }
 
-/** Why nothing can be predicted with these settings: Linux accepts zeros, which make no sense. */
+/** Why nothing can be predicted with these settings. Linux accepts zeros, which make no sense. */
 function refusalOf(system: DetectionSystem): string | undefined {
   try {
     predictDetection({ enable: true }, system);
@@ -121,7 +121,7 @@ async function systemDefaults(): Promise<DetectionSystem | undefined> {
   }
 }
 
-/** What Node and this library leave on sockets, read back from the kernel. */
+/** Compares the options that Node and this library set, as the kernel reads them back. */
 async function diagnoseSockets(system: DetectionSystem | undefined): Promise<Diagnosis[]> {
   const { measureSockets } = await import('./measured-sockets.ts');
   try {

@@ -33,7 +33,7 @@ export const doctor: Command = {
   },
 };
 
-/** Where messages begin. */
+/** The column at which messages begin. */
 const INDENT = 9;
 
 const statusStyles = { ok: 'green', warning: 'yellow', fail: 'red' } as const;

@@ -5,7 +5,7 @@ import type { KeepAliveSettings } from '../../../options/options.ts';
 import { getKeepAlive } from '../../../sockets/get.ts';
 import { setKeepAlive } from '../../../sockets/set.ts';
 
-/** What the kernel says of sockets that were opened on the loopback interface. */
+/** Options that the kernel reports for sockets on the loopback interface. */
 export interface MeasuredSockets {
   /** After `socket.setKeepAlive(true)`. */
   readonly bare: KeepAliveSettings;
@@ -17,7 +17,7 @@ export interface MeasuredSockets {
   readonly ours: KeepAliveSettings;
 }
 
-/** Opens connections to itself, on a free port, and reads their options back. */
+/** Opens connections to a server on a free port, and reads their options back. */
 export async function measureSockets(): Promise<MeasuredSockets> {
   const server = http.createServer((_request, response) => response.end());
   server.listen(0, '127.0.0.1');
@@ -48,7 +48,7 @@ async function onSocket(port: number, set: (socket: net.Socket) => unknown): Pro
 }
 
 async function onAgent(port: number): Promise<KeepAliveSettings> {
-  // Made as http.globalAgent is, which others use.
+  // Made like http.globalAgent, which is not used itself because it is shared.
   const agent = new http.Agent({ keepAlive: true });
   try {
     const freed = once(agent, 'free') as Promise<[net.Socket]>;

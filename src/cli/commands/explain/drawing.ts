@@ -7,18 +7,18 @@ import { grouped, labelled, paint, width } from '../../text.ts';
 import { drawLine, drawRuler, type Scale } from '../../timeline.ts';
 import { exactTime, formatTime } from '../../values.ts';
 
-/** What is drawn, or printed as JSON. */
+/** The content of the drawing, or of the JSON. */
 export interface Report {
-  /** Of the preset, or `options`. */
+  /** The preset's name, or `options`. */
   readonly name: string;
   readonly options: KeepAliveSettings;
-  /** With what becomes of a connection attempt, which the options do not touch. */
+  /** Includes a connection attempt, which the options do not change. */
   readonly detection: Detection;
   readonly packets: Packets;
   readonly findings: readonly Finding[];
 }
 
-/** Where the lines of a state begin. */
+/** The column at which the lines of a state begin. */
 const INDENT = 16;
 
 /** The report as text: a time line for each state of a connection, the packets, and the findings. */
@@ -63,7 +63,7 @@ function endOf({ idle, unacknowledged, zeroWindow }: Detection): number {
   return Math.max(idle.latest, ...drops.filter((latest) => latest <= 2 * idle.latest));
 }
 
-/** One state of a connection: its name, its line, and what is to be said of it. */
+/** One state of a connection: its name, its line, and the text under it. */
 interface State {
   readonly label: string;
   readonly body: string;

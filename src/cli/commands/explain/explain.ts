@@ -92,7 +92,7 @@ function fieldsOf(words: readonly string[]): KeepAliveOptions {
   return Object.fromEntries(words.map(fieldOf));
 }
 
-/** Reads `name=value`. Which names there are, and which values they take, is checked with the options. */
+/** Reads `name=value`. The names and values are checked later, with the options. */
 function fieldOf(word: string): [string, unknown] {
   const [, name = '', text = ''] = /^([^=]+)=(.*)$/.exec(word) ?? [];
   if (name === '') {
