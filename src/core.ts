@@ -1,9 +1,7 @@
 /**
- * The library, whole and once. It is built as `dist/core`, which the package's entries import as
- * `#core`: were it bundled into each of them, each would load its own koffi and keep its own state.
- * It is no entry of the package itself; `index.ts` says which of these names are public.
- *
- * @module
+ * The whole library. It is built as `dist/core`, which the package's entries import as `#core`: if it were
+ * bundled into each of them, each would load its own koffi and keep its own state. It is no entry of the
+ * package; `index.ts` exports the public names.
  */
 
 export { invalidOption, isKeepAliveError, keepAliveError } from './options/errors.ts';

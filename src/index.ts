@@ -1,8 +1,4 @@
-/**
- * Detects dead TCP connections in a time that the program chose.
- *
- * @module tcp-keepalive
- */
+/** Detects dead TCP connections in a time that the program chose. @module tcp-keepalive */
 export {
   capabilities,
   getKeepAlive,

@@ -1,7 +1,5 @@
 /**
- * Installs the rules of the environment, if there are any: `node --require tcp-keepalive/register`. Nothing is
- * exported.
- *
+ * Installs the rules of the environment, if there are any: `node --require tcp-keepalive/register`.
  * @module tcp-keepalive/register
  */
 import { isAsked } from './rules/asked.ts';

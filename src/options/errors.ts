@@ -1,7 +1,7 @@
 import type { OptionName } from './options.ts';
 import { printable } from './show.ts';
 
-/** Every code of this library's own, with what it means. Each is a heading under "Errors" in the README. */
+/** Every code of this library, with its meaning. Each is a heading under "Errors" in the README. */
 export const codes = {
   errors: {
     ERR_KEEPALIVE_INVALID_OPTION: 'An argument is of the wrong type, out of range, or unknown.',
@@ -11,7 +11,7 @@ export const codes = {
     ERR_KEEPALIVE_NO_DESCRIPTOR: 'The socket has no descriptor on which anything can be set or read.',
     ERR_KEEPALIVE_UNSUPPORTED: 'koffi cannot be loaded, or this platform lacks what was asked for.',
   },
-  /** Process warnings that no error stands behind. */
+  /** Codes of process warnings that are no errors. */
   warnings: {
     ERR_KEEPALIVE_NO_ERROR_LISTENER:
       "A pool has no 'error' listener, which it needs once a connection is lost.",
@@ -19,14 +19,15 @@ export const codes = {
   },
 } as const;
 
-/** The errors of this library's own. A system call that fails keeps its own code, such as `EBADF`. */
+/** The codes of this library's errors. A system call that fails keeps its own code, such as `EBADF`. */
 export type KeepAliveErrorCode = keyof typeof codes.errors;
 
-/** The process warnings that no error stands behind. */
+/** The codes of process warnings that are no errors. */
 export type KeepAliveWarningCode = keyof typeof codes.warnings;
 
-/** An error of this library: a `TypeError`, `RangeError` or `Error` with a literal {@link KeepAliveErrorCode}. */
+/** An error of this library: a `TypeError`, `RangeError` or `Error` with a literal code. */
 export interface KeepAliveError extends Error {
+  /** The code, which does not change between versions as the message may. */
   readonly code: KeepAliveErrorCode;
   /** The options that were set before the error. Absent if no connection was touched. */
   readonly applied?: readonly OptionName[];
@@ -41,8 +42,8 @@ interface ErrorDetails {
 }
 
 /**
- * Makes an error that shows its code as Node's own errors do: in its text and in the first line of its
- * stack, but not in its name.
+ * Makes an error that shows its code as Node's own errors do: in `String(error)` and in the first line of
+ * its stack, but not in its name.
  */
 export function keepAliveError(
   code: KeepAliveErrorCode,
@@ -54,7 +55,7 @@ export function keepAliveError(
     name: { value: `${error.name} [${code}]`, configurable: true },
     toString: { value: toStringWithCode, configurable: true, writable: true },
   });
-  // V8 writes the first line, with the name, when the stack is read for the first time.
+  // V8 builds the first line, with the name, when the stack is first read.
   void error.stack;
   Reflect.deleteProperty(error, 'name');
   return Object.assign(error, applied === undefined ? { code } : { code, applied });
@@ -68,7 +69,7 @@ export function invalidOption(message: string, type: ErrorClass, cause?: unknown
   return keepAliveError('ERR_KEEPALIVE_INVALID_OPTION', message, { cause, type });
 }
 
-/** Adds to an error of ours where the mistake is: in which rule, at which character. */
+/** Adds the place of the mistake, such as a rule and a character, to an error of this library. */
 export function inContext<T>(where: string, check: () => T): T {
   try {
     return check();
@@ -80,10 +81,10 @@ export function inContext<T>(where: string, check: () => T): T {
 }
 
 /**
- * Tells whether this library made an error, by its {@link KeepAliveErrorCode}. It may be given anything
- * that was thrown. A system call that failed is not meant: it has a code of the system's, such as `EBADF`.
+ * Returns whether this library made an error, which its {@link KeepAliveErrorCode} shows. Any thrown value
+ * is accepted. The error of a system call has the system's code, such as `EBADF`, and is none of these.
  *
- * @param error - what was caught, or given to `onError`
+ * @param error - the value that was caught, or passed to `onError`
  *
  * @example
  * ```ts
@@ -98,7 +99,7 @@ export function isKeepAliveError(error: unknown): error is KeepAliveError {
   return Object.hasOwn(codes.errors, codeOf(error) ?? '');
 }
 
-/** The code of an error, if it has one. What other people's code throws comes here, and may throw again. */
+/** The code of an error, if it has one. An error of other code may throw when it is read. */
 export function codeOf(error: unknown): string | undefined {
   try {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
@@ -108,12 +109,12 @@ export function codeOf(error: unknown): string | undefined {
   }
 }
 
-/** Whether an error says that nothing but Node's own call is to be had here. */
+/** Whether an error says that only Node's own call is available here. */
 export function isUnsupported(error: unknown): error is KeepAliveError {
   return (error as Partial<KeepAliveError> | undefined)?.code === 'ERR_KEEPALIVE_UNSUPPORTED';
 }
 
-/** Whether an error says that a descriptor is a Unix socket or the like. */
+/** Whether an error says that a descriptor is no TCP socket. */
 export function isNotTcp(error: unknown): boolean {
   return (error as Partial<KeepAliveError> | undefined)?.code === 'ERR_KEEPALIVE_NOT_TCP';
 }

@@ -1,13 +1,13 @@
 import { invalidOption, isKeepAliveError, type KeepAliveError } from './errors.ts';
 import { didYouMean, isPlain, listed, quoted, shown } from './show.ts';
 
-/** Checks the value of one field: gives what is to be used, or refuses it by the field's name. */
+/** Checks the value of one field: returns the value to use, or throws an error that names the field. */
 export type Field<T> = (value: unknown, name: string) => T;
 
-/** A check for each field that a caller's object may have. */
+/** The check of each field of a caller's object. Other fields are refused. */
 export type FieldTable<T> = { readonly [name in keyof T]-?: Field<T[name]> };
 
-/** The numbers that a field takes. Times may be fractions, all else is whole. */
+/** The range of a number. Times may be fractions, other numbers must be integers. */
 export interface Range {
   readonly min: number;
   readonly max: number;
@@ -15,10 +15,10 @@ export interface Range {
 }
 
 /**
- * Reads an object that a caller gave, each field once: a getter cannot give one value to the check and
+ * Reads a caller's object, each field once, so that a getter cannot return one value to the check and
  * another to the kernel.
  *
- * @param what - what was expected, for the message: `an object such as { strict: true }`
+ * @param what - the expected object, for the message: `an object such as { strict: true }`
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`, also if a getter or a proxy's trap throws
  */
 export function readFields<T>(what: string, input: unknown, table: FieldTable<T>): T {
@@ -31,7 +31,7 @@ export function readFields<T>(what: string, input: unknown, table: FieldTable<T>
   });
 }
 
-/** Refuses what is no object, and a field that nobody knows: what was meant by it would be lost without a word. */
+/** Refuses a value that is no object, and an unknown field, which would otherwise be ignored silently. */
 function expectFields(what: string, input: unknown, names: readonly string[]): asserts input is object {
   if (!isObject(input) || Array.isArray(input)) throw refusal(what, input);
   const keys = Object.keys(input);
@@ -42,14 +42,13 @@ function expectFields(what: string, input: unknown, names: readonly string[]): a
       TypeError,
     );
   }
-  // An object of a class may inherit its fields. A promise that nobody awaited, or a map, has none at all.
+  // An object of a class may inherit its fields. A promise or a map has none of them, and is a mistake.
   if (keys.length === 0 && !isPlain(input) && !names.some((name) => name in input))
     throw refusal(what, input);
 }
 
 /**
- * Looks at what a caller gave, at the border: what its getters or a proxy's traps throw becomes an error of
- * ours.
+ * Reads a caller's value: an exception of its getters or of a proxy's traps becomes an error of this library.
  *
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  */
@@ -62,7 +61,7 @@ export function readable<T>(what: string, look: () => T): T {
   }
 }
 
-/** The one form in which a value is refused: what was expected, what came, and what to do. */
+/** The error for a refused value, which says what was expected, what came, and what to do. */
 export function refusal(
   expected: string,
   value: unknown,
@@ -83,7 +82,7 @@ export function optional<T>(field: Field<T>): Field<T | undefined> {
   return otherwise(field, undefined);
 }
 
-/** A field for which something else stands if it is left out. */
+/** A field with a default. */
 export function otherwise<T, Default>(field: Field<T>, value: Default): Field<T | Default> {
   return (given, name) => (given === undefined ? value : field(given, name));
 }
@@ -95,13 +94,13 @@ export const aBoolean: Field<boolean> = (value, name) => {
   throw refusal(`\`${name}\` to be true or false`, value);
 };
 
-/** @typeParam F - what is known of it only by its types: its parameters and its result */
+/** @typeParam F - the function's type, whose parameters and result cannot be checked */
 export function aFunction<F>(value: unknown, name: string): F {
   if (typeof value === 'function') return value as F;
   throw refusal(`\`${name}\` to be a function`, value);
 }
 
-/** A number that passes a test; what is no number is a `TypeError`, and what does not pass a `RangeError`. */
+/** A number that passes a test. Another type is a `TypeError`, another number a `RangeError`. */
 export function aNumber(
   expected: string,
   passes: (value: number) => boolean,
@@ -126,7 +125,7 @@ export function within({ min, max, unit }: Range): Field<number> {
       );
 }
 
-/** A time under a second is nearly always seconds written where milliseconds are meant. */
+/** Suggests milliseconds for a time under a second, which nearly always was meant as seconds. */
 export function secondsHint(value: unknown): string {
   return typeof value === 'number' && value >= 1 && value < 1_000 ? `; did you mean ${value * 1_000}?` : '';
 }

@@ -4,8 +4,8 @@ import type { PresetName } from './presets.ts';
 export type { OptionName };
 
 /**
- * The options that a caller may ask of a connection, in Node's own words. A field that is left out, or
- * `undefined`, stays as it is in the kernel.
+ * The options of a connection, named as in Node. A field that is absent or `undefined` stays as it is in
+ * the kernel.
  */
 export interface KeepAliveOptions {
   /**
@@ -50,10 +50,10 @@ export interface KeepAliveOptions {
   /**
    * How long sent data may stay unacknowledged before the connection is dropped, in milliseconds:
    * 1 000 to 2 147 483 647, or 0 for the system's own (about 15 minutes on Linux). It also drops a
-   * peer that lives but has not read for that long.
+   * living peer that has not read for that long.
    *
-   * `'auto'` stands for `initialDelay + interval * count - 500`, just under the time after which
-   * `count` probes are unanswered, and needs the other three.
+   * `'auto'` means `initialDelay + interval * count - min(interval / 2, 500)`, just under the time after
+   * which `count` probes are unanswered, and needs the other three.
    *
    * Sets `TCP_USER_TIMEOUT` on Linux, `TCP_RXT_CONNDROPTIME` on macOS and `TCP_MAXUNACKTIME` on
    * FreeBSD 14, the last two in seconds, rounded up. Other systems have no such option, and Node
@@ -68,7 +68,7 @@ export interface KeepAliveOptions {
 /** Options, or the name of a preset. */
 export type KeepAliveInput = PresetName | KeepAliveOptions;
 
-/** Options that were checked: in range, rounded as kernels count, `'auto'` worked out. */
+/** Checked {@link KeepAliveOptions}: in range, rounded as kernels count, and with `'auto'` computed. */
 export interface KeepAliveSettings {
   readonly enable?: boolean;
   readonly initialDelay?: number;
@@ -77,12 +77,12 @@ export interface KeepAliveSettings {
   readonly userTimeout?: number;
 }
 
-/** The values that each option accepts, in the order in which people write them. */
+/** The range of each option, in the order of {@link KeepAliveOptions}. */
 export const optionRanges: {
   readonly [name in Exclude<OptionName, 'enable'>]: {
     readonly min: number;
     readonly max: number;
-    /** The step that kernels count in; a value between two steps is rounded up. */
+    /** The step in which kernels count; a value between two steps is rounded up. */
     readonly step: number;
     readonly unit: 'milliseconds' | 'probes';
   };

@@ -24,7 +24,7 @@ const optionFields = {
   enable: optional(aBoolean),
   initialDelay: optional(roundedUp(optionRanges.initialDelay)),
   interval: optional(roundedUp(optionRanges.interval)),
-  // Its name tells what it counts.
+  // No unit, because its name says what it counts.
   count: optional(within({ ...optionRanges.count, unit: '' })),
   userTimeout: optional(aUserTimeout()),
 };
@@ -34,11 +34,11 @@ const checkedPresets = new Map<string, KeepAliveSettings>();
 const checkedObjects = new WeakMap<object, KeepAliveSettings>();
 
 /**
- * The one door for options: checks them, rounds times up to what kernels count in, works `'auto'`
- * out, and turns `enable` on if a timer is given.
+ * Checks options, rounds times up to the kernels' unit, computes `'auto'`, and turns `enable` on if a timer
+ * is given. Every public function reads its options through this one.
  *
- * The result is frozen; a preset's name or a frozen plain object gives the same result every time.
- *
+ * @param input - a preset's name, or options in milliseconds
+ * @returns a frozen object, the same one each time for a preset's name or a frozen plain object
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  */
 export function parseKeepAliveOptions(input: KeepAliveInput): KeepAliveSettings {
@@ -47,8 +47,8 @@ export function parseKeepAliveOptions(input: KeepAliveInput): KeepAliveSettings 
 }
 
 /**
- * Lets settings that were read from a kernel pass unchecked: it may hold a user timeout under the
- * second that this library accepts from people, and defaults above what any program may set.
+ * Accepts settings that were read from a kernel unchecked. It may hold a user timeout under the second
+ * that this library requires, and defaults above the limits for programs.
  */
 export function trustSettings(settings: Readonly<KeepAliveSettings>): void {
   checkedObjects.set(settings, settings);
@@ -91,7 +91,7 @@ function enabledBy(...timers: (number | undefined)[]): true | undefined {
   return timers.some((timer) => timer !== undefined) ? true : undefined;
 }
 
-/** A time as kernels count it. */
+/** A time, rounded up to the unit of kernels. */
 function roundedUp(range: Range & { readonly step: number }): Field<number> {
   const field = within(range);
   return (value, name) => Math.ceil(field(value, name) / range.step) * range.step;
@@ -104,14 +104,14 @@ function aUserTimeout(): Field<number | 'auto'> {
     (value) => value === 0 || (value >= min && value <= max),
     secondsHint,
   );
-  // -0 becomes 0.
+  // `|| 0` turns -0 into 0.
   return (value, name) => (value === 'auto' ? value : Math.ceil(milliseconds(value, name)) || 0);
 }
 
 /**
- * Just under the time after which `count` probes are unanswered. The kernel drops a connection at
- * the first tick at which the user timeout has passed, so it must have passed at the last tick and
- * not, however late the timers run, at the one before.
+ * Computes a time just under that after which `count` probes are unanswered. The kernel drops a connection
+ * at the first tick at which the user timeout has passed, so it must have passed at the last tick and not,
+ * however late the timers run, at the one before.
  */
 function autoUserTimeout(
   initialDelay: number | undefined,
@@ -142,7 +142,7 @@ function given(fields: Record<string, unknown>): string {
   return names.length === 0 ? 'none of them' : `only ${listed(names)}`;
 }
 
-/** Whether every later read gives the same fields: a frozen plain object of data properties. */
+/** Whether every later read returns the same fields, as of a frozen plain object without getters. */
 function isConstant(input: object): boolean {
   if (!Object.isFrozen(input)) return false;
   const prototype: unknown = Object.getPrototypeOf(input);

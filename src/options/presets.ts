@@ -1,4 +1,4 @@
-/** Options of a preset: all five are given. */
+/** The options of a preset: all five. */
 export interface Preset {
   readonly enable: true;
   readonly initialDelay: number;
@@ -10,10 +10,10 @@ export interface Preset {
 /**
  * For SQL, Redis and queue connection pools. An idle dead peer is dropped after 25 s.
  *
- * A first probe after 10 s of silence is what libuv sends on most drivers' behalf already; three
- * probes survive two lost packets, and 25 s lies under the 30 s after which most pools and callers
- * have given up by themselves. `userTimeout` ends a query in flight on a dead server after about
- * the same time; it also ends a connection whose living server has not read for 24.5 s.
+ * Most drivers already make libuv send a first probe after 10 s of silence. Three probes survive two lost
+ * packets, and 25 s is less than the 30 s after which most pools and callers give up. `userTimeout` ends a
+ * query in flight on a dead server after about the same time; it also ends a connection whose living server
+ * has not read for 24.5 s.
  *
  * @see https://www.postgresql.org/docs/current/runtime-config-connection.html#RUNTIME-CONFIG-TCP-SETTINGS
  */
@@ -26,8 +26,8 @@ const database: Preset = Object.freeze({
 });
 
 /**
- * The same within one datacentre, where a failover must be noticed at once. An idle dead peer is
- * dropped after 11 s.
+ * For databases in the same datacentre, if a failover must be noticed at once. An idle dead peer is dropped
+ * after 11 s.
  *
  * Amazon's advice for Aurora failover (1 s / 1 s / 5) is faster still, but a first probe after less
  * than 5 s is noise on a pool of any size. `userTimeout` also ends a connection whose living server
@@ -47,8 +47,8 @@ const fastFailover: Preset = Object.freeze({
  * For WebSocket, gRPC and other long-lived sessions through NAT. An idle dead peer is dropped
  * after 90 s.
  *
- * 45 s lies under the shortest limits of home routers. Proxies that count payload only (AWS ALB,
- * Heroku, Cloudflare, nginx) do not see TCP probes: use an application ping beside it.
+ * 45 s is under the shortest limits of home routers. Proxies that count only payload (AWS ALB, Heroku,
+ * Cloudflare, nginx) do not see TCP probes: use an application ping as well.
  * `userTimeout` also ends a connection whose living client has not read for 89.5 s.
  *
  * @see https://www.rfc-editor.org/rfc/rfc5382#section-5
@@ -65,9 +65,9 @@ const websocket: Preset = Object.freeze({
  * For SSH, VPN and proxy tunnels: six probes tolerate a route flap of nearly a minute. An idle dead
  * peer is dropped after 90 s.
  *
- * OpenSSH's own `ServerAliveInterval` habit is 15 s x 3; a TCP probe that is lost to a flap costs
- * the whole tunnel, so there are twice as many here. `userTimeout` also ends a connection whose
- * living peer has not read for 89.5 s.
+ * With OpenSSH's `ServerAliveInterval` 15 s x 3 is usual; probes lost in a route flap cost the whole tunnel,
+ * so there are twice as many here. `userTimeout` also ends a connection whose living peer has not read for
+ * 89.5 s.
  *
  * @see https://man.openbsd.org/ssh_config#ServerAliveCountMax
  */
@@ -80,8 +80,8 @@ const tunnel: Preset = Object.freeze({
 });
 
 /**
- * Keeps NAT and cloud load-balancer state warm and asks little of the peer. An idle dead peer is
- * dropped after 120 s.
+ * Keeps the state of NAT and cloud load balancers alive with few packets. An idle dead peer is dropped after
+ * 120 s.
  *
  * The shortest common limit is Azure's 240 s; a probe a minute stays far below it even when some
  * are lost. `userTimeout` also ends a connection whose living peer has not read for 119.5 s.
@@ -96,11 +96,11 @@ const loadBalancer: Preset = Object.freeze({
   userTimeout: 119_500,
 });
 
-/** The presets' names. */
+/** The names of {@link presets}. */
 export type PresetName = 'database' | 'fastFailover' | 'websocket' | 'tunnel' | 'loadBalancer';
 
 /**
- * Options for the usual cases, each frozen: pass a name, or spread one and change it.
+ * Options for the usual cases, frozen: pass a name, or spread one and change it.
  *
  * The times to a drop are the nominal ones: the kernel's timer rounding adds up to 13 %.
  */

@@ -8,7 +8,7 @@ export function shown(value: unknown): string {
   return `${quoted(String(value))} (${typeof value})`;
 }
 
-/** A value as a message shows it that came instead of an object of a certain kind. */
+/** A value as a message shows it that came instead of an expected object. */
 export function shownInstead(value: unknown): string {
   const text = shown(value);
   return text === 'an object' ? 'another object' : text;
@@ -21,8 +21,8 @@ export function quoted(text: string): string {
 }
 
 /**
- * Text in one line, without what a terminal would obey: keys, paths and what a system says come from
- * anywhere, and a log has a line for each error.
+ * Text in one line, without control characters, which a terminal would obey. Keys, paths and system
+ * messages may contain any, and a log has one line for each error.
  */
 export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it looks for; looking \p{Cc} up delays every import.
@@ -36,7 +36,7 @@ export function listed(names: readonly string[]): string {
   return names.map((name) => `\`${name}\``).join(', ');
 }
 
-/** `; did you mean X?` if a known name is near enough to be what was meant, else nothing. */
+/** Returns `; did you mean X?` if a known name is similar, else an empty string. */
 export function didYouMean(name: string, known: readonly string[]): string {
   const near =
     known.find((each) => each.toLowerCase() === name.toLowerCase()) ??
@@ -44,7 +44,7 @@ export function didYouMean(name: string, known: readonly string[]): string {
   return near === undefined ? '' : `; did you mean \`${near}\`?`;
 }
 
-/** Breaks text into lines of at most `columns`, between words. */
+/** Breaks text between words, into lines of at most `columns`. */
 export function wrap(text: string, columns: number): string[] {
   const lines: string[] = [];
   let line = '';
@@ -59,7 +59,7 @@ export function wrap(text: string, columns: number): string[] {
   return [...lines, line];
 }
 
-/** Whether an object is of no class. Another context, such as a test's, has a prototype of its own. */
+/** Whether an object has no class. Another context, such as that of a test, has its own `Object`. */
 export function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;

@@ -3,10 +3,10 @@ import type { KeepAlivePlan } from './plan.ts';
 import { predictDetection } from './predict.ts';
 
 /**
- * A plan written for one system, as text that can be pasted into its configuration. What the system
- * cannot express is said in a comment.
+ * Writes a plan as text for the configuration of one system. A comment names what it cannot express.
  *
- * @param detectWithin the deadline that the plan meets, in ms
+ * @param plan - the options
+ * @param detectWithin - the deadline that the plan meets, in ms
  */
 export type Configuration = (plan: KeepAlivePlan, detectWithin: number) => string;
 
@@ -124,7 +124,7 @@ ${keepaliveSysctls(plan)
       #   value: "${retriesWithin(detectWithin)}"
 `;
 
-/** Every format, by the name that `--format` takes. */
+/** Every format, by its name for `--format`. */
 export const configurations: Readonly<Record<string, Configuration>> = Object.freeze({
   ts,
   libpq,
@@ -158,7 +158,7 @@ function commented(text: string): string {
     .join('\n');
 }
 
-/** How many retransmissions of data in flight there is time for: one at least. */
+/** How many retransmissions fit in a time, and at least one. */
 function retriesWithin(detectWithin: number): number {
   let retries = 1;
   const latest = (tcpRetries2: number) => predictDetection({}, { tcpRetries2 }).unacknowledged.latest;

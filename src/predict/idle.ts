@@ -2,11 +2,11 @@ import type { KeepAliveSettings } from '../options/options.ts';
 import type { SystemSettings } from './system.ts';
 import { covering, type DetectionWindow, lateness } from './window.ts';
 
-// An idle connection. The keepalive timer's tick 0 sends the first probe, and each next tick one more, until a
-// tick drops the connection instead: tick `count`, or with a user timeout the first tick after
-// tick 0 at which that time has passed since the peer was last heard.
+// An idle connection. Tick 0 of the keepalive timer sends the first probe, and each next tick one more, until
+// a tick drops the connection instead: tick `count`, or with a user timeout the first tick after tick 0 at
+// which that time has passed since the peer was last heard.
 
-/** As many probes as `count` may ask for; a user timeout of weeks would make millions. */
+/** The largest `count`. A user timeout of weeks would list millions of probes. */
 const PROBES_LISTED = 127;
 
 /** The five options as the kernel holds them. */
@@ -15,11 +15,11 @@ export interface Timers {
   readonly idle: number;
   readonly interval: number;
   readonly count: number;
-  /** 0 is none. */
+  /** 0 means none. */
   readonly userTimeout: number;
 }
 
-/** The options that were asked for, and the system's values for the others. */
+/** The options that are set, and the system's values for the others. */
 export function timersOf(settings: KeepAliveSettings, system: SystemSettings): Timers {
   return {
     enable: settings.enable ?? false,
@@ -31,26 +31,26 @@ export function timersOf(settings: KeepAliveSettings, system: SystemSettings): T
 }
 
 /**
- * When tick 0 comes at the latest. After a probe the timer waits for `interval`, also when the probe
- * is answered: if that is longer than `idle`, the peer vanishes in the middle of such a wait.
+ * When tick 0 comes at the latest. After a probe the timer waits for `interval`, even if it is answered. If
+ * that is longer than `idle`, the peer may vanish in the middle of such a wait.
  */
 function latestFirstTick({ idle, interval }: Timers, hz: number): number {
   const longer = Math.max(idle, interval);
   return longer + lateness(longer, hz);
 }
 
-/** When a tick comes at the latest, if all before it were as late as they can be. */
+/** When a tick comes at the latest: if all ticks before it were as late as possible. */
 function latestTick(timers: Timers, tick: number, hz: number): number {
   const { interval } = timers;
   return latestFirstTick(timers, hz) + tick * (interval + lateness(interval, hz));
 }
 
-/** The tick that drops the connection when timers are exact. */
+/** The tick that drops the connection if timers are exact. */
 export function dropTick({ idle, interval, count, userTimeout }: Timers): number {
   return userTimeout === 0 ? count : Math.max(1, Math.ceil((userTimeout - idle) / interval));
 }
 
-/** The first tick that may drop it: timers that are late may reach the user timeout a tick sooner. */
+/** The first tick that may drop the connection: late timers may reach the user timeout at an earlier tick. */
 export function firstDropTick(timers: Timers, hz: number): number {
   const { interval, count, userTimeout } = timers;
   if (userTimeout === 0) return count;
@@ -87,7 +87,7 @@ export function idleDrop(timers: Timers, rates: readonly number[]): DetectionWin
 
 function earliestIdleDrop(timers: Timers, hz: number): number {
   const { idle, interval, userTimeout } = timers;
-  // The kernel compares whole ticks, so up to one of the time it counts may not have passed.
+  // The kernel counts whole ticks of its clock, so the drop may come up to one of them early.
   return Math.max(idle + firstDropTick(timers, hz) * interval, userTimeout - 1_000 / hz);
 }
 
@@ -95,7 +95,7 @@ function latestIdleDrop(timers: Timers, hz: number): number {
   const { interval, userTimeout } = timers;
   const latestFirst = latestTick(timers, firstDropTick(timers, hz), hz);
   const latestLast = latestTick(timers, dropTick(timers), hz);
-  // To be dropped at a later tick, the connection must have come to the one before it in time.
+  // A later tick drops the connection only if the tick before came within the user timeout.
   const latestNext = userTimeout + 1_000 / hz + interval + lateness(interval, hz);
   return Math.max(latestFirst, Math.min(latestLast, latestNext));
 }

@@ -1,6 +1,5 @@
 /**
- * What needs no socket: predicting, planning and reviewing options. It runs in a browser too.
- *
+ * Predicts, plans and reviews options without a socket, and so runs in a browser too.
  * @module tcp-keepalive/predict
  */
 export { isKeepAliveError, type KeepAliveError, type KeepAliveErrorCode } from '../options/errors.ts';

@@ -5,11 +5,11 @@ import { didYouMean } from '../options/show.ts';
 export interface PathIdleLimit {
   /** Silence after which the path forgets the connection, in milliseconds. */
   readonly limit: number;
-  /** Whether TCP probes break the silence: `false` if only bytes of payload do. */
+  /** Whether TCP probes end the silence: `false` if only bytes of payload do. */
   readonly probesCount: boolean;
-  /** The path's name in messages. */
+  /** A description, for messages. */
   readonly title: string;
-  /** The page that the number comes from. */
+  /** The source of the number. */
   readonly source: string;
 }
 
@@ -31,8 +31,8 @@ export type PathName =
   | 'nginx';
 
 /**
- * The default idle limits of load balancers, NAT and firewalls. Most can be configured: give a
- * number of milliseconds instead of a name if yours was.
+ * The default idle limits of load balancers, NAT and firewalls. Most can be configured: if yours was, pass
+ * its number of milliseconds instead of a name.
  */
 export const pathIdleLimits: { readonly [name in PathName]: PathIdleLimit } = Object.freeze({
   'aws-nlb': path(
@@ -76,7 +76,7 @@ export const pathIdleLimits: { readonly [name in PathName]: PathIdleLimit } = Ob
     'Linux netfilter connection tracking',
     'https://docs.kernel.org/networking/nf_conntrack-sysctl.html',
   ),
-  /** The standard asks this of NAT; home routers forget far sooner. */
+  /** The minimum that the standard requires of NAT; home routers forget far sooner. */
   'rfc5382-nat': path(7_440_000, 'NAT after RFC 5382', 'https://www.rfc-editor.org/rfc/rfc5382#section-5'),
   'aws-alb': payloadPath(
     60_000,
@@ -109,7 +109,7 @@ function payloadPath(limit: number, title: string, source: string): PathIdleLimi
   return Object.freeze({ limit, probesCount: false, title, source });
 }
 
-/** A known path by its name, or one of which only the limit is known, in milliseconds. */
+/** A path: a known one by its name, or any other by its limit in milliseconds. */
 export const aPath: Field<Omit<PathIdleLimit, 'source'>> = (path, name) => {
   if (typeof path === 'string' && Object.hasOwn(pathIdleLimits, path))
     return pathIdleLimits[path as PathName];

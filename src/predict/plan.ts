@@ -16,25 +16,25 @@ export interface KeepAliveGoal {
   readonly rto?: number | undefined;
 }
 
-/** Options that a plan gives: all five. */
+/** The options of a plan: all five. */
 export type KeepAlivePlan = Required<KeepAliveSettings>;
 
 /**
- * Finds the gentlest options that notice a vanished peer in time: those that send the fewest probes
- * on a connection that lives.
+ * Finds the options that notice a vanished peer in time with the fewest probes on a living connection.
  *
- * It keeps to what {@link predictDetection} says of the kernels that distributions ship:
+ * The result holds for {@link predictDetection} at the timer rates of all kernels that distributions ship:
  * `idle.latest` and `unacknowledged.latest` are within `detectWithin`, at least `probes` probes go
  * unanswered before a drop, and the first goes out before the path forgets the connection. Probes are
- * at least an eighth of `detectWithin` apart, so that one short disturbance does not lose them all. If
- * the deadline leaves no room for that, they share half of it, which costs more packets than the fewest.
+ * at least an eighth of `detectWithin` apart, so that one short disturbance does not lose them all. If the
+ * deadline leaves no room for that, they share half of it, and the result may send more probes than others.
  *
  * @example
  * planKeepAlive({ detectWithin: 30_000, pathIdleLimit: 'aws-nlb' });
  * // { enable: true, initialDelay: 15000, interval: 4000, count: 3, userTimeout: 26500 }
  *
- * @throws `ERR_KEEPALIVE_INVALID_OPTION`; for a deadline that cannot be met, the message names the
- *   shortest one that can.
+ * @param goal - the deadline, and optionally the path, the number of probes and the round trip
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`; if the deadline cannot be met, the message names the shortest
+ *   one that can
  */
 export function planKeepAlive(goal: KeepAliveGoal): KeepAlivePlan {
   const checked = readFields('a goal such as { detectWithin: 30000 }', goal, goalFields);
@@ -52,7 +52,7 @@ interface Goal {
   readonly rto: number | undefined;
 }
 
-/** A path that probes keep open, by how long it remembers a connection. */
+/** A path that probes keep open, as the time for which it remembers a connection. */
 const aProbedPath: Field<number> = (value, name) => {
   const { limit, probesCount, title } = aPath(value, name);
   if (probesCount) return limit;
@@ -70,8 +70,8 @@ const goalFields: FieldTable<Goal> = {
 };
 
 /**
- * An eighth of the deadline, in whole seconds. If so many probes have no room for that, they share
- * half of it, and silence before the first keeps the other half.
+ * An eighth of the deadline, in whole seconds. If that leaves no room for all probes, they share half of
+ * the deadline, and the silence before the first keeps the other half.
  */
 function gentlestInterval(goal: Goal): number {
   const { detectWithin, probes } = goal;
@@ -80,7 +80,7 @@ function gentlestInterval(goal: Goal): number {
   return fits(eighth) ? eighth : longest(Math.ceil(detectWithin / (2_000 * probes)), fits);
 }
 
-/** The longest time, in seconds, of those that fit: with any that fits, all shorter ones do. 1 if none does. */
+/** The longest time that fits, in seconds, or 1. If a time fits, all shorter ones must fit too. */
 function longest(max: number, fits: (seconds: number) => boolean): number {
   let fit = 1;
   let over = max + 1;
@@ -99,8 +99,8 @@ function optionsFor(delay: number, interval: number, goal: Goal): KeepAlivePlan 
   const first = probes[0]?.latest ?? Infinity;
   const last = probes.at(-1)?.latest ?? Infinity;
   if (first >= goal.pathIdleLimit) return undefined;
-  // If there is room, half a second under the last tick, as `'auto'` has it: the longer it is, the
-  // slower a living peer may read. Else no longer than it takes the last probe to go out, however late.
+  // Half a second under the last tick, as with `'auto'`, because a longer one lets a living peer read slower.
+  // If the deadline does not allow that, just long enough for the last probe to be sent, however late.
   const roomy = timers.initialDelay + timers.interval * goal.probes - 500;
   for (const userTimeout of [roomy, last + 1]) {
     const options = { enable: true, ...timers, userTimeout };
@@ -115,7 +115,7 @@ function meets(options: KeepAlivePlan, { detectWithin, rto }: Goal): boolean {
   return idle.latest <= detectWithin && unacknowledged.latest <= detectWithin;
 }
 
-/** Why not even the shortest timers meet a goal, and what they do meet. */
+/** The error for a goal that even the shortest timers do not meet, with the deadline that they do meet. */
 function unmet({ detectWithin, pathIdleLimit, probes, rto }: Goal): Error {
   const timers = { initialDelay: 1_000, interval: 1_000, count: probes };
   const sent = predictDetection(timers).probes;

@@ -7,36 +7,38 @@ import { type DetectionWindow, NEVER, ratesOf } from './window.ts';
 
 export type { DetectionSystem, DetectionWindow };
 
-/** The Linux kernel's treatment of a connection whose peer no longer answers. */
+/** When the Linux kernel acts on a connection whose peer no longer answers. */
 export interface Detection {
   /**
-   * When each unanswered probe goes out, from the last byte or ACK received: as many as timers that
-   * are exact would send before the drop, of which the first 127 are listed.
+   * When each unanswered probe goes out, from the last byte or ACK received: those that exact timers send
+   * before the drop, at most 127.
    */
   readonly probes: readonly DetectionWindow[];
   /** When an idle connection is dropped, from the last byte or ACK received. */
   readonly idle: DetectionWindow;
   /** When a connection with unacknowledged data is dropped, from the write. */
   readonly unacknowledged: DetectionWindow;
-  /** When a connection whose peer answers, but has no room, is dropped, from the write that found none. */
+  /** When a connection is dropped whose peer answers but has no room, from the write that found none. */
   readonly zeroWindow: DetectionWindow;
   /**
    * When an attempt to connect ends, from the SYN, **if the options are set before it is sent**.
-   * This library sets them at `'connect'`, when they come too late for that.
+   * This library sets them at `'connect'`, which is too late for that.
    */
   readonly connecting: DetectionWindow;
 }
 
 /**
- * Says what the Linux kernel will do with these options when a peer vanishes: when each probe goes
- * out, and when the connection is dropped in each state it may be in.
+ * Predicts what the Linux kernel will do with these options when a peer vanishes: when each probe goes
+ * out, and when the connection is dropped in each of its possible states.
  *
- * Options that are left out take the system's values, so `SO_KEEPALIVE` is off unless one of them
- * turns it on. Pure, and the same on every platform: it tells of Linux, wherever it runs.
+ * Options that are left out have the system's values, so `SO_KEEPALIVE` is off unless one of them turns it
+ * on. This is a pure function that predicts for Linux, on whatever platform it runs.
  *
  * @example
  * predictDetection({ initialDelay: 60_000, interval: 10_000, count: 3 }).idle.nominal; // 90000
  *
+ * @param options - a preset's name, or options in milliseconds
+ * @param system - the settings of the system, if they differ from Linux's defaults
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  * @see https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/net/ipv4/tcp_timer.c
  */
@@ -55,8 +57,7 @@ export function predictDetection(options: KeepAliveInput, system?: DetectionSyst
 }
 
 /**
- * How many probes go unanswered before an idle connection is dropped: with timers that are exact,
- * and at least, whatever the timers do.
+ * How many probes go unanswered before an idle connection is dropped: with exact timers, and at least.
  *
  * @internal
  */
@@ -75,8 +76,8 @@ export function unansweredProbes(
 }
 
 /**
- * How often a connection is probed on which nothing else is sent, and whose peer answers; `Infinity`
- * for never. After an answer the timer waits for `interval` first, also if that is the longer.
+ * The time between probes of an idle connection whose peer answers; `Infinity` if there are none. After an
+ * answer the timer waits for `interval`, even if that is longer than `initialDelay`.
  *
  * @internal
  */

@@ -4,7 +4,7 @@ import { parseKeepAliveOptions } from '../options/parse.ts';
 import { aPath, type PathIdleLimit, type PathName } from './paths.ts';
 import { type Detection, predictDetection, probePeriod, unansweredProbes } from './predict.ts';
 
-/** The surroundings of the connection, as far as they are known. Times are in milliseconds. */
+/** Known facts about the surroundings of a connection. Times are in milliseconds. */
 export interface ReviewContext {
   /** Silence after which the path forgets a connection, or the name of a known path. */
   readonly pathIdleLimit?: PathName | number | undefined;
@@ -16,7 +16,7 @@ export interface ReviewContext {
   readonly connections?: number | undefined;
 }
 
-/** Each is a heading of `docs/findings.md`. */
+/** The codes of findings. Each is a heading of `docs/findings.md`. */
 export type FindingCode =
   | 'single-probe'
   | 'count-ignored'
@@ -30,19 +30,21 @@ export type FindingCode =
   | 'interval-below-round-trip'
   | 'slow-readers-cut';
 
-/** Something to know about options before they are used. */
+/** A problem or a property of options. */
 export interface Finding {
+  /** The kind of finding. */
   readonly code: FindingCode;
-  /** An `error` does not do what it is for; a `warning` may not; a `note` only wants to be known. */
+  /** With an `error` the options fail their purpose, with a `warning` they may; a `note` is good to know. */
   readonly severity: 'error' | 'warning' | 'note';
+  /** The problem, and what to do about it. */
   readonly message: string;
 }
 
 /**
- * Says what is wrong with options, and what to do about it: worst first.
+ * Lists the problems of options, and what to do about them, worst first. The presets raise only notes.
  *
- * The presets raise nothing above a note.
- *
+ * @param options - a preset's name, or options in milliseconds
+ * @param context - the path, the pool and the network, if they are known
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  */
 export function reviewKeepAlive(options: KeepAliveInput, context: ReviewContext = {}): Finding[] {
@@ -80,10 +82,10 @@ const contextFields = {
 
 const severities: readonly Finding['severity'][] = ['error', 'warning', 'note'];
 
-/** The options and their surroundings, as checks look at them. */
+/** The input of a check. */
 interface Subject extends KeepAliveSettings {
   readonly enable: boolean;
-  /** 0 is none. */
+  /** 0 means none. */
   readonly userTimeout: number;
   readonly detection: Detection;
   readonly probes: { readonly nominal: number; readonly least: number };
@@ -96,10 +98,10 @@ interface Subject extends KeepAliveSettings {
 
 type Check = (subject: Subject) => Finding | undefined;
 
-/** A first probe after less than this is noise: it comes back while most requests are still thought about. */
+/** A first probe after less than this is noise, because most requests take longer than that to answer. */
 const CALM_DELAY = 5_000;
 
-/** More probes a second than this cost a host as much as its work does. */
+/** More probes a second than this cost a host as much as its real work. */
 const CALM_RATE = 1_000;
 
 const idleUnbounded: Check = ({ enable }) =>
@@ -153,7 +155,7 @@ const earlyUserTimeout: Check = (subject) => {
   );
 };
 
-/** The longer of the two is late by more, and may come first: after a probe that was answered. */
+/** Names the timer to change: the longer of the two may be late by more. */
 function shorterTimer({ detection, probePeriod }: Subject): string {
   const initialDelay = detection.probes[0]?.nominal ?? 0;
   return initialDelay < probePeriod

@@ -1,14 +1,14 @@
 import { type FieldTable, optional, otherwise, readFields, within } from '../options/fields.ts';
 
 /**
- * The system on which connections live, as a prediction sees it. Times are in milliseconds, as
- * everywhere in this library; each field that is left out takes the value that Linux starts with.
+ * The settings of a Linux system, for a prediction. Times are in milliseconds; a field that is left out has
+ * the default of Linux.
  */
 export interface DetectionSystem {
   /**
    * Timer ticks a second: the kernel's `CONFIG_HZ`.
    *
-   * @default 100, 250, 300 and 1000, the rates of distributions: the window holds at each of them
+   * @default 100, 250, 300 and 1000, the rates of distributions: the prediction covers each of them
    */
   readonly hz?: number | undefined;
 
@@ -16,7 +16,7 @@ export interface DetectionSystem {
    * The connection's retransmission timeout, as `getTcpInfo()` reads it: the round trip and its
    * variation, at least 200 ms.
    *
-   * @default that of a peer nearby: the least, rounded up by one tick, so 204 if `hz` is 250
+   * @default that of a near peer: the minimum and one tick, 204 if `hz` is 250
    */
   readonly rto?: number | undefined;
 
@@ -36,7 +36,7 @@ export interface DetectionSystem {
   readonly keepaliveProbes?: number | undefined;
 }
 
-/** A system whose fields were checked and filled; `hz` and `rto` stay unknown if they were. */
+/** A checked system with all defaults; `hz` and `rto` stay `undefined` if they are not known. */
 export interface SystemSettings extends DetectionSystem {
   readonly tcpRetries2: number;
   readonly tcpSynRetries: number;
@@ -45,7 +45,7 @@ export interface SystemSettings extends DetectionSystem {
   readonly keepaliveProbes: number;
 }
 
-// Sysctls may hold more than the options take that replace them.
+// A sysctl may hold more than the option that replaces it.
 const sysctlTime = within({ min: 1_000, max: 2_147_483_000, unit: 'milliseconds' });
 
 export const systemFields: FieldTable<SystemSettings> = {
@@ -59,7 +59,7 @@ export const systemFields: FieldTable<SystemSettings> = {
 };
 
 /**
- * Checks a system and fills it with Linux's own values.
+ * Checks a system and fills it with the defaults of Linux.
  *
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  */
