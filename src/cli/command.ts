@@ -16,7 +16,7 @@ export interface Io {
 export interface Command {
   /** One line, for the list of commands. */
   readonly summary: string;
-  /** What `--help` prints: usage, what the command does, examples. */
+  /** The output of `--help`: usage, a description, examples. */
   readonly help: string;
   /** Runs the command and returns its exit code: 0, or 1 if something was found. */
   run(args: readonly string[], io: Io): number | Promise<number>;

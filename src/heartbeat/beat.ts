@@ -1,55 +1,55 @@
 import type { Rhythm } from './options.ts';
 
-/** What is known of a target that does not answer. */
+/** The silence of a target that does not answer. */
 export interface Silence {
   /**
-   * Time since the first ping without an answer, or since the last byte if one has come after that ping,
-   * in milliseconds. The last byte is known to a tenth of `timeout`.
+   * Time since the first ping without an answer, or since the last byte if one came after that ping, in
+   * milliseconds. The time of the last byte is exact to a tenth of `timeout`.
    */
   readonly duration: number;
-  /** Beats and further tries that found the ping before without an answer. */
+  /** Beats and retries at which the ping before had no answer. */
   readonly misses: number;
-  /** What the last ping that failed was rejected with, if one was. */
+  /** The error of the last ping that was rejected, if one was. */
   readonly error: unknown;
 }
 
-/** What a vigil sees of a target. */
+/** The part of a target that a vigil reads. */
 export interface Watched {
-  /** How many bytes have come from it. A target from which more come is alive, even if it does not answer. */
+  /** The bytes received from it. While they increase, the target is alive, even if it does not answer. */
   readonly bytesRead?: number | undefined;
-  /** Whether this process has stopped reading, so that no answer can be heard. */
+  /** Whether this process has stopped reading, so that no answer can arrive. */
   readonly isPaused?: boolean | undefined;
 }
 
-/** A target whose answer is awaited. Its ping is out, or has failed and waits to be sent again. */
+/** A target without an answer yet. Its ping is out, or has failed and will be sent again. */
 interface Wait<Target extends Watched> {
   readonly target: Target;
-  /** When its first ping without an answer was sent, or a byte was heard after that. */
+  /** When its first ping without an answer was sent, or the last byte arrived after that. */
   since: number;
   bytesRead: number | undefined;
-  /** Whether something was heard since the last beat, which is then no miss. */
+  /** Whether bytes arrived since the last beat, which is then no miss. */
   isHeard: boolean;
   sentAt: number;
   /** When the target is given up. */
   deadline: number;
-  /** When a ping that failed is sent again; `Infinity` while one is out. */
+  /** When a failed ping is sent again; `Infinity` while a ping is out. */
   retryAt: number;
   tries: number;
   misses: number;
   error: unknown;
 }
 
-/** A ping, as {@link Vigil.sent} gives it and {@link Vigil.answered} and {@link Vigil.failed} take it. */
+/** A ping, which {@link Vigil.sent} returns and {@link Vigil.answered} and {@link Vigil.failed} accept. */
 export type Ping<Target extends Watched> = Readonly<Wait<Target>>;
 
-/** Decides which targets are pinged when, and which are given up. It is told the time and has no timer. */
+/** Decides when targets are pinged and given up. The time is an argument, and there is no timer. */
 export class Vigil<Target extends Watched> {
   /** The last round trip, in milliseconds; `undefined` before the first. */
   roundTrip: number | undefined;
   readonly #rhythm: Rhythm;
-  /** From sending a ping to sending it again if it failed. */
+  /** The time from a ping to its retry if it fails. */
   readonly #pause: number;
-  /** From one look at `bytesRead` to the next while a ping is out. */
+  /** The time between two reads of `bytesRead` while a ping is out. */
   readonly #lookEvery: number;
   readonly #waits = new Map<Target, Wait<Target>>();
   #nextBeat: number;
@@ -63,7 +63,7 @@ export class Vigil<Target extends Watched> {
     this.#lookedAt = now;
   }
 
-  /** When there is something to decide again. */
+  /** When the next decision is due. */
   get nextWake(): number {
     let next = this.#nextBeat;
     for (const { deadline, retryAt, bytesRead } of this.#waits.values()) {
@@ -78,7 +78,7 @@ export class Vigil<Target extends Watched> {
   }
 
   /**
-   * Who is to be pinged now: at a beat all targets but those whose ping is still out, between beats those
+   * Returns the targets to ping now: at a beat all but those whose ping is still out, between beats those
    * whose ping has failed.
    */
   due(now: number, targets: () => Iterable<Target>): Target[] {
@@ -86,7 +86,7 @@ export class Vigil<Target extends Watched> {
     const asked = new Set<Target>();
     if (now >= this.#nextBeat) {
       const { every } = this.#rhythm;
-      // Beats that were missed while the process was busy are not made up for.
+      // Beats that were missed while the process was busy are skipped.
       this.#nextBeat += every * Math.ceil((now - this.#nextBeat + 1) / every);
       for (const target of targets()) asked.add(target);
     }
@@ -96,7 +96,7 @@ export class Vigil<Target extends Watched> {
     return [...asked].filter((target) => this.#mayBePinged(target, now));
   }
 
-  /** Takes what has come from a target as an answer. A ping that is out stays out, so that they do not pile up. */
+  /** Counts new bytes of a target as its answer. Its ping stays out, so that pings do not pile up. */
   #look(now: number): void {
     this.#lookedAt = now;
     for (const wait of this.#waits.values()) {
@@ -119,13 +119,13 @@ export class Vigil<Target extends Watched> {
     return !isOut(wait) && !isOver(wait, now);
   }
 
-  /** A ping is being sent. */
+  /** Records that a ping is being sent. */
   sent(target: Target, now: number): Ping<Target> {
     const deadline = now + this.#rhythm.timeout;
     const { bytesRead } = target;
     const wait = this.#waits.get(target) ?? { ...unasked, target, since: now, deadline, bytesRead };
     this.#waits.set(target, wait);
-    // The process was busy since the first try failed, and the second needs time of its own.
+    // The process was busy since the first try failed, so the second one gets time of its own.
     if (wait.deadline <= now) wait.deadline = now + this.#pause;
     wait.sentAt = now;
     wait.retryAt = Number.POSITIVE_INFINITY;
@@ -133,14 +133,14 @@ export class Vigil<Target extends Watched> {
     return wait;
   }
 
-  /** The answer to a ping has come. It says nothing any more if its target was given up. */
+  /** Records the answer to a ping. It is ignored if the target was given up. */
   answered(ping: Ping<Target>, now: number): void {
     if (this.#waits.get(ping.target) !== ping) return;
     this.#waits.delete(ping.target);
     this.roundTrip = now - ping.sentAt;
   }
 
-  /** A ping has failed. Its target is asked once more before it is given up. */
+  /** Records that a ping has failed. Its target is pinged once more before it is given up. */
   failed(ping: Ping<Target>, error: unknown): void {
     const wait = this.#waits.get(ping.target);
     if (wait !== ping) return;
@@ -148,7 +148,7 @@ export class Vigil<Target extends Watched> {
     wait.retryAt = wait.sentAt + this.#pause;
   }
 
-  /** The targets that have been silent for too long. Each is forgotten when it is taken. */
+  /** Yields and forgets the targets that have been silent for too long. */
   *takeSilent(now: number): Generator<[target: Target, silence: Silence]> {
     this.#look(now);
     for (const wait of this.#waits.values()) {
@@ -159,7 +159,7 @@ export class Vigil<Target extends Watched> {
     }
   }
 
-  /** Forgets all targets, and gives those whose answers are awaited. */
+  /** Forgets all targets, and returns those without an answer yet. */
   takeAwaited(): Target[] {
     const awaited = [...this.#waits.keys()];
     this.#waits.clear();
@@ -173,7 +173,7 @@ function isOut({ retryAt }: Ping<Watched>): boolean {
   return retryAt === Number.POSITIVE_INFINITY;
 }
 
-/** Whether a target is to be given up: not before a ping that failed has been sent again. */
+/** Whether a target is given up, but not before a failed ping has been sent again. */
 function isOver(wait: Ping<Watched>, now: number): boolean {
   return now >= wait.deadline && (isOut(wait) || wait.tries > 1);
 }

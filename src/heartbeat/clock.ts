@@ -1,9 +1,9 @@
-/** What a clock wakes. */
+/** An object that a clock wakes. */
 export interface Sleeper {
   /** When to wake it, in milliseconds of `performance.now()`. */
   readonly nextWake: number;
   wake(now: number): void;
-  /** Called in the same turn, once everything that has arrived has been read. */
+  /** Called in the same turn, after everything that has arrived has been read. */
   afterReading(now: number): void;
 }
 
@@ -19,7 +19,7 @@ export class Clock {
     this.look();
   }
 
-  /** Looks whether the sleeper is to be woken earlier than it was. */
+  /** Checks whether the sleeper must wake earlier than planned. */
   look(): void {
     const { nextWake } = this.#sleeper;
     if (this.isStopped || nextWake >= this.#wakesAt) return;

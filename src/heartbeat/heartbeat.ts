@@ -3,50 +3,51 @@ import { type Silence, Vigil, type Watched } from './beat.ts';
 import { Clock } from './clock.ts';
 import { type Rhythm, rhythmFields } from './options.ts';
 
-/** What a heartbeat does. */
+/** The options of a heartbeat. */
 export interface HeartbeatOptions extends Rhythm {
   /**
-   * Asks the target, and resolves with its answer. A ping that rejects counts as unanswered, and is sent
-   * again: half of `timeout` after it was sent, or at the next beat if that comes first.
+   * Asks the target, and resolves when it answers. A ping that rejects counts as unanswered, and is sent
+   * again half of `timeout` after it was sent, or at the next beat if that comes first.
    */
   readonly ping: () => PromiseLike<unknown>;
   /** Called once, when the target has been silent for `timeout`. The heartbeat has ended by then. */
   readonly onDead: (silence: Silence) => void;
 }
 
-/** A heartbeat that goes on until it is stopped, or its target is dead. */
+/** A heartbeat, which continues until it is stopped or its target is dead. */
 export interface Heartbeat {
   /** The last round trip, in milliseconds; `undefined` before the first. */
   readonly roundTrip: number | undefined;
-  /** Beats and further tries in a row that found the ping before without an answer: 0 while the target answers. */
+  /** Beats and retries in a row at which the ping before had no answer: 0 while the target answers. */
   readonly misses: number;
-  /** Ends it. A second call does nothing. */
+  /** Ends the heartbeat. A second call does nothing. */
   stop(): void;
 }
 
-/** What ends a heartbeat with its `'close'`. */
+/** An object whose `'close'` ends a heartbeat. */
 export interface Closable {
   on(event: 'close', listener: () => void): unknown;
   removeListener(event: 'close', listener: () => void): unknown;
 }
 
-/** One of those that a heartbeat asks. */
+/** A target of a heartbeat. */
 export interface Target extends Watched {
   ping(): PromiseLike<unknown>;
   onDead(silence: Silence): void;
-  /** Called if the heartbeat is stopped before the answer has come. */
+  /** Called if the heartbeat is stopped before the answer. */
   abandon?(): void;
 }
 
 /**
- * Asks a target whether it lives, again and again, and tells when it does not.
+ * Pings a target regularly, and calls `onDead` if it does not answer.
  *
- * TCP keepalive ends at the peer's kernel, which answers for a process that hangs, and proxies answer
- * for the peer. A ping of the application's own goes all the way. The first is sent after `every`; the
- * next only when the one before was answered or has failed, so that they never pile up. One that fails is
- * sent again before the target is given up. The timer does not keep the process alive. Answers that
- * arrived while this process itself was busy count: it looks once more before it gives a target up.
+ * TCP keepalive ends at the peer's kernel, which answers for a process that hangs, and proxies answer for the
+ * peer. An application's own ping reaches the process itself. The first is sent after `every`; the next only
+ * when the one before was answered or has failed, so that they never pile up. A failed one is sent again
+ * before the target is given up. The timer does not keep the process alive. Answers that arrived while this
+ * process was busy count, because it reads once more before it gives up a target.
  *
+ * @param options - `ping`, `onDead`, the rhythm, and a signal that ends the heartbeat
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  *
  * @example
@@ -79,11 +80,11 @@ export function heartbeat(options: HeartbeatOptions): Heartbeat {
 const heartbeatFields: FieldTable<HeartbeatOptions> = { ping: aFunction, onDead: aFunction, ...rhythmFields };
 
 /**
- * Asks any number of targets with one timer.
+ * Pings any number of targets with one timer.
  *
- * @param targets - who is to be asked, at each beat. A target whose answer is awaited is waited for even
- *   if it is no longer among them.
- * @param closable - what ends the heartbeat when it closes
+ * @param targets - returns the targets at each beat. A target without an answer yet counts even if it is no
+ *   longer among them.
+ * @param closable - an object that ends the heartbeat when it closes
  */
 export function beat(targets: () => Iterable<Target>, rhythm: Rhythm, closable?: Closable): Heartbeat {
   const { signal } = rhythm;
@@ -132,7 +133,7 @@ export function beat(targets: () => Iterable<Target>, rhythm: Rhythm, closable?:
   };
 }
 
-/** Makes one target for each of the objects that are asked, as long as the object is there. */
+/** Makes one target for each object, and keeps it as long as the object exists. */
 export function oncePer<Asked extends object>(make: (asked: Asked) => Target): (asked: Asked) => Target {
   const targets = new WeakMap<Asked, Target>();
   return (asked) => {
@@ -142,7 +143,7 @@ export function oncePer<Asked extends object>(make: (asked: Asked) => Target): (
   };
 }
 
-/** A ping that throws counts as one that rejects. */
+/** Async, so that a ping that throws counts as one that rejects. */
 async function attempt(target: Target): Promise<void> {
   await target.ping();
 }

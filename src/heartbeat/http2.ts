@@ -2,12 +2,12 @@ import type net from 'node:net';
 import { beat, type Heartbeat, type Target } from './heartbeat.ts';
 import { checkMethods, type ReadyHeartbeatOptions, readReady } from './options.ts';
 
-/** What is used of an `http2` session. */
+/** The members of an `http2` session that are used. */
 export interface PingableSession {
   readonly closed: boolean;
   readonly connecting: boolean;
   readonly destroyed: boolean;
-  /** What comes from the peer meanwhile counts as its answer. */
+  /** Bytes received from the peer count as its answer. */
   readonly socket?: { readonly bytesRead: number } | undefined;
   ping(callback: (error: Error | null) => void): boolean;
   destroy(): void;
@@ -16,12 +16,14 @@ export interface PingableSession {
 }
 
 /**
- * Pings an http2 session, a client's or a server's, and destroys it when its peer does not answer:
- * its streams then end with an error. Ends with the session.
+ * Pings an http2 session, a client's or a server's, and destroys it if its peer does not answer: its
+ * streams then end with an error. The heartbeat ends with the session.
  *
- * Whatever the peer sends counts as its answer: its answer to the ping may wait behind much data, and the
- * program's own pings may leave no room for another (`maxOutstandingPings`).
+ * Anything that the peer sends counts as its answer, because the answer to the ping may wait behind much
+ * data, and the program's own pings may leave no room for another (`maxOutstandingPings`).
  *
+ * @param session - an open or connecting session
+ * @param options - the rhythm, a signal that ends the heartbeat, and `onDead`
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  *
  * @example
@@ -37,7 +39,7 @@ export function heartbeatHttp2<Session extends PingableSession>(
   checkMethods('an http2 session', session, ['ping', 'destroy', 'on', 'removeListener']);
   const ready = readReady(options);
   const target: Target = {
-    // Node gives an error if the session ends before the answer comes, or has too many pings out.
+    // Node passes an error if the session ends before the answer, or has too many pings out.
     ping: () =>
       new Promise<void>((resolve, reject) => {
         session.ping((error) => (error ? reject(error) : resolve()));
@@ -57,16 +59,16 @@ export function heartbeatHttp2<Session extends PingableSession>(
 }
 
 /**
- * Destroys a session and its socket. `session.destroy()` alone leaves the socket to the peer, which is to
- * close it, if the session is being closed or has something to write that the peer does not take.
+ * Destroys a session and its socket. If the session is closing, or has data that the peer does not read,
+ * `session.destroy()` alone waits for the peer to close the socket.
  */
 function end(session: PingableSession): void {
-  // Node's stand-in for the socket refuses `destroy()`, but its other methods return the socket itself.
+  // The `socket` of a session refuses `destroy()`, but its other methods return the real socket.
   const socket = (session.socket as Partial<net.Socket> | undefined)?.removeListener?.('close', ignore);
   session.destroy();
   socket?.destroy();
 }
 
 function ignore(): void {
-  // It was never added.
+  // Never added: it is only an argument for removeListener().
 }

@@ -1,7 +1,6 @@
 /**
- * Application pings, for what no TCP option can see: a process that hangs while its kernel answers
+ * Application pings, which notice what no TCP option can: a process that hangs while its kernel answers
  * probes, and a proxy that counts bytes of payload only.
- *
  * @module tcp-keepalive/heartbeat
  */
 export type { Silence } from './beat.ts';

@@ -4,31 +4,33 @@ import type { Heartbeat } from './heartbeat.ts';
 import { checkMethods, type ReadyHeartbeatOptions } from './options.ts';
 import { beatIdle } from './pool.ts';
 
-/** What is used of a connection that a `mysql2` pool gives. */
+/** The members of a connection of a `mysql2` pool that are used. */
 export interface Mysql2Connection {
   ping(callback: (error: Error | null) => void): unknown;
   release(): void;
   destroy(): void;
 }
 
-/** What is used of a `mysql2` pool. */
+/** The members of a `mysql2` pool that are used. */
 export interface Mysql2Pool<Connection extends Mysql2Connection = Mysql2Connection> {
   getConnection(callback: (error: NodeJS.ErrnoException | null, connection: Connection) => void): void;
 }
 
-/** What is used of a pool of `mysql2/promise`: the pool behind it. */
+/** A pool of `mysql2/promise`, of which only the pool inside it is used. */
 export interface Mysql2PromisePool<Connection extends Mysql2Connection = Mysql2Connection> {
   readonly pool: Mysql2Pool<Connection>;
 }
 
 /**
- * Pings the idle connections of a `mysql2` pool, and removes from it those whose server does not
- * answer. Connections in use are left alone: their queries have their own timeouts.
+ * Pings the idle connections of a `mysql2` pool, and removes those whose server does not answer. Connections
+ * in use are not pinged, because their queries have their own timeouts.
  *
  * A connection is taken out of the pool for its ping, which counts as use: if `every` is shorter
- * than the pool's `idleTimeout`, idle connections are kept. mysql2 does not tell publicly how many
- * are idle, which is why a pool without `_freeConnections` is refused. A pool cluster has none.
+ * than the pool's `idleTimeout`, idle connections are kept. mysql2 has no public count of idle connections,
+ * so a pool without the private `_freeConnections` is refused, as is a pool cluster, which has none.
  *
+ * @param target - a pool of `mysql2` or `mysql2/promise`
+ * @param options - the rhythm, a signal that ends the heartbeat, and `onDead`
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  *
  * @example
@@ -60,7 +62,7 @@ export function heartbeatMysql2<Connection extends Mysql2Connection>(
   );
 }
 
-/** A pool of mysql2, with what its types do not name. */
+/** A pool of mysql2, with members that its types do not name. */
 type WholePool<Connection extends Mysql2Connection> = Mysql2Pool<Connection> & {
   readonly _freeConnections: { readonly length: number };
 };
@@ -73,7 +75,7 @@ function poolOf<Connection extends Mysql2Connection>(
     const pool = ('pool' in target ? target.pool : target) as WholePool<Connection>;
     checkMethods(expected, pool, ['getConnection']);
     if (typeof pool._freeConnections?.length === 'number') return pool;
-    // A pool cluster and its of() have getConnection() too.
+    // A pool cluster and its of() also have getConnection().
     const hint =
       '; a cluster does not give its pools: make them with createPool() and give each to heartbeatMysql2()';
     throw refusal(`${expected} with its \`_freeConnections\``, target, { hint });

@@ -12,7 +12,7 @@ import {
 } from '../options/fields.ts';
 import type { Silence } from './beat.ts';
 
-/** How often to ask, and how long to wait for an answer. */
+/** How often to ping, and how long to wait for an answer. */
 export interface Rhythm {
   /** Time from one ping to the next, in milliseconds: 1 000 to 2 147 483 647. */
   readonly every: number;
@@ -22,7 +22,7 @@ export interface Rhythm {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Options of the heartbeats that know how to ask, and how to end what is dead. */
+/** The options of heartbeats that have their own ping, and end dead targets themselves. */
 export interface ReadyHeartbeatOptions<Target> {
   /**
    * Time from one ping to the next, in milliseconds.
@@ -38,16 +38,16 @@ export interface ReadyHeartbeatOptions<Target> {
   readonly timeout?: number | undefined;
   /** Ends the heartbeat when aborted. */
   readonly signal?: AbortSignal | undefined;
-  /** Told of a target that was ended because it is silent. */
+  /** Called with a target after it was ended because it was silent. */
   readonly onDead?: ((target: Target, silence: Silence) => void) | undefined;
 }
 
-/** What was asked for, or the default, once it is checked. */
+/** Checked options, with their defaults. */
 export interface Ready<Target> extends Rhythm {
   readonly onDead: ReadyHeartbeatOptions<Target>['onDead'];
 }
 
-// A timer cannot wait longer; a longer one would fire at once.
+// The longest wait of a timer; with a longer one it would fire at once.
 const aWait = within({ min: 1_000, max: 2_147_483_647, unit: 'milliseconds' });
 
 const aSignal: Field<AbortSignal> = (value, name) => {
@@ -58,7 +58,7 @@ const aSignal: Field<AbortSignal> = (value, name) => {
 export const rhythmFields: FieldTable<Rhythm> = { every: aWait, timeout: aWait, signal: optional(aSignal) };
 
 /**
- * Reads the options of a heartbeat that knows how to ask.
+ * Reads the options of a heartbeat that has its own ping.
  *
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  */
@@ -72,7 +72,7 @@ export function readReady<Target>(options: ReadyHeartbeatOptions<Target>): Ready
 }
 
 /**
- * Checks that something has the methods that are used of it.
+ * Checks that a value has the methods that are used.
  *
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  */

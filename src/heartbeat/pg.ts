@@ -4,7 +4,7 @@ import type { Heartbeat } from './heartbeat.ts';
 import type { ReadyHeartbeatOptions } from './options.ts';
 import { beatIdle } from './pool.ts';
 
-/** What is used of a client that a `pg` pool gives. */
+/** The members of a client of a `pg` pool that are used. */
 export interface PgClient {
   query(text: string): Promise<unknown>;
   release(destroy?: boolean): void;
@@ -12,24 +12,26 @@ export interface PgClient {
   removeListener(event: 'error', listener: () => void): unknown;
 }
 
-/** Where pg keeps a client's socket. A client of pg-native has none. */
+/** The socket of a client of pg. A client of pg-native has none. */
 interface Internals {
   readonly connection?: { readonly stream?: net.Socket };
 }
 
-/** What is used of a `pg` pool. */
+/** The members of a `pg` pool that are used. */
 export interface PgPool<Client extends PgClient = PgClient> {
   readonly idleCount: number;
   connect(): Promise<Client>;
 }
 
 /**
- * Sends `SELECT 1` on the idle connections of a `pg` pool, and removes from it those whose server
- * does not answer. Connections in use are left alone: their queries have their own timeouts.
+ * Sends `SELECT 1` on the idle connections of a `pg` pool, and removes those whose server does not answer.
+ * Connections in use are not pinged, because their queries have their own timeouts.
  *
  * A connection is taken out of the pool for its ping, which counts as use: if `every` is shorter
  * than the pool's `idleTimeoutMillis`, idle connections are kept.
  *
+ * @param pool - a `pg.Pool`
+ * @param options - the rhythm, a signal that ends the heartbeat, and `onDead`
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  *
  * @example
@@ -51,8 +53,8 @@ export function heartbeatPg<Client extends PgClient>(
       idle: () => pool.idleCount,
       async take() {
         const client = await pool.connect();
-        // The pool listens only to the errors of its idle clients, and an error that nobody listens for
-        // would end the process.
+        // The pool listens only for errors of its idle clients, and an error without a listener would end
+        // the process.
         client.on('error', ignore);
         return client;
       },
@@ -71,7 +73,7 @@ function expectPool(pool: Partial<PgPool>): void {
     const { connect, idleCount } = Object(pool) as Partial<PgPool>;
     if (typeof connect !== 'function') throw refusal(`${expected} with \`connect()\``, pool);
     if (typeof idleCount === 'number') return;
-    // A client has connect() too.
+    // A client also has connect().
     const hint = "; for a single client use heartbeat({ ping: () => client.query('SELECT 1'), ... })";
     throw refusal(`${expected} with its \`idleCount\``, pool, { hint });
   });

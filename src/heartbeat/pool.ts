@@ -2,17 +2,17 @@ import type net from 'node:net';
 import { beat, type Heartbeat, type Target } from './heartbeat.ts';
 import { type Ready, type ReadyHeartbeatOptions, readReady } from './options.ts';
 
-/** What is used of a pool to ping its idle connections. */
+/** A pool, as far as its idle connections are pinged. */
 export interface IdlePool<Connection> {
   /** How many connections are idle. */
   idle(): number;
-  /** Takes one out. */
+  /** Takes a connection out of the pool. */
   take(): Promise<Connection>;
   ping(connection: Connection): Promise<unknown>;
   putBack(connection: Connection): void;
-  /** Removes one that has failed or is silent. */
+  /** Removes a connection that has failed or is silent. */
   remove(connection: Connection): void;
-  /** The socket of a connection, if it has one of Node's. */
+  /** The socket of a connection, if Node made it. */
   socketOf(connection: Connection): net.Socket | undefined;
 }
 
@@ -37,7 +37,7 @@ function oneIdle<Connection>(pool: IdlePool<Connection>, { onDead }: Ready<Conne
   };
   const remove = (connection: Connection) => {
     pool.remove(connection);
-    // Drivers say goodbye first, and wait for a silent server to close the connection.
+    // A driver first sends a goodbye, and then waits for the silent server to close the connection.
     pool.socketOf(connection)?.destroy();
   };
   return {
@@ -56,9 +56,9 @@ function oneIdle<Connection>(pool: IdlePool<Connection>, { onDead }: Ready<Conne
         finish(pool.putBack);
       } catch (error) {
         const isSilent = socket?.bytesRead === before && !hasEnded(socket);
-        // A timeout of the driver's own ran out. The connection is asked again.
+        // A timeout of the driver has passed. The connection is pinged again.
         if (isSilent) throw error;
-        // The server has ended the connection or refused the ping: that is an answer too.
+        // The server has ended the connection or refused the ping, which is an answer too.
         finish(remove);
       }
     },
@@ -66,17 +66,17 @@ function oneIdle<Connection>(pool: IdlePool<Connection>, { onDead }: Ready<Conne
       const connection = finish(remove);
       if (connection !== undefined) onDead?.(connection, silence);
     },
-    // Nobody would put the connection back any more.
+    // After the end of the heartbeat nothing would put the connection back.
     abandon: () => void finish(remove),
   };
 }
 
-/** Whether the peer has ended a connection, or the kernel has. Without a socket nobody knows. */
+/** Whether the peer or the kernel has ended a connection. Without a socket it counts as ended. */
 function hasEnded(socket: net.Socket | undefined): boolean {
   return socket === undefined || socket.readableEnded || socket.errored !== null;
 }
 
-/** One of the pool's connections, or none if the pool has ended or others were faster. */
+/** Takes a connection, or none if the pool has ended or other callers were faster. */
 async function takeFrom<Connection>(
   pool: IdlePool<Connection>,
 ): Promise<{ connection: Connection } | undefined> {

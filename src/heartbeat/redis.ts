@@ -2,7 +2,7 @@ import { readable, refusal } from '../options/fields.ts';
 import { beat, type Heartbeat, oncePer, type Target } from './heartbeat.ts';
 import { type Ready, type ReadyHeartbeatOptions, readReady } from './options.ts';
 
-/** What is used of a `Redis` of ioredis. */
+/** The members of a `Redis` of ioredis that are used. */
 export interface PingableIoredis {
   readonly status: string;
   /** Absent until it connects for the first time. */
@@ -10,23 +10,23 @@ export interface PingableIoredis {
   ping(): Promise<unknown>;
 }
 
-/** What is used of a `Cluster` of ioredis. */
+/** The members of a `Cluster` of ioredis that are used. */
 export interface PingableCluster<Client extends PingableIoredis> {
   nodes(): Client[];
 }
 
-/** What is used of a client of node-redis (the package `redis`), from its version 5 on. */
+/** The members that are used of a client of node-redis (the package `redis`), from its version 5 on. */
 export interface PingableNodeRedis {
   readonly isOpen: boolean;
   readonly isReady: boolean;
   ping(): Promise<unknown>;
   connect(): Promise<unknown>;
   destroy(): void;
-  /** Not called: it tells a client, which has one socket, from a cluster or a sentinel. */
+  /** Never called: only a client, which has one socket, has it, and no cluster or sentinel. */
   unref(): void;
 }
 
-/** How a driver's client is seen, and rid of a connection. */
+/** The operations on a client that differ between the drivers. */
 interface Driver<Client> {
   isReady(client: Client): boolean;
   bytesRead(client: Client): number | undefined;
@@ -37,7 +37,7 @@ interface Driver<Client> {
 const ioredis: Driver<PingableIoredis> = {
   isReady: ({ status }) => status === 'ready',
   bytesRead: ({ stream }) => stream?.bytesRead,
-  // Its own disconnect(true) waits for the server to close the connection too.
+  // disconnect(true) would wait for the silent server to close the connection.
   reconnect: ({ stream }) => void stream?.destroy(),
 };
 
@@ -46,7 +46,7 @@ const nodeRedis: Driver<PingableNodeRedis> = {
   bytesRead: () => undefined,
   reconnect(client) {
     client.destroy();
-    // What fails is told by its event 'error', and the program may have ended it meanwhile.
+    // The client emits 'error' if this fails, and the program may have ended it meanwhile.
     client.connect().catch(() => {});
   },
 };
@@ -54,21 +54,22 @@ const nodeRedis: Driver<PingableNodeRedis> = {
 /**
  * Sends `PING` on the connection of an ioredis or node-redis client, or on those of every node of an ioredis
  * `Cluster`, and destroys a connection whose server does not answer. It pings while the client is ready, on
- * each connection that it makes, and goes on until it is stopped.
+ * each connection that it makes, until the heartbeat is stopped.
  *
- * Only the connection ends, not the client: reconnecting is what both drivers do with a connection that is
- * lost, with the delays and limits that the program gave them (`retryStrategy`, `reconnectStrategy`), and
- * subscriptions survive it. ioredis then repeats what was in flight, up to `maxRetriesPerRequest` times.
- * node-redis keeps its socket to itself, so it is given `destroy()` and `connect()`: what was in flight or
- * queued is rejected, and the client emits `'end'` before it connects again. A program that wants the
- * client to end does so in `onDead`.
+ * Only the connection ends, not the client: both drivers reconnect, with the program's delays and limits
+ * (`retryStrategy`, `reconnectStrategy`), and subscriptions survive it. ioredis then repeats what was in
+ * flight, up to `maxRetriesPerRequest` times. node-redis hides its socket, so its `destroy()` and `connect()`
+ * are called: what was in flight or queued is rejected, and the client emits `'end'` before it connects
+ * again. A program that wants the client to end does so in `onDead`.
  *
  * Redis answers in order: `PING` waits behind a command that blocks (`BLPOP`, `XREAD BLOCK`) and behind a
- * reply that is on its way. With ioredis whatever the server sends counts as its answer; with node-redis
- * `timeout` must leave room for the longest reply. A client that waits in a command which blocks longer
- * than `timeout` must not be given to this function, nor one with `multi({ pipeline: false })`, since the
- * `PING` would become part of the transaction.
+ * reply that is on its way. With ioredis anything that the server sends counts as its answer; with node-redis
+ * `timeout` must be longer than the longest reply takes. Do not pass a client with a command that blocks
+ * longer than `timeout`, nor one with `multi({ pipeline: false })`, since the `PING` would become part of the
+ * transaction.
  *
+ * @param clientOrCluster - a `Redis` or a `Cluster` of ioredis, or a client of node-redis
+ * @param options - the rhythm, a signal that ends the heartbeat, and `onDead`
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  *
  * @example
@@ -115,7 +116,7 @@ function newTarget<Client extends PingableIoredis | PingableNodeRedis>(
     get bytesRead() {
       return driver.bytesRead(client);
     },
-    // Nobody is silent while the client connects again.
+    // While the client reconnects, its silence does not count.
     get isPaused() {
       return !driver.isReady(client);
     },
@@ -126,7 +127,7 @@ function newTarget<Client extends PingableIoredis | PingableNodeRedis>(
   };
 }
 
-/** An error that the server has sent is an answer: it begins with its kind, such as `NOPERM`. */
+/** Accepts an error that the server has sent as an answer. It begins with its kind, such as `NOPERM`. */
 function expectReply(error: unknown): void {
   if (!(error instanceof Error && /^[A-Z]{2,} /.test(error.message))) throw error;
 }

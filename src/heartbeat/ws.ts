@@ -5,7 +5,7 @@ import { checkMethods, type Ready, type ReadyHeartbeatOptions, readReady } from 
 
 type Listener = (data: Buffer) => void;
 
-/** What is used of a `WebSocket` of the `ws` package: a client's, or one that a server accepted. */
+/** The members that are used of a `WebSocket` of the `ws` package, opened or accepted. */
 export interface PingableSocket {
   readonly readyState: number;
   ping(data: string): void;
@@ -16,14 +16,14 @@ export interface PingableSocket {
   removeListener(event: 'close', listener: () => void): unknown;
 }
 
-/** What is used of a `WebSocketServer` of the `ws` package. */
+/** The members that are used of a `WebSocketServer` of the `ws` package. */
 export interface PingableServer<Socket extends PingableSocket> {
   readonly clients: ReadonlySet<Socket>;
   on(event: 'close', listener: () => void): unknown;
   removeListener(event: 'close', listener: () => void): unknown;
 }
 
-/** ws names no socket in its types. One that is connecting has null. */
+/** The socket, which the types of ws do not name. It is null while a WebSocket connects. */
 interface Internals {
   readonly _socket?: net.Socket | null;
 }
@@ -32,13 +32,15 @@ const OPEN = 1;
 const CLOSED = 3;
 
 /**
- * Pings a WebSocket, on either side, or all clients of a server with one timer, and terminates those
- * that do not answer. Takes the objects of the `ws` package, which answers pings by itself, and so do
- * browsers. Whatever the peer sends counts as its answer, which may wait behind a long message; and a
- * socket that the program has paused is not given up, since no answer can be heard on it.
+ * Pings a WebSocket, on either side, or all clients of a server with one timer, and terminates those that do
+ * not answer. It accepts the objects of the `ws` package. Browsers and `ws` answer pings automatically.
+ * Anything that the peer sends counts as its answer, which may wait behind a long message. A socket that the
+ * program has paused is not given up, since no answer can arrive on it.
  *
- * Ends with the socket or the server.
+ * The heartbeat ends with the socket or the server.
  *
+ * @param socketOrServer - a `WebSocket`, or a `WebSocketServer` that tracks its clients
+ * @param options - the rhythm, a signal that ends the heartbeat, and `onDead`
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  *
  * @example
@@ -84,7 +86,7 @@ function newTarget<Socket extends PingableSocket>(
     get bytesRead() {
       return socket._socket?.bytesRead;
     },
-    // ws also pauses its socket by itself, while it decompresses.
+    // ws itself also pauses its socket while it decompresses.
     get isPaused() {
       return socket._socket?.isPaused();
     },
@@ -103,11 +105,11 @@ function newTarget<Socket extends PingableSocket>(
 
 interface Sent {
   readonly settled: Promise<void>;
-  /** Ends the wait, and takes the listeners off. */
+  /** Ends the wait, and removes the listeners. */
   settle(): void;
 }
 
-/** Settled by the pong to this ping, or when the socket closes, since nobody is silent then. */
+/** Sends a ping, which the pong settles, or the end of the socket, after which its silence does not count. */
 function ping(socket: PingableSocket, payload: string): Sent {
   let resolve: () => void;
   const settled = new Promise<void>((done) => {

@@ -5,9 +5,9 @@ import { fromKernel, toKernel } from '../../native-bindings/sockopt.ts';
 import { keepAliveError } from '../options/errors.ts';
 import { type KeepAliveSettings, type OptionName, optionNames } from '../options/options.ts';
 
-/** What was written, as the kernel rounds it, and what this platform lacks. */
+/** The options that were written, as the kernel rounds them, and those that this platform lacks. */
 export interface AppliedKeepAlive extends KeepAliveSettings {
-  /** Options that were asked for and that this platform, or this connection, does not have. */
+  /** Requested options that this platform, or this connection, does not have. */
   readonly skipped?: readonly OptionName[];
 }
 
@@ -18,7 +18,7 @@ export interface Write {
   readonly kernelValue: number;
 }
 
-/** Settings worked out for this platform: the calls to make, and what to tell of them. */
+/** The calls that settings need on this platform, and the result to return after them. */
 export interface WritePlan {
   readonly writes: readonly Write[];
   readonly applied: AppliedKeepAlive;
@@ -26,19 +26,19 @@ export interface WritePlan {
 
 const known = platformTable();
 
-/** Whether this system's options are known. If they are not, only Node's own call is left. */
+/** Whether this system has an option table. If not, only Node's own call can be used. */
 export const hasTable: boolean = known !== undefined;
 
-/** This system's options. */
+/** The option table of this system. */
 export const table: OptionTable = known ?? {};
 
-// A new initialDelay re-arms the kernel's timer at once, so the interval and the count are set before it.
-// SO_KEEPALIVE comes last: a Unix socket accepts it, and must have been refused by then.
+// A new initialDelay restarts the kernel's timer at once, so the interval and the count are set before it.
+// SO_KEEPALIVE is last: a Unix socket accepts it, and must have been refused before.
 const writeOrder = ['userTimeout', 'interval', 'count', 'initialDelay', 'enable'] as const;
 
 const plans = new WeakMap<KeepAliveSettings, WritePlan>();
 
-/** The calls that settings need here, worked out once for each settings object. */
+/** Plans the calls that settings need, once for each settings object. */
 export function planWrites(settings: KeepAliveSettings): WritePlan {
   let plan = plans.get(settings);
   if (plan === undefined) {
@@ -49,7 +49,7 @@ export function planWrites(settings: KeepAliveSettings): WritePlan {
   return plan;
 }
 
-/** Why no system call can be made here; `undefined` if they can. Loads koffi to find out. */
+/** The reason why no system call can be made here, or `undefined`. This loads koffi. */
 export function obstacleToCalls(): string | undefined {
   if (!hasTable) return `no option table for ${process.platform}`;
   try {
@@ -60,7 +60,7 @@ export function obstacleToCalls(): string | undefined {
   }
 }
 
-/** What a call tells its caller: the fields written, and the names of those that were not. */
+/** Builds the result of a call: the fields that were written, and the names of those that were not. */
 export function withSkipped(written: KeepAliveSettings, skipped: readonly OptionName[]): AppliedKeepAlive {
   if (skipped.length === 0) return Object.freeze(written);
   const kept = Object.entries(written).filter(([name]) => !skipped.includes(name as OptionName));

@@ -5,17 +5,17 @@ import { keepAliveError } from '../options/errors.ts';
 import type { KeepAliveSettings, OptionName } from '../options/options.ts';
 import { type AppliedKeepAlive, lacking, planWrites, table, type Write, withSkipped } from './calls.ts';
 
-// Every TCP has this option, so that reading it proves a descriptor to be TCP.
+// Every TCP implementation has this option, so reading it proves that a descriptor is TCP.
 const TCP_NODELAY: OptionEntry = { level: IPPROTO_TCP, name: 1, unit: 'none', constant: 'TCP_NODELAY' };
 
-// Kernels answer these to a TCP option on a Unix socket, on a file or pipe, and on another protocol.
-// Linux has one number for the first two names.
+// The errors for a TCP option on a Unix socket, on a file or pipe, and on another protocol. On Linux the
+// first two names have the same number.
 const REFUSALS: readonly string[] = ['EOPNOTSUPP', 'ENOTSUP', 'ENOTSOCK', 'ENOPROTOOPT'];
 
 /**
- * Writes settings to a descriptor: one `setsockopt` for each.
+ * Writes settings to a descriptor, with one `setsockopt` for each.
  *
- * @param strict - throw for what this platform lacks, instead of naming it in `skipped`
+ * @param strict - whether to throw if this platform lacks an option, instead of naming it in `skipped`
  * @throws `ERR_KEEPALIVE_UNSUPPORTED`, `ERR_KEEPALIVE_NOT_TCP`, or the system call's error; each has
  *   `applied`, the options that were set before it.
  */
@@ -31,7 +31,7 @@ export function writeSettings(fd: number, settings: KeepAliveSettings, strict: b
       setOption(fd, entry, kernelValue);
     } catch (error) {
       if (isWrittenAlready(error, fd, entry, kernelValue)) continue;
-      // Another protocol, such as UDP, lacks it too. The user timeout is the first to be written.
+      // Another protocol, such as UDP, lacks it too, and the user timeout is the first option written.
       if (isUserTimeoutLacking(error, option)) proveTcp(fd, writes);
       else throw meaningOf(error, writes.slice(lackedHere ? 1 : 0, i), writes.slice(i));
       if (strict) throw lacking([option], error);
@@ -51,8 +51,8 @@ function proveTcp(fd: number, left: readonly Write[]): void {
 }
 
 /**
- * Linux takes a `net.ipv4.tcp_keepalive_time` of a day and gives it to each connection, but refuses it
- * as an option, even on a connection that has it and from which it was read.
+ * Linux accepts a `net.ipv4.tcp_keepalive_time` of a day, and each connection then has it, but Linux refuses
+ * it as an option, even on a connection from which it was read.
  */
 function isWrittenAlready(error: unknown, fd: number, entry: OptionEntry, kernelValue: number): boolean {
   if (!isSystemCallError(error) || error.code !== 'EINVAL') return false;
@@ -64,8 +64,8 @@ function isWrittenAlready(error: unknown, fd: number, entry: OptionEntry, kernel
 }
 
 /**
- * Writes those settings that differ from the kernel's. Writing the same `TCP_KEEPIDLE` again while
- * probes are out would make Linux send one more at once. An option that the connection lacks is left out.
+ * Writes those settings that differ from the kernel's, because Linux sends one more probe at once if the
+ * same `TCP_KEEPIDLE` is written while probes are unanswered. An option that the connection lacks is skipped.
  *
  * @throws `ERR_KEEPALIVE_UNSUPPORTED` if koffi cannot be loaded, `ERR_KEEPALIVE_NOT_TCP`, or the
  *   system call's error.
@@ -93,7 +93,7 @@ export function correctSettings(fd: number, settings: KeepAliveSettings): void {
  */
 export function readSettings(fd: number): KeepAliveSettings {
   try {
-    // The first TCP option proves the descriptor to be TCP; OpenBSD has none but this.
+    // The first TCP option proves that the descriptor is TCP; on OpenBSD this is the only one.
     if (table.initialDelay === undefined) getOption(fd, TCP_NODELAY);
     const initialDelay = read(fd, table.initialDelay);
     const interval = read(fd, table.interval);
@@ -102,7 +102,7 @@ export function readSettings(fd: number): KeepAliveSettings {
     const enable = read(fd, table.enable);
 
     const settings: { -readonly [name in OptionName]?: KeepAliveSettings[name] } = {};
-    // macOS and the BSDs answer with the flag's own number, not with 1.
+    // macOS and the BSDs return the number of the flag, not 1.
     if (enable !== undefined) settings.enable = enable !== 0;
     if (initialDelay !== undefined) settings.initialDelay = initialDelay;
     if (interval !== undefined) settings.interval = interval;
@@ -122,23 +122,23 @@ function readUserTimeout(fd: number): number | undefined {
   try {
     return read(fd, table.userTimeout);
   } catch (error) {
-    // Linux answers EOPNOTSUPP for Multipath TCP. The descriptor is known to be TCP by now.
+    // Linux returns EOPNOTSUPP for Multipath TCP. The calls before have proved that this is TCP.
     if (isRefusal(error)) return undefined;
     throw error;
   }
 }
 
-/** A Multipath TCP socket, and FreeBSD before 14, are TCP without a user timeout. */
+/** Whether TCP has no user timeout here, as a Multipath TCP socket and FreeBSD before 14. */
 function isUserTimeoutLacking(error: unknown, option: OptionName): boolean {
   return option === 'userTimeout' && isSystemCallError(error) && error.code === 'ENOPROTOOPT';
 }
 
-/** Whether a descriptor has no such option, or is no socket at all. */
+/** Whether an error says that a descriptor has no such option, or is no socket. */
 function isRefusal(error: unknown): error is SystemCallError {
   return isSystemCallError(error) && REFUSALS.includes(error.code);
 }
 
-/** The meaning of a failed call: no TCP, no koffi, or just what the kernel said. */
+/** The error to throw for a failed call: not TCP, no koffi, or the system call's own. */
 export function meaningOf(
   error: unknown,
   written: readonly Write[] = [],

@@ -5,9 +5,9 @@ import { meaningOf } from './settings.ts';
 /** The states of a TCP connection, by the kernel's names. */
 export type TcpState = (typeof tcpStates)[number];
 
-/** What the kernel knows of a connection: times in milliseconds, segments as counts. */
+/** The kernel's state of a connection: times in milliseconds, segments as counts. */
 export interface TcpInfo {
-  /** `tcpi_state`. `CLOSE` once the kernel has given the connection up, even if Node has not heard of it yet. */
+  /** `tcpi_state`. `CLOSE` once the kernel has given up the connection, even if Node does not know it yet. */
   readonly state: TcpState;
   /** `tcpi_probes`. Unanswered keepalive (or zero-window) probes: 0 while the peer answers. */
   readonly probes: number;
@@ -15,31 +15,31 @@ export interface TcpInfo {
   readonly retransmits: number;
   /** `tcpi_backoff`. How often the retransmission timeout has doubled. */
   readonly backoff: number;
-  /** `tcpi_unacked`. Segments sent and not acknowledged. On a listener: connections waiting to be accepted. */
+  /** `tcpi_unacked`. Segments sent but not acknowledged; on a listener, connections waiting for accept. */
   readonly unacked: number;
-  /** `tcpi_rto`. Retransmission timeout. */
+  /** `tcpi_rto`. The retransmission timeout. */
   readonly rto: number;
-  /** `tcpi_rtt`. Smoothed round trip. */
+  /** `tcpi_rtt`. The smoothed round trip. */
   readonly rtt: number;
-  /** `tcpi_rttvar`. Its mean deviation. */
+  /** `tcpi_rttvar`. The mean deviation of the round trip. */
   readonly rttVariation: number;
-  /** `tcpi_last_data_sent`. Since data was last sent. */
+  /** `tcpi_last_data_sent`. The time since data was last sent. */
   readonly lastDataSent: number;
-  /** `tcpi_last_data_recv`. Since data was last received. */
+  /** `tcpi_last_data_recv`. The time since data was last received. */
   readonly lastDataReceived: number;
-  /** `tcpi_last_ack_recv`. Since an acknowledgement was last received: how long the peer may have been gone. */
+  /** `tcpi_last_ack_recv`. The time since the last acknowledgement: how long the peer may have been gone. */
   readonly lastAckReceived: number;
-  /** `tcpi_snd_cwnd`. Congestion window, in segments. */
+  /** `tcpi_snd_cwnd`. The congestion window, in segments. */
   readonly congestionWindow: number;
-  /** `tcpi_total_retrans`. Retransmissions over the connection's life. */
+  /** `tcpi_total_retrans`. All retransmissions of the connection. */
   readonly totalRetransmits: number;
   /** `tcpi_notsent_bytes`. Bytes written that have not been sent. Absent before Linux 4.6. */
   readonly notSentBytes?: number;
-  /** `tcpi_snd_wnd`. Bytes the peer is ready to take: 0 when it does not read. Absent before Linux 5.4. */
+  /** `tcpi_snd_wnd`. Bytes that the peer accepts: 0 if it does not read. Absent before Linux 5.4. */
   readonly sendWindow?: number;
 }
 
-/** Whether this system has the structure that this library knows. */
+/** Whether this system has `TCP_INFO` in the form that this library reads. */
 export const hasTcpInfo: boolean = process.platform === 'linux' || process.platform === 'android';
 
 /** Connections that a listener's kernel queue holds, established but not yet accepted. */

@@ -53,8 +53,8 @@ interface Installed {
  * left alone.
  *
  * @param rules - the rules, of which the first that matches a connection counts
- * @param behaviour - `strict`: throw if koffi cannot be loaded or this system lacks an option of a rule, instead
- *   of a warning later
+ * @param behaviour - `strict`: throw if koffi is missing or this system lacks an option of a rule, instead of
+ *   a warning later
  * @returns a function that removes the rules: open connections keep their options, but no longer held
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`, or with `strict` `ERR_KEEPALIVE_UNSUPPORTED`; before anything is
  *   changed

@@ -5,7 +5,7 @@ import { type KeepAliveSettings, type OptionName, optionNames } from '../options
 import { obstacleToKernel } from './connection.ts';
 import { isWithinNodesReach } from './node-way.ts';
 
-/** What can be done with one option here. */
+/** Whether one option can be set and read here. */
 export interface OptionCapability {
   /** Whether it can be set. */
   readonly set: boolean;
@@ -17,21 +17,21 @@ export interface OptionCapability {
   readonly reason?: string;
 }
 
-/** What this runtime and platform can do. */
+/** The options and calls that work in this runtime and on this platform. */
 export interface Capabilities {
+  /** `process.platform`. */
   readonly platform: string;
-  /** Which calls are made: our own `setsockopt`, or Node's `socket.setKeepAlive`. */
+  /** The call that sets options: `setsockopt` itself, or Node's `socket.setKeepAlive`. */
   readonly through: 'setsockopt' | 'node';
   /** Why it is not `setsockopt`; absent if it is. */
   readonly reason?: string;
+  /** The capability of each option. */
   readonly options: Readonly<Record<OptionName, OptionCapability>>;
   /** Whether {@link getTcpInfo} works. */
   readonly tcpInfo: boolean;
 }
 
-/**
- * Tells what can be set and read here, option by option, and why not. Loads koffi to find out.
- */
+/** Returns which options can be set and read here, and why others cannot. This loads koffi. */
 export function capabilities(): Capabilities {
   const obstacle = obstacleToKernel();
   const options = optionNames.map((name) => [name, capabilityOf(name, obstacle)] as const);
@@ -45,7 +45,7 @@ export function capabilities(): Capabilities {
 }
 
 /**
- * Refuses settings of which something cannot be set here.
+ * Refuses settings if one of them cannot be set here.
  *
  * @throws `ERR_KEEPALIVE_UNSUPPORTED`
  */

@@ -11,11 +11,11 @@ import { warnOfNodeFallback } from './report.ts';
 // This file alone decides whether a connection is reached through the kernel or through Node.
 
 /**
- * Writes settings to a connected socket, on whichever way reaches it.
+ * Writes settings to a connected socket, through the kernel if possible, else through Node.
  *
- * @param strict - throw for what cannot be set there, instead of naming it in `skipped`
- * @throws whatever tells that the socket is not connected or not TCP, that koffi cannot be loaded, or
- *   that a system call failed
+ * @param strict - whether to throw if an option cannot be set, instead of naming it in `skipped`
+ * @throws an error if the socket is not connected or not TCP, if koffi cannot be loaded, or if a system call
+ *   fails
  */
 export function write(socket: net.Socket, settings: KeepAliveSettings, strict: boolean): AppliedKeepAlive {
   const fd = connectedDescriptor(socket);
@@ -25,12 +25,12 @@ export function write(socket: net.Socket, settings: KeepAliveSettings, strict: b
 }
 
 /**
- * Writes those settings that differ to a connected socket. Without koffi this warns, and calls Node.
+ * Writes those settings that differ to a connected socket. Without koffi it warns, and calls Node.
  *
- * @param before - the way on which this connection got these settings already. Node cannot read them
- *   back, and so is not called again.
+ * @param before - the way by which this connection already got these settings. Node cannot read them back,
+ *   so it is not called again.
  * @returns the way that was taken
- * @throws whatever tells that the socket is not connected or not TCP, or that a system call failed
+ * @throws an error if the socket is not connected or not TCP, or if a system call fails
  */
 export function correct(socket: net.Socket, settings: KeepAliveSettings, before?: Way): Way {
   const fd = connectedDescriptor(socket);
@@ -39,17 +39,17 @@ export function correct(socket: net.Socket, settings: KeepAliveSettings, before?
   return 'node';
 }
 
-/** Writes those settings that differ to a connection known by its handle alone, unless that is closed. */
+/** Writes those settings that differ to the connection of a handle, unless the handle is closed. */
 export function correctHandle(handle: TcpHandle, settings: KeepAliveSettings): void {
   const fd = handleDescriptor(handle);
   throughKernel(fd, () => correctSettings(fd, settings));
 }
 
 /**
- * Runs what makes system calls on a descriptor.
+ * Runs work that makes system calls on a descriptor.
  *
- * @returns whether they could be made. Without a descriptor, this system's table, or koffi, of which
- *   this warns, Node's own call is left.
+ * @returns whether they could be made. Without a descriptor, an option table or koffi, for which it warns,
+ *   only Node's own call can be used.
  */
 export function throughKernel(fd: number, work: () => void): boolean {
   if (fd === NO_DESCRIPTOR || !hasTable) return false;
@@ -63,7 +63,7 @@ export function throughKernel(fd: number, work: () => void): boolean {
   }
 }
 
-/** Why no connection is reached through the kernel here; `undefined` if they are. Loads koffi to find out. */
+/** The reason why no connection is reached through the kernel here, or `undefined`. This loads koffi. */
 export function obstacleToKernel(): string | undefined {
   if (process.platform === 'win32') return 'Node gives no descriptor on Windows';
   if ('Deno' in globalThis) return 'Deno gives no descriptor';

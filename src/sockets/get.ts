@@ -8,15 +8,15 @@ import { trustSettings } from '../options/parse.ts';
 import { connectedDescriptor, NO_DESCRIPTOR, unreadable } from './handle.ts';
 
 /**
- * Reads all options of a connected socket back from the kernel, in milliseconds. What this platform
- * lacks is absent. {@link setKeepAlive} accepts the result as it is, also what is out of range for
- * people. A default that Linux takes from its sysctls but not as an option (over 32 767 s, or over 127
- * probes) is accepted only if the connection has it already; otherwise the system call fails with `EINVAL`.
+ * Reads all options of a connected socket back from the kernel, in milliseconds. Options that this platform
+ * lacks are absent. {@link setKeepAlive} accepts the result as it is, even if it is out of the usual range.
+ * A default that Linux accepts as a sysctl but not as an option (over 32 767 s, or over 127 probes) can only
+ * be set on a connection that already has it; otherwise the system call fails with `EINVAL`.
  *
  * @param socket - a connected TCP or TLS socket, or an http2 session's `socket`
  * @throws `ERR_KEEPALIVE_NOT_CONNECTED`, `ERR_KEEPALIVE_DESTROYED`, `ERR_KEEPALIVE_NOT_TCP`,
- *   `ERR_KEEPALIVE_UNSUPPORTED`, `ERR_KEEPALIVE_NO_DESCRIPTOR` (also on Windows and Deno, where there
- *   is nothing to read from), or the system call's error
+ *   `ERR_KEEPALIVE_UNSUPPORTED`, `ERR_KEEPALIVE_NO_DESCRIPTOR` (also on Windows and Deno, which have no
+ *   descriptor to read from), or the system call's error
  */
 export function getKeepAlive(socket: net.Socket): KeepAliveSettings {
   const fd = readableDescriptor(socket);
@@ -31,7 +31,7 @@ export function getKeepAlive(socket: net.Socket): KeepAliveSettings {
 }
 
 /**
- * Reads a connected socket's `TCP_INFO`. Linux and Android have it.
+ * Reads the `TCP_INFO` of a connected socket, which only Linux and Android have.
  *
  * @param socket - a connected TCP or TLS socket, or an http2 session's `socket`
  * @throws `ERR_KEEPALIVE_NOT_CONNECTED`, `ERR_KEEPALIVE_DESTROYED`, `ERR_KEEPALIVE_NOT_TCP`,
@@ -43,7 +43,7 @@ export function getTcpInfo(socket: net.Socket): TcpInfo {
   return readTcpInfo(readableDescriptor(socket));
 }
 
-/** @throws what {@link connectedDescriptor} throws, and `ERR_KEEPALIVE_NO_DESCRIPTOR` for any socket without one */
+/** @throws the errors of {@link connectedDescriptor}, or `ERR_KEEPALIVE_NO_DESCRIPTOR` if there is none */
 function readableDescriptor(socket: net.Socket): number {
   let fd: number;
   try {
@@ -58,7 +58,7 @@ function readableDescriptor(socket: net.Socket): number {
   );
 }
 
-/** Another program may have set a user timeout under a second, and the system's defaults may be beyond. */
+/** Another program may have set a user timeout under a second, and a sysctl may exceed the ranges. */
 function isOutOfRange(settings: KeepAliveSettings): boolean {
   const { initialDelay = 0, interval = 0, count = 0, userTimeout = 0 } = settings;
   return (

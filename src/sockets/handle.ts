@@ -3,13 +3,13 @@ import { codeOf, keepAliveError } from '../options/errors.ts';
 import { shownInstead } from '../options/show.ts';
 
 /**
- * Node's object round a descriptor, as far as this library uses it. This file is the only reader of
- * `_handle`, which Node does not document but has kept since 0.6 because the ecosystem reads it.
+ * Node's object for a descriptor, as far as this library uses it. This file is the only reader of
+ * `_handle`, which Node does not document but has kept since 0.6 because many packages read it.
  */
 export interface TcpHandle {
   readonly fd?: number;
   setKeepAlive?(...args: unknown[]): number;
-  /** What a TLS handle wraps. */
+  /** The handle inside a TLS handle. */
   readonly _parent?: TcpHandle;
 }
 
@@ -17,33 +17,31 @@ interface SocketInternals {
   readonly _handle?: TcpHandle | null | undefined;
   readonly connecting?: boolean | undefined;
   readonly destroyed?: boolean | undefined;
-  /** A server's. */
+  /** Only a server's handle has it. */
   readonly listen?: unknown;
   readonly remoteAddress?: string | undefined;
   /** The socket that TLS was started on. */
   readonly _parent?: { readonly destroyed?: boolean | undefined } | null | undefined;
 }
 
-/** A connection for which the runtime gives no descriptor: Windows, Deno, some of Bun's sockets. */
+/** In place of a descriptor if the runtime shows none: on Windows, on Deno, for some sockets of Bun. */
 export const NO_DESCRIPTOR = -1;
 
-// TLS in TLS in TLS is two deep; a chain longer than this is not Node's.
+// TLS in TLS in TLS is two deep. Node never makes a longer chain than this.
 const MAX_DEPTH = 8;
 
 /**
- * The descriptor of a connected TCP socket. Use it before anything else can run: once the socket is
- * closed, the same number is somebody else's.
+ * The descriptor of a connected socket. Use it before other code can run: once the socket is closed, the
+ * same number may belong to another. The socket may be a Unix socket, which the kernel then refuses.
  *
- * That it is TCP is for the kernel to say: a Unix socket has a descriptor as well.
- *
- * @returns {@link NO_DESCRIPTOR} if the runtime gives none for a TCP connection
+ * @returns {@link NO_DESCRIPTOR} if the runtime shows none for a TCP connection
  * @throws `ERR_KEEPALIVE_NOT_CONNECTED`, `ERR_KEEPALIVE_DESTROYED`, `ERR_KEEPALIVE_NOT_TCP` or
  *   `ERR_KEEPALIVE_NO_DESCRIPTOR`
  */
 export function connectedDescriptor(socket: net.Socket): number {
   if (socket === null || socket === undefined) throw notSocket(socket);
   const { _handle: handle, connecting, destroyed } = socket as SocketInternals;
-  // A server, and a dgram socket, have a descriptor too, but never were connecting.
+  // A server and a dgram socket have a descriptor too, but no `connecting`.
   if (handle && connecting === false && !destroyed) {
     const fd = innermost(handle).fd;
     if (isDescriptor(fd)) return fd;
@@ -51,36 +49,35 @@ export function connectedDescriptor(socket: net.Socket): number {
   return explainMissingDescriptor(socket);
 }
 
-/** The TCP handle under a socket, through any TLS handles round it; `undefined` if there is none. */
+/** The TCP handle of a socket, inside any TLS handles; `undefined` if there is none. */
 export function tcpHandle(socket: net.Socket): TcpHandle | undefined {
   const handle = (socket as SocketInternals)._handle;
   return handle ? innermost(handle) : undefined;
 }
 
-/** The descriptor of a handle, or {@link NO_DESCRIPTOR} if it has none any more. */
+/** The descriptor of a handle, or {@link NO_DESCRIPTOR} if it is closed. */
 export function handleDescriptor(handle: TcpHandle): number {
   const { fd } = handle;
   return isDescriptor(fd) ? fd : NO_DESCRIPTOR;
 }
 
-/** The descriptor of a listening server, or {@link NO_DESCRIPTOR}: a cluster worker's is in the primary. */
+/** The descriptor of a listening server, or {@link NO_DESCRIPTOR} in a cluster worker: the primary has it. */
 export function listenerDescriptor(server: net.Server): number {
   const handle = (server as unknown as SocketInternals)._handle;
   return handle ? handleDescriptor(handle) : NO_DESCRIPTOR;
 }
 
 /**
- * Node's object round a listening socket: another one each time that a server listens.
- *
- * @returns `undefined` if the server does not listen
+ * Node's object for a listening socket, which is a new one each time that a server listens; `undefined` if it
+ * does not listen.
  */
 export function listenerHandle(server: net.Server): object | undefined {
   return (server as unknown as SocketInternals)._handle ?? undefined;
 }
 
 /**
- * Whether a listening socket is that of a cluster, whose workers accept from it in turn
- * (`cluster.SCHED_NONE`): its `close` tells the primary, and so is not the class's.
+ * Whether the workers of a cluster share a listening socket (`cluster.SCHED_NONE`). Its handle has its own
+ * `close`, which informs the primary.
  */
 export function isSharedListener(server: net.Server): boolean {
   const handle = listenerHandle(server);
@@ -141,9 +138,9 @@ function notConnected(got: string): Error {
 }
 
 /**
- * The error to report for what looking at a socket threw. It has a code if this library or the kernel
- * refused the socket. http2's stand-in for a socket throws an error of its own at each question, once its
- * session is destroyed. Anything else comes from a value that is no socket.
+ * Converts an exception from reading a socket to the error to report. It has a code if this library or the
+ * kernel refused the socket. The socket of an http2 session throws at each access once the session is
+ * destroyed. Any other exception comes from a value that is no socket.
  */
 export function unreadable(error: unknown): unknown {
   const code = codeOf(error);

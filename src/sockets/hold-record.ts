@@ -4,30 +4,30 @@ import { type TcpHandle, tcpHandle } from './handle.ts';
 import type { OnError } from './report.ts';
 
 // Every symbol of this library is registered, because several copies of it may be loaded in one process
-// (ESM, CommonJS, another version): each must find what the others have left.
+// (ESM, CommonJS, another version), and each must find the marks of the others.
 
 /** On a socket, and on each handle that it gets: its {@link Hold}. */
 export const HOLD: unique symbol = Symbol.for('tcp-keepalive.hold');
-/** On a handle that was set explicitly without a hold, so that rules and driver modules leave it alone. */
+/** On a handle that was set explicitly without a hold: rules and driver modules leave it alone. */
 export const SET: unique symbol = Symbol.for('tcp-keepalive.set');
-/** On a handle whose `setKeepAlive` is ours, and serves every hold: the method that was there before. */
+/** On a handle whose `setKeepAlive` this library has replaced: the original method. */
 export const SHADOWED: unique symbol = Symbol.for('tcp-keepalive.shadowed');
-/** On a handle with a hold: the {@link Way} on which its options were written. */
+/** On a handle with a hold: the {@link Way} by which its options were written. */
 export const WAY: unique symbol = Symbol.for('tcp-keepalive.way');
-/** On a handle: `true` while this library itself calls Node's `setKeepAlive`, which must then pass. */
+/** On a handle: `true` while this library calls Node's `setKeepAlive`, which then reaches the kernel. */
 export const PASSES: unique symbol = Symbol.for('tcp-keepalive.passes');
-/** On a server whose connections `keepAliveServer` sets, so that rules leave them alone. */
+/** On a server whose connections `keepAliveServer` sets: rules leave them alone. */
 export const SERVER: unique symbol = Symbol.for('tcp-keepalive.server');
 /** On `globalThis`: the rules of this thread. */
 export const RULES: unique symbol = Symbol.for('tcp-keepalive.rules');
 
-/** How a connection is reached: by our own system calls, or by Node's `setKeepAlive`. */
+/** How a connection is reached: by system calls of this library, or by Node's `setKeepAlive`. */
 export type Way = 'kernel' | 'node';
 
-/** A socket with what this library leaves on it: the hold that was made for this very socket. */
+/** A socket with the mark of this library: the hold that was made for this very socket. */
 export type MarkedSocket = net.Socket & { [HOLD]?: Hold };
 
-/** A handle with what this library leaves on it, which goes with the connection. */
+/** A handle with the marks of this library, which last as long as the connection. */
 export interface MarkedHandle extends TcpHandle {
   [HOLD]?: Hold;
   [SET]?: true;
@@ -37,20 +37,20 @@ export interface MarkedHandle extends TcpHandle {
 }
 
 /**
- * Who asked for a hold. What somebody wrote for one socket beats what a driver module does for its
- * pool, which beats a rule for the whole process, in whatever order they come.
+ * Who asked for a hold. A call for one socket beats a driver module, which beats a rule for the whole
+ * process, in whatever order they come.
  */
 export type Rank = 1 | 2 | 3;
 export const RULE: Rank = 1;
 export const DRIVER: Rank = 2;
 export const EXPLICIT: Rank = 3;
 
-/** Stands behind holds that end together. */
+/** The common owner of holds that end together. */
 export interface HoldOwner {
   released: boolean;
 }
 
-/** What is to be held: nothing, once the hold has ended. */
+/** A request for a hold; without `settings` it ends the hold. */
 export interface HoldRequest {
   readonly settings: KeepAliveSettings | undefined;
   readonly rank: Rank;
@@ -58,7 +58,7 @@ export interface HoldRequest {
   readonly owner?: HoldOwner | undefined;
 }
 
-/** The state of one hold: plain data, because every copy of this library reads and changes it. */
+/** The state of one hold. It is plain data, because every copy of this library reads and changes it. */
 export interface Hold {
   settings: KeepAliveSettings | undefined;
   rank: Rank;
@@ -66,25 +66,25 @@ export interface Hold {
   owner: HoldOwner | undefined;
 }
 
-/** What a hold holds, if it has not ended. */
+/** The settings that a hold keeps, or `undefined` if it has ended. */
 export function heldBy(hold: Hold | undefined): KeepAliveSettings | undefined {
   return hold?.owner?.released ? undefined : hold?.settings;
 }
 
-/** The handle of a socket's connection, for its marks. */
+/** The handle of a socket, on which the marks are. */
 export function markedHandle(socket: net.Socket): MarkedHandle | undefined {
   return tcpHandle(socket);
 }
 
 /**
- * The hold of a socket. That of the connection comes first: it may have been made through another
- * socket over it, such as the one on which TLS was started.
+ * The hold of a socket. That of its handle comes first, because it may have been made through another socket
+ * over the same connection, such as the one on which TLS was started.
  */
 export function holdOf(socket: net.Socket): Hold | undefined {
   return markedHandle(socket)?.[HOLD] ?? (socket as MarkedSocket)[HOLD];
 }
 
-/** Whether somebody with more say has set this connection already. */
+/** Whether a caller of higher rank has already set this connection. */
 export function isTaken(socket: net.Socket, rank: Rank): boolean {
   const handle = markedHandle(socket);
   const hold = handle?.[HOLD] ?? (socket as MarkedSocket)[HOLD];
@@ -92,7 +92,7 @@ export function isTaken(socket: net.Socket, rank: Rank): boolean {
   return rank < EXPLICIT && handle?.[SET] === true;
 }
 
-/** Takes an explicit `setKeepAlive` into account: a hold goes on with the new values. */
+/** Records an explicit `setKeepAlive`: a hold continues with the new values. */
 export function noteExplicitCall(socket: net.Socket, settings: KeepAliveSettings): void {
   const handle = markedHandle(socket);
   const hold = handle?.[HOLD] ?? (socket as MarkedSocket)[HOLD];

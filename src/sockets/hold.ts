@@ -28,23 +28,21 @@ const soon = globalThis.setImmediate;
 /**
  * Sets keepalive timers on a socket, now or as soon as it connects, and keeps them set: drivers,
  * agents and Node itself call `setKeepAlive` later and would reset interval and count to 1 s and 10.
- * Only the fields given are held.
+ * Fields that are left out are not held.
  *
- * Takes TCP and TLS sockets, client and accepted ones, and an http2 session's `socket`. Calling it
- * again replaces what is held; {@link setKeepAlive} changes it; `false` ends the hold, leaves the
- * kernel as it is, and keeps driver modules and process rules from starting another.
+ * Calling it again replaces the hold, and {@link setKeepAlive} changes its values. `false` ends the hold,
+ * leaves the kernel as it is, and prevents driver modules and process rules from starting another.
  *
- * Node remembers a call of its own `setKeepAlive` that the hold kept from the kernel, and skips one
- * that equals its last. After the hold has ended, set the options with {@link setKeepAlive}.
+ * Node remembers a call of its own `setKeepAlive` that the hold kept from the kernel, and skips an equal one.
+ * After the hold has ended, set the options with {@link setKeepAlive}.
  *
- * A socket that cannot carry options (a Unix socket, TLS over a generic stream, a system call that
- * fails) goes on without: the error goes to `onError`, or is given as a process warning once for
- * each code. Without koffi, and if Node gives no descriptor (Windows), Node's own `setKeepAlive`
- * does what it can.
+ * If a socket cannot have the options (a Unix socket, TLS over a generic stream, a failing system call), it
+ * works without them: `onError` is called with the error, or a process warning is emitted once for each
+ * code. Without koffi or a descriptor (Windows), Node's own `setKeepAlive` sets what it can.
  *
- * @param socket - a TCP or TLS socket, a client's or an accepted one, connected or not, or an http2 session's `socket`
+ * @param socket - a TCP or TLS socket, opened or accepted, connected or not, or an http2 session's `socket`
  * @param options - a preset's name, or options in milliseconds; `false` ends the hold
- * @param behaviour - `onError`: told of what cannot be set
+ * @param behaviour - `onError`: called with what could not be set, instead of a process warning
  * @returns the same socket
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`, before the socket is touched
  *
@@ -64,7 +62,7 @@ export function keepAlive<S extends net.Socket>(
   return socket;
 }
 
-/** Holds what is requested on a socket, unless somebody with more say has set it. Never throws. */
+/** Starts or changes a hold on a socket, unless a caller of higher rank has set it. It never throws. */
 export function holdSocket(socket: net.Socket, { settings, rank, onError, owner }: HoldRequest): void {
   const wanted: Hold = { settings, rank, onError, owner };
   try {
@@ -73,36 +71,36 @@ export function holdSocket(socket: net.Socket, { settings, rank, onError, owner 
     apply(socket, hold === undefined ? startHold(socket, wanted) : Object.assign(hold, wanted));
   } catch (thrown) {
     const error = unreadable(thrown);
-    // A socket that is gone needs nothing any more.
+    // A closed socket needs no options.
     if (!isDestroyed(error)) report(error, onError);
   }
 }
 
 function startHold(socket: net.Socket, hold: Hold): Hold {
-  // This throws if it is no socket at all, before anything is left on it.
+  // This throws if the value is no socket, before any mark is left on it.
   if (!isWaiting(socket)) connectedDescriptor(socket);
-  // The listener stays, because a socket may be connected again.
+  // The listener stays, because a socket may connect several times.
   socket.on('connect', applyAtConnect);
   (socket as MarkedSocket)[HOLD] = hold;
-  // Another socket over the same connection finds the hold there, such as that of TLS started on this one.
+  // Another socket over the same connection, such as that of TLS started on this one, finds it on the handle.
   const handle = markedHandle(socket);
   if (handle !== undefined) handle[HOLD] = hold;
   return hold;
 }
 
-/** Whether it is not connected, or no longer: in both cases the next `'connect'` is what counts. */
+/** Whether a socket is not connected yet, or no longer. The hold then waits for its next `'connect'`. */
 function isWaiting(socket: net.Socket): boolean {
   return socket.connecting || socket.destroyed || socket.pending;
 }
 
-/** Called on the socket itself, even if the hold was asked for through http2's stand-in for it. */
+/** Called on the socket itself, even if the hold was started through the `socket` of an http2 session. */
 function applyAtConnect(this: MarkedSocket): void {
   const hold = this[HOLD];
   if (hold === undefined) return;
   attempt(hold.onError, () => {
-    // Drivers set theirs in their own 'connect' listeners. The shadow stops a call that ends at the
-    // handle; the second look catches writes that bypass the handle, such as another FFI. It is skipped
-    // if the first one failed, or the error would be reported twice.
+    // Drivers set their options in their own 'connect' listeners. The shadow stops calls that reach the
+    // handle; the second check catches writes that bypass it, such as another FFI. It is skipped if the
+    // first one failed, or the error would be reported twice.
     if (applyLater(this, hold)) soon(applyAgain, this, hold);
   });
 }
@@ -114,15 +112,15 @@ function applyAgain(socket: net.Socket, hold: Hold): void {
   });
 }
 
-/** Since a hold began, another socket over the same connection may have been set by somebody with more say. */
+/** Applies a hold, unless a caller of higher rank has set another socket over the connection meanwhile. */
 function applyLater(socket: net.Socket, hold: Hold, before?: Way): boolean {
   return !isTaken(socket, hold.rank) && apply(socket, hold, before);
 }
 
 /**
- * Writes to a connected socket what is held and differs there, and shadows its handle.
+ * Writes those held settings that differ to a connected socket, and shadows its handle.
  *
- * @param before - the way on which it was written to this connection already
+ * @param before - the way by which they were already written to this connection
  * @returns whether there was something to write
  */
 function apply(socket: net.Socket, hold: Hold, before?: Way): boolean {
@@ -139,8 +137,8 @@ function apply(socket: net.Socket, hold: Hold, before?: Way): boolean {
 }
 
 /**
- * Puts our own `setKeepAlive` before the handle's. On the handle, because a TLS socket wrapped round
- * this one, and http2's proxy, end there and would miss a property of the socket.
+ * Replaces the `setKeepAlive` of the handle. A property of the socket would not be enough: a TLS socket over
+ * it, and the proxy of http2, call the handle.
  */
 function shadow(handle: MarkedHandle): void {
   if (typeof handle.setKeepAlive !== 'function' || handle[SHADOWED] !== undefined) return;
@@ -153,16 +151,16 @@ function setKeepAliveUnlessHeld(this: MarkedHandle, ...args: unknown[]): number 
   const settings = heldBy(hold);
   if (settings !== undefined && isCovered(this, settings)) return 0;
   const result: number = Reflect.apply(this[SHADOWED] as () => number, this, args);
-  // Node's call may have changed fields that are held. On Node's way they cannot be read back.
+  // Node's call may have changed held fields, which only the kernel can read back.
   if (settings !== undefined && this[WAY] === 'kernel') {
     attempt(hold?.onError, () => correctHandle(this, settings));
   }
   return result;
 }
 
-/** Whether Node's call has nothing to set that is not held, and so need not reach the kernel. */
+/** Whether all that Node's call would set is held, so that it need not reach the kernel. */
 function isCovered(handle: MarkedHandle, { initialDelay, interval, count }: KeepAliveSettings): boolean {
-  // What holds an initialDelay holds enable too.
+  // Settings with an initialDelay always have enable too.
   if (handle[PASSES] || initialDelay === undefined) return false;
   return handle[WAY] === 'node' || (interval !== undefined && count !== undefined);
 }

@@ -9,21 +9,21 @@ import { type OnError, report } from './report.ts';
 
 /** A listening socket, as far as its connections inherit from it. */
 export interface Listener {
-  /** How many of the next connections do not inherit, and must be set one by one. */
+  /** How many of the next connections do not inherit and must be set one by one. */
   oneByOne: number;
 }
 
-/** A listening socket that rules have changed, and that is to be put back. */
+/** A listening socket that rules have changed and will restore. */
 export interface ChangedListener extends Listener {
   readonly handle: object | undefined;
-  /** What the listening socket had before, and what became of it. */
+  /** The options of the listening socket before and after the change. */
   readonly changed: { readonly before: KeepAliveSettings; readonly after: KeepAliveSettings } | undefined;
 }
 
-/** As a listener's `oneByOne`: none of its connections inherits. */
+/** A value of `oneByOne`: none of the connections inherits. */
 export const ALL: number = Number.POSITIVE_INFINITY;
 
-/** Counts a connection that a listener has accepted: whether it inherited its options. */
+/** Counts an accepted connection, and returns whether it inherited its options. */
 export function nextInherits(listener: Listener): boolean {
   if (listener.oneByOne === 0) return true;
   listener.oneByOne -= 1;
@@ -33,9 +33,9 @@ export function nextInherits(listener: Listener): boolean {
 /**
  * Sets a listening socket, from which accepted connections inherit on Linux.
  *
- * @param onError - told of what the kernel refuses; a Unix listener is left alone, for its clients
- *   cannot vanish
- * @returns how many of the next connections do not inherit: those that waited to be accepted, or all
+ * @param onError - called with an error of the kernel; a Unix listener is skipped without one, because its
+ *   clients cannot vanish
+ * @returns how many of the next connections do not inherit: those in the accept queue, or all
  */
 export function setListener(
   server: net.Server,
@@ -45,10 +45,10 @@ export function setListener(
   return reach(server, onError, (fd) => writeSettings(fd, settings, false));
 }
 
-/** The same for a while: until {@link putBack}. What is set already is not written again. */
+/** Sets a listening socket until {@link putBack}. Equal options are not written again. */
 export function changeListener(server: net.Server, settings: KeepAliveSettings): ChangedListener {
   const handle = listenerHandle(server);
-  // A shared listener would be set, and put back, for the other workers of the cluster too.
+  // A shared listener would be set and restored for the other workers of the cluster too.
   if (isSharedListener(server)) return { oneByOne: ALL, handle, changed: undefined };
   let changed: ChangedListener['changed'];
   const oneByOne = reach(server, undefined, (fd) => {
@@ -60,9 +60,9 @@ export function changeListener(server: net.Server, settings: KeepAliveSettings):
 }
 
 /**
- * Undoes {@link changeListener}, unless somebody else has written to the listening socket since.
+ * Undoes {@link changeListener}, unless other code has written to the listening socket since.
  *
- * @param kept - what `keepAliveServer` has set there since, which stays
+ * @param kept - the settings of a later `keepAliveServer`, which stay
  */
 export function putBack(
   server: net.Server,
@@ -77,7 +77,7 @@ export function putBack(
 }
 
 function reach(server: net.Server, onError: OnError | undefined, work: (fd: number) => void): number {
-  // Other systems do not tell how many connections wait to be accepted.
+  // Other systems do not show how many connections are in the accept queue.
   if (!hasTcpInfo || overwritesOptions(server)) return ALL;
   let oneByOne = ALL;
   try {
@@ -93,7 +93,7 @@ function reach(server: net.Server, onError: OnError | undefined, work: (fd: numb
   }
 }
 
-/** The server's own option is written after what was inherited. */
+/** Whether Node writes the server's own `keepAlive` option over the inherited ones. */
 function overwritesOptions(server: net.Server): boolean {
   return (server as { keepAlive?: unknown }).keepAlive === true;
 }

@@ -3,7 +3,7 @@ import { type AppliedKeepAlive, lacking, withSkipped } from '../kernel/calls.ts'
 import { type KeepAliveSettings, type OptionName, optionNames } from '../options/options.ts';
 import { markedHandle, PASSES } from './hold-record.ts';
 
-/** Node 24.19 and 26.4 take an interval and a count too (nodejs/node#63825). */
+/** Whether Node accepts an interval and a count too: since 24.19 and 26.4 (nodejs/node#63825). */
 export const nodeTakesIntervalAndCount: boolean = net.Socket.prototype.setKeepAlive.length === 4;
 
 /** Whether Node's own `setKeepAlive` can set an option. */
@@ -13,12 +13,10 @@ export function isWithinNodesReach(option: OptionName): boolean {
 }
 
 /**
- * Sets what Node's own `socket.setKeepAlive` can, for a connection that this library cannot reach
- * itself: on Windows, on Deno, or without koffi.
+ * Calls Node's own `socket.setKeepAlive`, for a connection that this library cannot reach itself: on Windows,
+ * on Deno, or without koffi. Without an interval and a count Node writes 1 s and 10 beside the delay.
  *
- * Without an interval and a count Node writes 1 s and 10 beside the delay, whatever was there.
- *
- * @param strict - throw for what Node cannot set, instead of naming it in `skipped`
+ * @param strict - whether to throw if Node cannot set an option, instead of naming it in `skipped`
  * @throws `ERR_KEEPALIVE_UNSUPPORTED`
  */
 export function setWithNode(
@@ -39,12 +37,12 @@ export function setWithNode(
 }
 
 function callNode(socket: net.Socket, enable: boolean, timers: readonly unknown[]): void {
-  // http2's stand-in for a socket refuses to show the method, but shows what the method works on.
+  // The socket of an http2 session refuses to show the method, but shows the handle that it uses.
   const { setKeepAlive } = socket instanceof net.Socket ? net.Socket.prototype : socket;
   const handle = markedHandle(socket) ?? {};
   handle[PASSES] = true;
   try {
-    // Node skips a call that equals the last one it saw, even if a hold kept that one from the kernel.
+    // Node skips a call that equals its last one, even if a hold kept that one from the kernel.
     Reflect.apply(setKeepAlive, socket, [!enable]);
     Reflect.apply(setKeepAlive, socket, [enable, ...timers]);
   } finally {
@@ -52,7 +50,7 @@ function callNode(socket: net.Socket, enable: boolean, timers: readonly unknown[
   }
 }
 
-/** Node takes a delay only to turn probes on, and an interval only with a delay and a count. */
+/** The options that Node accepts: a delay if probes are turned on, an interval with a delay and a count. */
 function optionsTaken({ enable, initialDelay, interval, count }: KeepAliveSettings): readonly OptionName[] {
   if (!enable || initialDelay === undefined) return ['enable'];
   if (!nodeTakesIntervalAndCount || interval === undefined || count === undefined) {

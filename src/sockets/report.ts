@@ -2,13 +2,13 @@ import { codeOf } from '../options/errors.ts';
 import { aFunction, optional, readFields } from '../options/fields.ts';
 import { nodeTakesIntervalAndCount } from './node-way.ts';
 
-/** Told of what could not be set, instead of an exception. */
+/** Called with the error if options could not be set, in place of an exception or a process warning. */
 export type OnError = (error: Error) => void;
 
 const warned = new Set<string>();
 
 /**
- * The handler of whoever called.
+ * Reads the caller's `onError`.
  *
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  */
@@ -19,8 +19,8 @@ export function onErrorOf(behaviour: { onError?: OnError | undefined }): OnError
 const onErrorField = { onError: optional(aFunction<OnError>) };
 
 /**
- * Hands an error to the caller's handler or, without one, warns of each kind of error once: what
- * cannot be set must not end a connection that works without.
+ * Calls the caller's handler or, without one, emits one process warning for each code. It never throws,
+ * because a connection that works without the options must not end.
  */
 export function report(error: unknown, onError: OnError | undefined): void {
   const problem = asError(error);
@@ -29,7 +29,7 @@ export function report(error: unknown, onError: OnError | undefined): void {
     return;
   }
   try {
-    // It may be an async function.
+    // The handler may be an async function.
     Promise.resolve(onError(problem) as unknown).catch(warnOfHandler);
   } catch (thrown) {
     warnOfHandler(thrown);
@@ -41,7 +41,7 @@ function warnOfHandler(thrown: unknown): void {
   warnOnce('ERR_KEEPALIVE_ON_ERROR_THREW', `The onError handler threw: ${asError(thrown).message}`);
 }
 
-/** Runs what must end neither a connection that works without, nor the process from inside an event. */
+/** Runs work and reports its exception, which would otherwise end the process from inside an event. */
 export function attempt(onError: OnError | undefined, work: () => void): void {
   try {
     work();
@@ -50,14 +50,14 @@ export function attempt(onError: OnError | undefined, work: () => void): void {
   }
 }
 
-/** A process warning, given once in each thread for each code. */
+/** Emits a process warning once in each thread for each code. */
 export function warnOnce(code: string, message: string): void {
   if (warned.has(code)) return;
   warned.add(code);
   process.emitWarning(message, { type: 'KeepAliveWarning', code });
 }
 
-/** Says what is missing when Node's own call has to do: a service then runs, but not as asked. */
+/** Warns that only Node's own call is available, and what it cannot set. */
 export function warnOfNodeFallback(error: Error): void {
   const left = nodeTakesIntervalAndCount
     ? 'no bound on unacknowledged data and no reading back'
@@ -68,7 +68,7 @@ export function warnOfNodeFallback(error: Error): void {
   );
 }
 
-/** Anything can be thrown. */
+/** Converts a thrown value, which may be anything, to an error. */
 function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

@@ -7,7 +7,7 @@ import { SERVER } from './hold-record.ts';
 import { type Listener, nextInherits, setListener } from './listener.ts';
 import { attempt, type OnError, onErrorOf, report } from './report.ts';
 
-/** What a server's connections are to get; on the server, for every copy of this library to see. */
+/** The settings for a server's connections, kept on the server for every copy of this library to see. */
 interface ServerKeepAlive extends Listener {
   settings: KeepAliveSettings;
   onError: OnError | undefined;
@@ -18,22 +18,22 @@ type MarkedServer = net.Server & { [SERVER]?: ServerKeepAlive };
 
 /**
  * Sets keepalive timers on every connection that a server accepts, before or after `listen()`, and
- * again after `close()` and another `listen()`. Takes `net`, `tls`, `http` and `https` servers.
+ * again after `close()` and another `listen()`. It accepts `net`, `tls`, `http` and `https` servers.
  *
  * On Linux they are set on the listening socket, from which accepted sockets inherit at no cost per
- * connection; those that were in the kernel's accept queue before are set one by one. So is every
- * connection if there is no listening socket to reach (a cluster worker), if the server's own
- * `keepAlive` option would overwrite what was inherited, and on other systems.
+ * connection; those that were already in the accept queue are set one by one. So is every connection on
+ * other systems, in a cluster worker, which has no listening socket, and if the server's own `keepAlive`
+ * option would overwrite what was inherited.
  *
- * A Unix listener is left alone. Any other error goes to `onError`, or is given as a process warning
- * once for each code. A process rule leaves such a server's connections alone.
+ * A Unix listener is skipped. `onError` is called with any other error, or a process warning is emitted once
+ * for each code. Process rules skip the connections of such a server.
  *
  * Calling it again replaces the options, for connections accepted from then on. Fields that are left out
- * stay as they are on a listening socket, with what an earlier call set, until the next `listen()`.
+ * stay on the listening socket as an earlier call set them, until the next `listen()`.
  *
- * @param server - the server itself, such as what `app.listen()` returns
+ * @param server - the server itself, such as the result of `app.listen()`
  * @param options - a preset's name, or options in milliseconds
- * @param behaviour - `onError`: told of what cannot be set
+ * @param behaviour - `onError`: called with what could not be set, instead of a process warning
  * @returns the same server
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  *
@@ -60,12 +60,12 @@ export function keepAliveServer<S extends net.Server>(
   return server;
 }
 
-/** What `keepAliveServer` was asked for last, if it was. */
+/** The settings of the last `keepAliveServer`, if there was one. */
 export function serverSettings(server: net.Server): KeepAliveSettings | undefined {
   return (server as MarkedServer)[SERVER]?.settings;
 }
 
-/** A server is not known by its class, which is another one in Bun's `http`. */
+/** Whether a value is a server. Its class does not show that: Bun's `http` has another one. */
 function isServer(server: Partial<net.Server> | null | undefined): boolean {
   return typeof server?.address === 'function' && typeof server.prependListener === 'function';
 }
@@ -93,7 +93,7 @@ function attachTo(server: MarkedServer, settings: KeepAliveSettings): ServerKeep
 function applyToListener(server: net.Server, keepAlive: ServerKeepAlive): void {
   keepAlive.oneByOne = setListener(server, keepAlive.settings, keepAlive.onError);
   server.removeListener('connection', keepAlive.onConnection);
-  // First, so that what the server's own code sets stays.
+  // Prepended, so that options which the server's own listeners set stay.
   if (keepAlive.oneByOne > 0) server.prependListener('connection', keepAlive.onConnection);
 }
 

@@ -10,15 +10,15 @@ import { noteExplicitCall } from './hold-record.ts';
 /**
  * Sets keepalive timers on a connected socket at once, each with one `setsockopt` call: on Linux
  * `TCP_KEEPIDLE`, `TCP_KEEPINTVL`, `TCP_KEEPCNT`, `TCP_USER_TIMEOUT` and `SO_KEEPALIVE`. Read them
- * back with {@link getKeepAlive}. A socket held by {@link keepAlive} goes on with the new values;
- * otherwise a later call of Node's own `setKeepAlive` resets interval and count.
+ * back with {@link getKeepAlive}. A hold of {@link keepAlive} continues with the new values; without one a
+ * later call of Node's own `setKeepAlive` resets interval and count.
  *
- * What this platform lacks is named in `skipped`. If Node gives no descriptor (Windows, Deno), its
- * own `setKeepAlive` sets what it can.
+ * `skipped` names the options that this platform lacks. If Node shows no descriptor (Windows, Deno), its own
+ * `setKeepAlive` sets what it can.
  *
- * @param socket - a connected TCP or TLS socket, a client's or an accepted one, or an http2 session's `socket`
+ * @param socket - a connected TCP or TLS socket, opened or accepted, or an http2 session's `socket`
  * @param options - a preset's name, or options in milliseconds; fields left out stay as they are
- * @param behaviour - `strict`: throw for what this platform lacks, with nothing changed
+ * @param behaviour - `strict`: throw if this platform lacks an option, with nothing changed
  * @returns the fields written, frozen, rounded up as the kernel counts
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`, `ERR_KEEPALIVE_NOT_CONNECTED`, `ERR_KEEPALIVE_DESTROYED`,
  *   `ERR_KEEPALIVE_NOT_TCP`, `ERR_KEEPALIVE_NO_DESCRIPTOR`, `ERR_KEEPALIVE_UNSUPPORTED`, or the

@@ -10,7 +10,7 @@ export interface Diagnosis {
   readonly subject: string;
   readonly status: 'ok' | 'warning' | 'fail';
   readonly message: string;
-  /** What the user can do about it. */
+  /** The action that helps. */
   readonly advice?: string;
 }
 
