@@ -7,8 +7,8 @@ import type { Runtime } from './runtimes.ts';
 /** A package manager with which the tarball is installed into an empty project. */
 interface PackageManager {
   readonly name: string;
-  /** The command that installs a package, given its file. */
-  install(runtimes: readonly Runtime[], file: string): string[];
+  /** The commands that install a package, given its file. */
+  install(runtimes: readonly Runtime[], file: string): string[][];
   /** Files that the project has before. */
   readonly files?: Readonly<Record<string, string>>;
   /** What starts a program in the project, if it is not Node alone. */
@@ -27,33 +27,33 @@ const yarn4With = (linker: string) => ({
 });
 const quietly = ['--no-audit', '--no-fund'];
 
+const npm11 = [node, bin('npm-11/bin/npm-cli.js')];
+const add = (command: string[]) => (_: readonly Runtime[], file: string) => [[...command, file]];
+const addWithYarn4 = (_: readonly Runtime[], file: string) => [
+  [...yarn4, 'add', `tcp-keepalive@file:${file}`],
+];
+
 const packageManagers: readonly PackageManager[] = [
+  { name: 'npm 10', install: add([node, bin('npm-10/bin/npm-cli.js'), 'install', ...quietly]) },
+  { name: 'npm 11', install: add([...npm11, 'install', ...quietly]) },
   {
-    name: 'npm 10',
-    install: (_, file) => [node, bin('npm-10/bin/npm-cli.js'), 'install', ...quietly, file],
+    name: 'npm 11, lockfile made for macOS',
+    install: (_, file) => [
+      [...npm11, 'install', ...quietly, '--package-lock-only', '--os=darwin', '--cpu=arm64', file],
+      [...npm11, 'ci', ...quietly],
+    ],
   },
-  {
-    name: 'npm 11',
-    install: (_, file) => [node, bin('npm-11/bin/npm-cli.js'), 'install', ...quietly, file],
-  },
-  { name: 'pnpm 10', install: (_, file) => [node, bin('pnpm-10/bin/pnpm.cjs'), 'add', file] },
+  { name: 'pnpm 10', install: add([node, bin('pnpm-10/bin/pnpm.cjs'), 'add']) },
   {
     name: 'pnpm 11, which needs Node 22',
-    install: (runtimes, file) => [commandOf(runtimes, 'node', 22), bin('pnpm-11/bin/pnpm.cjs'), 'add', file],
+    install: (runtimes, file) => [
+      [commandOf(runtimes, 'node', 22), bin('pnpm-11/bin/pnpm.cjs'), 'add', file],
+    ],
   },
-  { name: 'Yarn 1', install: (_, file) => [node, bin('yarn-1/bin/yarn.js'), 'add', `file:${file}`] },
-  {
-    name: 'Yarn 4, node_modules',
-    files: yarn4With('node-modules'),
-    install: (_, file) => [...yarn4, 'add', `tcp-keepalive@file:${file}`],
-  },
-  {
-    name: 'Yarn 4, PnP',
-    files: yarn4With('pnp'),
-    install: (_, file) => [...yarn4, 'add', `tcp-keepalive@file:${file}`],
-    start: [...yarn4, 'node'],
-  },
-  { name: 'Bun', install: (runtimes, file) => [commandOf(runtimes, 'bun', 1), 'add', file] },
+  { name: 'Yarn 1', install: (_, file) => [[node, bin('yarn-1/bin/yarn.js'), 'add', `file:${file}`]] },
+  { name: 'Yarn 4, node_modules', files: yarn4With('node-modules'), install: addWithYarn4 },
+  { name: 'Yarn 4, PnP', files: yarn4With('pnp'), install: addWithYarn4, start: [...yarn4, 'node'] },
+  { name: 'Bun', install: (runtimes, file) => [[commandOf(runtimes, 'bun', 1), 'add', file]] },
 ];
 
 /** Installs the package with each package manager, as a user would, and tries it there on this Node. */
@@ -69,14 +69,14 @@ export async function tryInstalls(
     const files = { 'package.json': '{ "name": "empty-project", "private": true }', ...manager.files };
     for (const [file, text] of Object.entries(files)) writeFileSync(join(project, file), text);
     cpSync(fileURLToPath(new URL('application', import.meta.url)), project, { recursive: true });
-    const command = manager.install(runtimes, tarball);
-    // Package managers start Node again by its name.
-    const path = [dirname(command[0] ?? node), process.env.PATH].join(delimiter);
-    const installed = await execute(command, project, { PATH: path });
-    const cell = installed.passed
-      ? await execute([...(manager.start ?? [node]), 'entry.cjs', 'full'], project)
-      : installed;
-    cells.set(manager.name, cell);
+    const start = [...(manager.start ?? [node]), 'entry.cjs', 'full'];
+    let cell: Cell | undefined;
+    for (const command of [...manager.install(runtimes, tarball), start]) {
+      // Package managers start Node again by its name.
+      const path = [dirname(command[0] ?? node), process.env.PATH].join(delimiter);
+      if (cell === undefined || cell.passed) cell = await execute(command, project, { PATH: path });
+    }
+    if (cell !== undefined) cells.set(manager.name, cell);
   }
   return cells;
 }

@@ -40,6 +40,10 @@ function rows(project: PackedProject, suite: Row | undefined): Row[] {
     name,
     run: (runtime) => execute([runtime.command, ...flags(runtime), join('smoke', file), mode], cwd),
   });
+  const withFfi = (row: Row): Row => ({
+    ...row,
+    run: async (runtime) => (withoutFfi(runtime).length > 0 ? row.run(runtime) : notApplicable),
+  });
   const nodeOnly = (row: Row): Row => ({
     ...row,
     run: async (runtime) => (runtime.kind === 'node' ? row.run(runtime) : notApplicable),
@@ -49,6 +53,7 @@ function rows(project: PackedProject, suite: Row | undefined): Row[] {
     smoke('ESM, packed and installed', 'esm.mjs', 'full'),
     smoke('CommonJS, packed and installed', 'cjs.cjs', 'full'),
     smoke('every entry, both ways', 'entries.mjs', 'full'),
+    smoke('register, required or preloaded', 'register.cjs', ''),
     smoke('bundled to ESM, koffi external', 'bundle.mjs', 'full'),
     smoke('bundled to CommonJS, koffi external', 'bundle.cjs', 'full'),
     nodeOnly(
@@ -60,6 +65,13 @@ function rows(project: PackedProject, suite: Row | undefined): Row[] {
       ),
     ),
     smoke('--omit=optional', 'cjs.cjs', 'fallback', withoutKoffi, withoutFfi),
+    withFfi(smoke('--omit=optional, node:ffi', 'ffi.cjs', 'full', withoutKoffi)),
+    withFfi(
+      smoke('--permission --allow-ffi', 'ffi.cjs', 'full', withoutKoffi, (node) => [
+        ...permission(node, false),
+        '--allow-ffi',
+      ]),
+    ),
   ];
 }
 
@@ -126,6 +138,7 @@ async function checkTypes(directory: string): Promise<boolean> {
     ['node16', 'node16'],
     ['nodenext', 'nodenext'],
     ['bundler', 'esnext'],
+    ['node10', 'commonjs'],
   ]) {
     const config = join(directory, `tsconfig.${moduleResolution}.json`);
     const compilerOptions = {
@@ -135,6 +148,9 @@ async function checkTypes(directory: string): Promise<boolean> {
       module,
       moduleResolution,
       types: ['node'],
+      esModuleInterop: true,
+      skipLibCheck: true,
+      ...(moduleResolution === 'node10' && { ignoreDeprecations: '6.0' }),
     };
     const typeRoots = [join(root, 'node_modules/@types')];
     writeFileSync(

@@ -34,7 +34,7 @@ function installed(tarball: string, project: string, ...flags: string[]): string
   mkdirSync(project);
   writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'empty-project', private: true }));
   npm(['install', '--no-audit', '--no-fund', ...flags, tarball], project);
-  for (const folder of ['smoke', 'consumers']) {
+  for (const folder of ['smoke', 'application', 'consumers']) {
     cpSync(fileURLToPath(new URL(folder, import.meta.url)), join(project, folder), { recursive: true });
   }
   return project;
