@@ -21,17 +21,19 @@ interface Stall {
 // The times in which this process had work and did not get a processor: its own timer came late. A test
 // must not blame the kernel for them.
 const stalls: Stall[] = [];
-let lastTurn = performance.now();
+// Captured now, so that a test's fake timers cannot change it.
+const clock = performance.now.bind(performance);
+let lastTurn = clock();
 setInterval(noteTurn, TURN).unref();
 
 function noteTurn(): void {
-  const now = performance.now();
+  const now = clock();
   if (now - lastTurn > 2 * TURN) stalls.push({ from: lastTurn + TURN, to: now });
   lastTurn = now;
 }
 
 /** For how much of a time that has passed this process did not run. */
-function stalledBetween(begin: number, end: number): number {
+export function stalledBetween(begin: number, end: number): number {
   noteTurn();
   const within = ({ from, to }: Stall) => Math.max(0, Math.min(to, end) - Math.max(from, begin));
   return stalls.reduce((sum, stall) => sum + within(stall), 0);
