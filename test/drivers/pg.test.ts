@@ -17,6 +17,7 @@ import { predictDetection } from '../../src/predict/predict.ts';
 import { type DeafProxy, deafProxy } from '../helpers/deaf-proxy.ts';
 import { describeWithServer } from '../helpers/describe-with-server.ts';
 import { acknowledged, expectDetected, lastHeard } from '../helpers/detection.ts';
+import { PATIENCE } from '../helpers/patience.ts';
 import { kernelValues } from '../helpers/raw-options.ts';
 import { postgres } from '../helpers/start-postgres.ts';
 
@@ -113,11 +114,13 @@ describeWithServer('keepAlivePg', postgres, (server) => {
       const fresh = await import('../../src/drivers/pg.ts');
       fresh.keepAlivePg(pool, 'database');
       expect(warn).not.toHaveBeenCalled();
-      await vi.waitFor(() =>
-        expect(warn).toHaveBeenCalledExactlyOnceWith(
-          expect.stringContaining("pool.on('error', listener)"),
-          expect.objectContaining({ code: 'ERR_KEEPALIVE_NO_ERROR_LISTENER' }),
-        ),
+      await vi.waitFor(
+        () =>
+          expect(warn).toHaveBeenCalledExactlyOnceWith(
+            expect.stringContaining("pool.on('error', listener)"),
+            expect.objectContaining({ code: 'ERR_KEEPALIVE_NO_ERROR_LISTENER' }),
+          ),
+        PATIENCE,
       );
     });
 

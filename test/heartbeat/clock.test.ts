@@ -2,6 +2,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Clock, type Sleeper } from '../../src/heartbeat/clock.ts';
 import { connectedPair } from '../helpers/connected-pair.ts';
 import { fakeTimers } from '../helpers/heartbeats.ts';
+import { PATIENCE } from '../helpers/patience.ts';
 
 /** A sleeper that is woken at these times, and after that never. */
 function sleeperAt(...times: number[]) {
@@ -124,7 +125,10 @@ describe('a clock', () => {
       },
       afterReading: () => void told.push('after reading'),
     });
-    await vi.waitFor(() => expect(told.length).toBeGreaterThanOrEqual(3), { timeout: 5_000, interval: 10 });
+    await vi.waitFor(() => expect(told.length).toBeGreaterThanOrEqual(3), {
+      timeout: PATIENCE,
+      interval: 10,
+    });
     expect(told.slice(0, 3)).toEqual(['wake', 'data', 'after reading']);
   });
 });

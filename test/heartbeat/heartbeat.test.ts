@@ -3,6 +3,7 @@ import net from 'node:net';
 import { heartbeat, type Silence } from 'tcp-keepalive/heartbeat';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { fakeTimers, rhythm } from '../helpers/heartbeats.ts';
+import { PATIENCE } from '../helpers/patience.ts';
 
 /** A ping that is answered when the test says so. */
 function ownPing() {
@@ -160,7 +161,7 @@ describe('heartbeat', () => {
       onDead: (silence) => deaths.push(silence),
     });
     onTestFinished(beating.stop);
-    await vi.waitFor(() => expect(pings).toBe(3), { timeout: 8_000, interval: 50 });
+    await vi.waitFor(() => expect(pings).toBe(3), { timeout: PATIENCE, interval: 50 });
     expect(deaths).toEqual([]);
   });
 });

@@ -5,6 +5,7 @@ import { heartbeatHttp2 } from 'tcp-keepalive/heartbeat';
 import { beforeEach, describe, expect, it, onTestFinished, test, vi } from 'vitest';
 import { goDark } from '../helpers/go-dark.ts';
 import { afterBeats, deathOf, expectInTime, fakeTimers, rhythm } from '../helpers/heartbeats.ts';
+import { PATIENCE } from '../helpers/patience.ts';
 import { slowPath } from '../helpers/slow-path.ts';
 
 describe('heartbeatHttp2, with a fake session on fake timers', () => {
@@ -161,7 +162,7 @@ describe('heartbeatHttp2 on a connection whose bytes arrive slowly', () => {
     let read = 0;
     for await (const chunk of session.request()) read += chunk.length;
     expect(read).toBe(WINDOW / 2);
-    await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(rhythm.timeout), { timeout: 5_000 });
+    await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(rhythm.timeout), { timeout: PATIENCE });
     expect(onDead).not.toHaveBeenCalled();
   });
 });

@@ -7,6 +7,7 @@ import { describe, expect, it, onTestFinished, test, vi } from 'vitest';
 import { deafProxy } from '../helpers/deaf-proxy.ts';
 import { describeWithServer } from '../helpers/describe-with-server.ts';
 import { deathOf, expectInTime, rhythm } from '../helpers/heartbeats.ts';
+import { PATIENCE } from '../helpers/patience.ts';
 import { mariadb } from '../helpers/start-mariadb.ts';
 
 describeWithServer('heartbeatMysql2', mariadb, (server) => {
@@ -38,7 +39,7 @@ describeWithServer('heartbeatMysql2', mariadb, (server) => {
         () => proxy.vanish(),
       );
       expectInTime(elapsed);
-      await vi.waitFor(() => expect(removed).toHaveBeenCalledTimes(2), { timeout: 5_000 });
+      await vi.waitFor(() => expect(removed).toHaveBeenCalledTimes(2), { timeout: PATIENCE });
       expect(ping).not.toHaveBeenCalled();
       expect(proxy.connections.size).toBe(3);
       used.destroy();
@@ -76,7 +77,7 @@ describeWithServer('heartbeatMysql2 and a server that hangs', mariadb, (server) 
     );
     onTestFinished(() => void process.kill(pid, 'SIGCONT'));
     expectInTime(elapsed);
-    await vi.waitFor(() => expect(removed).toHaveBeenCalledTimes(2), { timeout: 5_000 });
+    await vi.waitFor(() => expect(removed).toHaveBeenCalledTimes(2), { timeout: PATIENCE });
     expect([...sockets].map(({ destroyed }) => destroyed)).toEqual([true, true]);
     await pool.end();
   });

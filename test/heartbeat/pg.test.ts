@@ -6,6 +6,7 @@ import { beforeEach, describe, expect, it, onTestFinished, test, vi } from 'vite
 import { deafProxy } from '../helpers/deaf-proxy.ts';
 import { describeWithServer } from '../helpers/describe-with-server.ts';
 import { afterBeats, deathOf, expectInTime, fakeTimers, type Later, rhythm } from '../helpers/heartbeats.ts';
+import { PATIENCE } from '../helpers/patience.ts';
 import { postgres } from '../helpers/start-postgres.ts';
 
 describe('heartbeatPg, with a fake pool on fake timers', () => {
@@ -61,7 +62,7 @@ describeWithServer('heartbeatPg', postgres, (server) => {
       () => proxy.vanish(),
     );
     expectInTime(elapsed);
-    await vi.waitFor(() => expect(pool.totalCount).toBe(0), { timeout: 5_000 });
+    await vi.waitFor(() => expect(pool.totalCount).toBe(0), { timeout: PATIENCE });
     expect(removed).toHaveBeenCalledTimes(3);
     proxy.comeBack();
     expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
@@ -80,10 +81,10 @@ describeWithServer('heartbeatPg', postgres, (server) => {
     const opened = vi.fn();
     pool.on('connect', opened);
     const beating = heartbeatPg(pool, rhythm);
-    await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(0), { timeout: 5_000 });
+    await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(0), { timeout: PATIENCE });
     await afterBeats(2);
     beating.stop();
-    await vi.waitFor(() => expect(pool.idleCount).toBe(2), { timeout: 5_000 });
+    await vi.waitFor(() => expect(pool.idleCount).toBe(2), { timeout: PATIENCE });
     expect(query).not.toHaveBeenCalled();
     expect(opened).not.toHaveBeenCalled();
     expect(proxy.connections.size).toBe(3);
@@ -102,11 +103,11 @@ describeWithServer('heartbeatPg', postgres, (server) => {
     const onDead = vi.fn();
     const beating = heartbeatPg(pool, { every: 1_000, timeout: 20_000, onDead });
     onTestFinished(beating.stop);
-    await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(0), { timeout: 5_000 });
+    await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(0), { timeout: PATIENCE });
     proxy.vanish();
-    await vi.waitFor(() => expect(pool.idleCount).toBe(0), { timeout: 5_000, interval: 10 });
+    await vi.waitFor(() => expect(pool.idleCount).toBe(0), { timeout: PATIENCE, interval: 10 });
     for (const socket of proxy.connections) socket.destroy();
-    await vi.waitFor(() => expect(pool.totalCount).toBe(0), { timeout: 5_000 });
+    await vi.waitFor(() => expect(pool.totalCount).toBe(0), { timeout: PATIENCE });
     expect(onDead).not.toHaveBeenCalled();
     proxy.comeBack();
     await fill(pool);
@@ -120,9 +121,9 @@ describeWithServer('heartbeatPg', postgres, (server) => {
     await fill(pool);
     const beating = heartbeatPg(pool, { every: 1_000, timeout: 20_000 });
     proxy.vanish();
-    await vi.waitFor(() => expect(pool.idleCount).toBe(0), { timeout: 5_000 });
+    await vi.waitFor(() => expect(pool.idleCount).toBe(0), { timeout: PATIENCE });
     beating.stop();
-    await vi.waitFor(() => expect(pool.totalCount).toBe(0), { timeout: 5_000 });
+    await vi.waitFor(() => expect(pool.totalCount).toBe(0), { timeout: PATIENCE });
   });
 
   /** A pool with idle clients, and how to stop the server's processes that serve them, as if they hung. */
@@ -170,7 +171,7 @@ describeWithServer('heartbeatPg', postgres, (server) => {
       );
       expectInTime(elapsed);
       await vi.waitFor(() => expect([pool.totalCount, dead.length, streams.size]).toEqual([0, 2, 2]), {
-        timeout: 5_000,
+        timeout: PATIENCE,
       });
       expect([...streams].map(({ destroyed }) => destroyed)).toEqual([true, true]);
       for (const { duration } of dead) expect(duration).toBeGreaterThanOrEqual(rhythm.timeout - 50);
@@ -185,9 +186,9 @@ describeWithServer('heartbeatPg', postgres, (server) => {
     const beating = heartbeatPg(pool, { every: 1_000, timeout: 20_000, onDead });
     onTestFinished(beating.stop);
     stop();
-    await vi.waitFor(() => expect(beating.misses).toBeGreaterThan(0), { timeout: 10_000 });
+    await vi.waitFor(() => expect(beating.misses).toBeGreaterThan(0), { timeout: PATIENCE });
     goOn();
-    await vi.waitFor(() => expect([beating.misses, pool.idleCount]).toEqual([0, 2]), { timeout: 10_000 });
+    await vi.waitFor(() => expect([beating.misses, pool.idleCount]).toEqual([0, 2]), { timeout: PATIENCE });
     expect([onDead.mock.calls, streams.size]).toEqual([[], 0]);
   });
 });

@@ -8,6 +8,7 @@ import { deafProxy } from '../helpers/deaf-proxy.ts';
 import { describeWithServer } from '../helpers/describe-with-server.ts';
 import { idleAMoment } from '../helpers/driver-under-test.ts';
 import { afterBeats, deathOf, expectInTime, type Later, rhythm } from '../helpers/heartbeats.ts';
+import { PATIENCE } from '../helpers/patience.ts';
 import type { RunningServer } from '../helpers/server-process.ts';
 import { slowPath } from '../helpers/slow-path.ts';
 import { redis } from '../helpers/start-redis.ts';
@@ -117,7 +118,7 @@ describeWithServer('heartbeatRedis', redis, (server) => {
       onTestFinished(beating.stop);
       await idleAMoment();
       proxy.vanish();
-      await vi.waitFor(() => expect(beating.misses).toBeGreaterThan(0), { timeout: 10_000, interval: 10 });
+      await vi.waitFor(() => expect(beating.misses).toBeGreaterThan(0), { timeout: PATIENCE, interval: 10 });
       await proxy.close();
       await afterBeats(5);
       expect([beating.misses, onDead.mock.calls]).toEqual([0, []]);
@@ -132,7 +133,7 @@ describeWithServer('heartbeatRedis', redis, (server) => {
       const onDead = vi.fn();
       const beating = heartbeatRedis(client, { ...rhythm, onDead });
       onTestFinished(beating.stop);
-      await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(0), { timeout: 5_000 });
+      await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(0), { timeout: PATIENCE });
       await afterBeats(3);
       expect(onDead).not.toHaveBeenCalled();
     },
@@ -152,7 +153,7 @@ describeWithServer('heartbeatRedis', redis, (server) => {
     onTestFinished(beating.stop);
     expect(await client.strlen('long')).toBe(4_000_000);
     expect((await client.get('long'))?.length).toBe(4_000_000);
-    await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(rhythm.timeout), { timeout: 5_000 });
+    await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(rhythm.timeout), { timeout: PATIENCE });
     expect(onDead).not.toHaveBeenCalled();
   });
 
@@ -185,9 +186,9 @@ describeWithServer('heartbeatRedis', redis, (server) => {
       newIoredis(login({ port: proxy.port }), onTestFinished),
     ];
     nodes.mockReturnValue([living, silent]);
-    await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(0), { timeout: 5_000 });
+    await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(0), { timeout: PATIENCE });
     proxy.vanish();
-    await vi.waitFor(() => expect(dead).toEqual([silent]), { timeout: 10_000 });
+    await vi.waitFor(() => expect(dead).toEqual([silent]), { timeout: PATIENCE });
   });
 
   it.concurrent('pings no client that has ended, and one that connects again', async ({ onTestFinished }) => {
@@ -195,13 +196,13 @@ describeWithServer('heartbeatRedis', redis, (server) => {
     const ping = vi.spyOn(client, 'ping');
     const beating = heartbeatRedis(client, rhythm);
     onTestFinished(beating.stop);
-    await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(0), { timeout: 5_000 });
+    await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(0), { timeout: PATIENCE });
     await client.close();
     const pings = ping.mock.calls.length;
     await afterBeats(2);
     expect(ping).toHaveBeenCalledTimes(pings);
     await client.connect();
-    await vi.waitFor(() => expect(ping.mock.calls.length).toBeGreaterThan(pings), { timeout: 5_000 });
+    await vi.waitFor(() => expect(ping.mock.calls.length).toBeGreaterThan(pings), { timeout: PATIENCE });
   });
 });
 
@@ -232,7 +233,7 @@ describeWithServer('heartbeatRedis and a server that hangs', redis, (server) => 
       onTestFinished(stop);
     process.kill(pid, 'SIGSTOP');
     onTestFinished(() => void process.kill(pid, 'SIGCONT'));
-    await vi.waitFor(() => expect(dead.size).toBe(2), { timeout: 10_000 });
+    await vi.waitFor(() => expect(dead.size).toBe(2), { timeout: PATIENCE });
     expect(socket.destroyed).toBe(true);
 
     process.kill(pid, 'SIGCONT');
@@ -241,7 +242,7 @@ describeWithServer('heartbeatRedis and a server that hangs', redis, (server) => 
         await admin.publish('channel', 'back');
         expect(new Set(heard)).toEqual(new Set(['ioredis back', 'node-redis back']));
       },
-      { timeout: 15_000, interval: 200 },
+      { timeout: PATIENCE, interval: 200 },
     );
   });
 });

@@ -16,6 +16,7 @@ import {
   rhythm,
   withResolvers,
 } from '../helpers/heartbeats.ts';
+import { PATIENCE } from '../helpers/patience.ts';
 import { slowPath } from '../helpers/slow-path.ts';
 
 /** A WebSocket whose pings nobody hears, and that is answered when the test says so. */
@@ -167,7 +168,7 @@ describe('heartbeatWs', () => {
     expect(ours.map(({ value }) => (value as NodeJS.Timeout).hasRef())).not.toContain(true);
     timers.mockRestore();
     expect(dead).toHaveLength(1);
-    await vi.waitFor(() => expect(server.clients.size).toBe(4), { timeout: 5_000 });
+    await vi.waitFor(() => expect(server.clients.size).toBe(4), { timeout: PATIENCE });
     for (const client of server.clients) expect(client.listenerCount('pong')).toBeLessThanOrEqual(1);
   });
 
@@ -188,7 +189,7 @@ describe('heartbeatWs', () => {
     const { client } = await connect();
     const onDead = vi.fn();
     const ofSocket = heartbeatWs(client, { ...rhythm, onDead });
-    await vi.waitFor(() => expect(ofSocket.roundTrip).toBeGreaterThan(0), { timeout: 5_000 });
+    await vi.waitFor(() => expect(ofSocket.roundTrip).toBeGreaterThan(0), { timeout: PATIENCE });
     client.terminate();
     await once(client, 'close');
     await afterBeats(1);
@@ -210,7 +211,7 @@ describe('heartbeatWs', () => {
       heartbeatWs(client, { signal });
     }
     const during = heartbeatWs(client, rhythm);
-    await vi.waitFor(() => expect(client.listenerCount('pong')).toBe(1), { timeout: 5_000 });
+    await vi.waitFor(() => expect(client.listenerCount('pong')).toBe(1), { timeout: PATIENCE });
     during.stop();
     expect(client.listenerCount('pong')).toBe(0);
     expect([server, client].map((target) => target.listenerCount('close'))).toEqual(before);
@@ -261,7 +262,9 @@ describe('heartbeatWs on a connection whose bytes arrive slowly', () => {
       const [message] = await arrived;
       expect(message.length).toBe(MESSAGE.length);
       // The answer comes after the message that it waited behind.
-      await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(rhythm.timeout), { timeout: 5_000 });
+      await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(rhythm.timeout), {
+        timeout: PATIENCE,
+      });
       expect([onDead.mock.calls, to.readyState]).toEqual([[], WebSocket.OPEN]);
     },
   );
@@ -273,10 +276,10 @@ describe('heartbeatWs on a connection whose bytes arrive slowly', () => {
     await afterBeats(4);
     expect(beating.roundTrip).toBeUndefined();
     socket.resume();
-    await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(rhythm.timeout), { timeout: 5_000 });
+    await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(rhythm.timeout), { timeout: PATIENCE });
     expect([onDead.mock.calls, socket.readyState]).toEqual([[], WebSocket.OPEN]);
     client.pause();
-    await vi.waitFor(() => expect(onDead).toHaveBeenCalledOnce(), { timeout: 10_000 });
+    await vi.waitFor(() => expect(onDead).toHaveBeenCalledOnce(), { timeout: PATIENCE });
   });
 
   it.concurrent('does not give up a stream whose reader is slow', async ({ onTestFinished }) => {

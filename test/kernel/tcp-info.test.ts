@@ -9,6 +9,7 @@ import { acceptQueueLength, readTcpInfo, type TcpInfo } from '../../src/kernel/t
 import { pair } from '../helpers/connection.ts';
 import { goDark } from '../helpers/go-dark.ts';
 import { accept, listen } from '../helpers/listen.ts';
+import { PATIENCE } from '../helpers/patience.ts';
 import { fdOf } from '../helpers/raw-options.ts';
 
 function infoOf(socket: net.Socket): TcpInfo {
@@ -27,7 +28,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     const { client, server } = await pair();
     client.write('hello');
     await once(server, 'data');
-    await vi.waitFor(() => expect(infoOf(client).unacked).toBe(0));
+    await vi.waitFor(() => expect(infoOf(client).unacked).toBe(0), PATIENCE);
     const info = infoOf(client);
     expect(info).toMatchObject({
       state: 'ESTABLISHED',
@@ -53,7 +54,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     server.write('hello');
     await once(client, 'data');
     const heard = performance.now();
-    await vi.waitFor(() => expect(infoOf(client).lastDataReceived).toBeGreaterThanOrEqual(100));
+    await vi.waitFor(() => expect(infoOf(client).lastDataReceived).toBeGreaterThanOrEqual(100), PATIENCE);
     const elapsed = performance.now() - heard;
     const { lastDataReceived, lastAckReceived, lastDataSent } = infoOf(client);
     expect(elapsed).toBeGreaterThan(50);
@@ -67,18 +68,18 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     const { client, server } = await pair();
     goDark(client, server);
     client.write('nobody hears this');
-    await vi.waitFor(() => expect(infoOf(client).retransmits).toBeGreaterThan(0), 5_000);
+    await vi.waitFor(() => expect(infoOf(client).retransmits).toBeGreaterThan(0), PATIENCE);
     const info = infoOf(client);
     expect(info).toMatchObject({ state: 'ESTABLISHED', unacked: 1 });
     expect(info.totalRetransmits).toBeGreaterThan(0);
-    await vi.waitFor(() => expect(infoOf(client).backoff).toBeGreaterThan(0), 5_000);
+    await vi.waitFor(() => expect(infoOf(client).backoff).toBeGreaterThan(0), PATIENCE);
   });
 
   test('a peer that does not read', async () => {
     const { client, server } = await pair();
     server.pause();
     client.write(Buffer.alloc(16 * 1024 * 1024));
-    await vi.waitFor(() => expect(infoOf(client).sendWindow).toBe(0), 5_000);
+    await vi.waitFor(() => expect(infoOf(client).sendWindow).toBe(0), PATIENCE);
     expect(infoOf(client).notSentBytes).toBeGreaterThan(0);
   });
 
@@ -97,12 +98,12 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
         probes.add(info.probes);
         expect(info.state).toBe('CLOSE');
       },
-      { timeout: 8_000, interval: 20 },
+      { timeout: PATIENCE, interval: 20 },
     );
     expect([...probes]).toEqual(expect.arrayContaining([0, 1, 2]));
     expect(heard).toBe(false);
     socket.resume();
-    await vi.waitFor(() => expect(heard).toBe(true));
+    await vi.waitFor(() => expect(heard).toBe(true), PATIENCE);
   });
 
   test('the connections that wait in a listener’s accept queue', async () => {
@@ -225,7 +226,7 @@ function compile(source: string): string {
   const { error, stderr } = spawnSync('cc', ['-fsyntax-only', '-x', 'c', '-'], {
     input: source,
     encoding: 'utf8',
-    timeout: 20_000,
+    timeout: PATIENCE,
   });
   return error === undefined ? stderr : error.message;
 }

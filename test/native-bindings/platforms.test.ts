@@ -5,6 +5,7 @@ import { linuxMips } from '../../native-bindings/platforms/linux.ts';
 import type { OptionTable } from '../../native-bindings/platforms/table.ts';
 import { tcpInfoLayout, tcpStates } from '../../native-bindings/tcp-info.ts';
 import { optionNames } from '../../src/options/options.ts';
+import { PATIENCE } from '../helpers/patience.ts';
 
 const IPPROTO_TCP = 6;
 
@@ -117,7 +118,7 @@ function readHeaders(constantNames: readonly string[]): { numbers: Map<string, n
   const { error, status, stdout, stderr } = spawnSync('cc', ['-E', '-P', '-x', 'c', '-'], {
     input: `${source}\n`,
     encoding: 'utf8',
-    timeout: 20_000,
+    timeout: PATIENCE,
   });
   const numbers = new Map<string, number>();
   if (error !== undefined || status !== 0) {

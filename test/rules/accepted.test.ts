@@ -7,6 +7,7 @@ import { keepAliveServer } from 'tcp-keepalive';
 import { describe, expect, it, vi } from 'vitest';
 import { installRules } from '../../src/rules/install.ts';
 import { compileRules } from '../../src/rules/rule.ts';
+import { PATIENCE } from '../helpers/patience.ts';
 import { kernelValues } from '../helpers/raw-options.ts';
 import { certificate, certificateKey } from '../helpers/test-certificate.ts';
 import {
@@ -56,7 +57,7 @@ describe('connections that this process accepts', () => {
     server.on('connection', (socket) => accepted.push(socket));
     install({ side: 'server', port, use: 'websocket' });
     await Promise.all(Array.from({ length: 5 }, () => connect({ port, host: '127.0.0.1' })));
-    await vi.waitFor(() => expect(accepted).toHaveLength(5), { timeout: 5_000 });
+    await vi.waitFor(() => expect(accepted).toHaveLength(5), { timeout: PATIENCE });
     await new Promise(setImmediate);
     expect(accepted.map(kernelValues)).toEqual(Array(5).fill(WEBSOCKET));
   });

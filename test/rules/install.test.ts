@@ -9,6 +9,7 @@ import { keepAlive, keepAliveServer } from 'tcp-keepalive';
 import { describe, expect, it, test, vi } from 'vitest';
 import { installKeepAlive, installRules } from '../../src/rules/install.ts';
 import { compileRules } from '../../src/rules/rule.ts';
+import { PATIENCE } from '../helpers/patience.ts';
 import { kernelValues, writeRaw } from '../helpers/raw-options.ts';
 import {
   connect,
@@ -200,7 +201,7 @@ it('a rule that throws where it is seen is a warning, not the end of the process
   uninstalls.push(uninstall);
   const socket = await connect({ port, host: '127.0.0.1' });
   expect(kernelValues(socket)).toBe(DATABASE);
-  await vi.waitFor(() => expect(seen.sort()).toEqual(['client', 'server']), { timeout: 5_000 });
-  await vi.waitFor(() => expect(warnings).toMatchObject([{ message: 'observer' }]), { timeout: 5_000 });
+  await vi.waitFor(() => expect(seen.sort()).toEqual(['client', 'server']), { timeout: PATIENCE });
+  await vi.waitFor(() => expect(warnings).toMatchObject([{ message: 'observer' }]), { timeout: PATIENCE });
   warnings.length = 0;
 });

@@ -14,6 +14,7 @@ import { keepAliveServer, type OnError } from 'tcp-keepalive';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { databaseInKernel } from '../helpers/hold-parts.ts';
 import { accept, portOf, untilFinished } from '../helpers/listen.ts';
+import { PATIENCE } from '../helpers/patience.ts';
 import { fdOf, kernelValues, writeRaw } from '../helpers/raw-options.ts';
 import { fixtureArguments } from '../helpers/run-fixture.ts';
 import { whileClosed } from '../helpers/system-calls.ts';
@@ -141,7 +142,7 @@ describe.runIf(process.platform === 'linux')('accepted connections get the optio
     // Without a host the kernel listens at once, and 'listening' comes once the work is done.
     server.listen(0);
     clients.connectAndWait(portOf(server));
-    await vi.waitUntil(() => accepted.length === 5);
+    await vi.waitUntil(() => accepted.length === 5, PATIENCE);
     expect(accepted.map(kernelValues)).toEqual(Array(5).fill(databaseInKernel));
     expect(server.listenerCount('connection')).toBe(2); // This test's.
     expect(kernelValues(await accept(server))).toBe(databaseInKernel);
