@@ -53,7 +53,7 @@ export function keepAliveError(
   const error = cause === undefined ? new type(message) : new type(message, { cause });
   Object.defineProperties(error, {
     name: { value: `${error.name} [${code}]`, configurable: true },
-    toString: { value: toStringWithCode, configurable: true, writable: true },
+    toString: { value: toStringWithCode },
   });
   // V8 builds the first line, with the name, when the stack is first read.
   void error.stack;

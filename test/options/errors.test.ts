@@ -7,7 +7,10 @@ import {
   codes,
   inContext,
   invalidOption,
+  isDestroyed,
   isKeepAliveError,
+  isNotTcp,
+  isUnsupported,
   keepAliveError,
 } from '../../src/options/errors.ts';
 
@@ -107,6 +110,16 @@ test('the code of an error is text, if it has one', () => {
   for (const other of [new Error(), Object.assign(new Error(), { code: 5 }), { code: 'EBADF' }, undefined]) {
     expect(codeOf(other)).toBeUndefined();
   }
+});
+
+test.each([
+  { is: isUnsupported, code: 'ERR_KEEPALIVE_UNSUPPORTED' },
+  { is: isNotTcp, code: 'ERR_KEEPALIVE_NOT_TCP' },
+  { is: isDestroyed, code: 'ERR_KEEPALIVE_DESTROYED' },
+] as const)('$is.name knows $code alone', ({ is, code }) => {
+  const known = Object.keys(codes.errors) as (keyof typeof codes.errors)[];
+  expect(known.filter((each) => is(keepAliveError(each, '')))).toEqual([code]);
+  expect(is(undefined)).toBe(false);
 });
 
 function errorOfNode(): Error {

@@ -22,6 +22,7 @@ import {
   otherwise,
   readable,
   readFields,
+  secondsHint,
   within,
 } from '../../src/options/fields.ts';
 
@@ -257,4 +258,14 @@ describe('every function that takes an object refuses what is none', () => {
   ])('$message', ({ call, message }) => {
     expect(call).toThrow(invalid(RangeError, message));
   });
+});
+
+test.each([
+  { value: 0.5, hint: '' },
+  { value: 1, hint: '; did you mean 1000?' },
+  { value: 999, hint: '; did you mean 999000?' },
+  { value: 1_000, hint: '' },
+  { value: '60', hint: '' },
+])('a time of $value has the hint "$hint"', ({ value, hint }) => {
+  expect(secondsHint(value)).toBe(hint);
 });

@@ -180,6 +180,12 @@ describe('bad input', () => {
     [TypeError, { userTimeout: 'auto' }, `${beside} none of them`],
     [TypeError, { userTimeout: 'auto', enable: true }, `${beside} none of them`],
     [TypeError, { userTimeout: 'auto', count: 3 }, `${beside} only \`count\``],
+    [TypeError, { userTimeout: 'auto', interval: 1_000, count: 3 }, `${beside} only \`interval\`, \`count\``],
+    [
+      TypeError,
+      { userTimeout: 'auto', initialDelay: 1_000, count: 3 },
+      `${beside} only \`initialDelay\`, \`count\``,
+    ],
     [
       TypeError,
       { userTimeout: 'auto', initialDelay: 1_000, interval: 1_000 },
@@ -397,6 +403,7 @@ describe('what is made once', () => {
   test('not a frozen one with a getter', () => {
     let count = 3;
     const options = Object.freeze({
+      interval: 1_000,
       get count() {
         return count;
       },

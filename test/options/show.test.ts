@@ -33,6 +33,9 @@ describe('a value in a message', () => {
   });
 
   test('is cut after 40 characters', () => {
+    const Long = class {};
+    Object.defineProperty(Long, 'name', { value: 'L'.repeat(41) });
+    expect(shown(new Long())).toBe(`an object of class ${'L'.repeat(40)}`);
     expect(quoted('x'.repeat(40))).toBe(`\`${'x'.repeat(40)}\``);
     expect(quoted('x'.repeat(41))).toBe(`\`${'x'.repeat(40)}...\``);
   });
@@ -67,6 +70,9 @@ test.each([
   { name: 'INTERVAL', hint: '; did you mean `interval`?' },
   { name: 'cuont', hint: '; did you mean `count`?' },
   { name: 'userTimeot', hint: '; did you mean `userTimeout`?' },
+  // A third of the letters may differ.
+  { name: 'user---eout', hint: '; did you mean `userTimeout`?' },
+  { name: 'user----out', hint: '' },
   { name: 'keepalive', hint: '' },
 ])('for $name the hint is "$hint"', ({ name, hint }) => {
   expect(didYouMean(name, optionNames)).toBe(hint);
