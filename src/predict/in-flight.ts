@@ -78,8 +78,7 @@ function synSchedule(linear: number, userTimeout: number, system: SystemSettings
 
 /** The kernel's `tcp_model_timeout()`: the time that so many retries take, from this RTO on. */
 function modelTimeout(retries: number, rto: number): number {
-  const doublings = Math.floor(Math.log2(RTO_MAX / rto));
-  if (retries <= doublings) return (2 ** (retries + 1) - 1) * rto;
+  const doublings = Math.min(retries, Math.floor(Math.log2(RTO_MAX / rto)));
   return (2 ** (doublings + 1) - 1) * rto + (retries - doublings) * RTO_MAX;
 }
 

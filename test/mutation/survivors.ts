@@ -12,6 +12,7 @@ export const survivors: readonly Survivor[] = [
     file: 'src/options/parse.ts',
     before: 'if (userTimeout > max) {',
     after: 'if (userTimeout >= max) {',
-    because: "'auto' comes to whole seconds less half a second, and the greatest user timeout is not such a time.",
+    because:
+      "'auto' comes to whole seconds less half a second, and the greatest user timeout is not such a time.",
   },
 ];

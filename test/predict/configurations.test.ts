@@ -80,4 +80,36 @@ test('names the tcp_retries2 that keeps to the deadline, as a comment', () => {
   const latest = (tcpRetries2: number) => predictDetection({}, { tcpRetries2 }).unacknowledged.latest;
   expect(latest(6)).toBeLessThanOrEqual(30_000);
   expect(latest(7)).toBeGreaterThan(30_000);
+  expect(configurations.sysctl?.(plan, latest(7))).toContain('# net.ipv4.tcp_retries2 = 7\n');
+  // The kernel takes no more.
+  expect(configurations.sysctl?.(plan, 2_147_483_647)).toContain('# net.ipv4.tcp_retries2 = 255\n');
+});
+
+test('what YAML holds is indented as its neighbours are, comments too', () => {
+  expect(
+    configurationFor('docker'),
+  ).toBe(`# compose.yaml: for sockets that turn SO_KEEPALIVE on and set no times.
+services:
+  app:
+    sysctls:
+      net.ipv4.tcp_keepalive_time: 15
+      net.ipv4.tcp_keepalive_intvl: 4
+      net.ipv4.tcp_keepalive_probes: 3
+      # There is no sysctl for a user timeout (26500 ms). The nearest bounds
+      # data in flight, on all connections, at 28 s. RFC 1122 asks for 100 s
+      # at least, which is 8.
+      # net.ipv4.tcp_retries2: 6
+`);
+  expect(configurationFor('kubernetes')).toContain(`
+    sysctls:
+      - name: net.ipv4.tcp_keepalive_time
+        value: "15"
+      - name: net.ipv4.tcp_keepalive_intvl
+        value: "4"
+      - name: net.ipv4.tcp_keepalive_probes
+        value: "3"
+      # There is no sysctl for a user timeout (26500 ms). The nearest bounds
+      # data in flight, on all connections, at 28 s. RFC 1122 asks for 100 s
+      # at least, which is 8.
+`);
 });

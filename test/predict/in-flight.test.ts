@@ -10,6 +10,10 @@ describe('a retransmission timer', () => {
     const bounded = predictDetection({ userTimeout: 5_000 }, { hz: 250 }).unacknowledged;
     // One RTO, and up to one more for a tail loss probe. Measured: 5.25 s without it, 5.44 s with it.
     expect(bounded).toEqual({ earliest: 5_200, nominal: 5_408, latest: 5_684 });
+    // The least RTO is 200 ms and a tick, unless the connection's own is known.
+    expect(predictDetection({ userTimeout: 5_000 }, { hz: 100 }).unacknowledged.nominal).toBe(5_420);
+    const known = predictDetection({ userTimeout: 5_000 }, { hz: 250, rto: 1_000 }).unacknowledged;
+    expect(known).toMatchObject({ earliest: 6_000, nominal: 7_000 });
     const { unacknowledged } = predictDetection({ enable: true }, { hz: 250 });
     expect(unacknowledged.earliest).toBe(924_800);
     // Measured: 938 s.
@@ -19,21 +23,31 @@ describe('a retransmission timer', () => {
 
   test.each([
     // Measured on Linux 6.18, HZ=250, RTO 204, in a network namespace with these settings.
-    { tcpRetries2: 0, diedAt: 854 },
-    { tcpRetries2: 1, diedAt: 1_683 },
-    { tcpRetries2: 2, diedAt: 3_349 },
-    { tcpRetries2: 3, diedAt: 6_814 },
+    { tcpRetries2: 0, diedAt: 854, nominal: 816 },
+    { tcpRetries2: 1, diedAt: 1_683, nominal: 1_632 },
+    { tcpRetries2: 2, diedAt: 3_349, nominal: 3_264 },
+    { tcpRetries2: 3, diedAt: 6_814, nominal: 6_528 },
+    // Exact timers wait twice 204 ms, then 408, 816 and so on until the limit has passed.
     // 6 120 ms have passed at one expiry, and 6 200 are the limit: late timers reach it a step early.
-    { tcpRetries2: 4, diedAt: 6_755 },
-    { tcpRetries2: 5, diedAt: 13_395 },
+    { tcpRetries2: 4, diedAt: 6_755, nominal: 13_056 },
+    { tcpRetries2: 5, diedAt: 13_395, nominal: 13_056 },
   ])(
     'data in flight with tcp_retries2 = $tcpRetries2 was given up after $diedAt',
-    ({ tcpRetries2, diedAt }) => {
+    ({ tcpRetries2, diedAt, nominal }) => {
       const { unacknowledged } = predictDetection({}, { hz: 250, rto: 204, tcpRetries2 });
+      expect(unacknowledged.nominal).toBe(nominal);
       expect(diedAt).toBeGreaterThanOrEqual(unacknowledged.earliest);
       expect(diedAt).toBeLessThanOrEqual(unacknowledged.latest);
     },
   );
+
+  test('data in flight is given up at the first expiry at which the limit has passed, to the millisecond', () => {
+    // Twice 100 ms, then 200 and 400, which are the limit of one retry.
+    const limited = predictDetection({}, { hz: 250, rto: 100, tcpRetries2: 1 });
+    expect(limited.unacknowledged.nominal).toBe(800);
+    const longest = predictDetection({ userTimeout: 240_000 }, { hz: 250, rto: 60_000 });
+    expect(longest.unacknowledged.nominal).toBe(360_000);
+  });
 
   test.each([
     { tcpSynRetries: 1, diedAt: 3_070 },
