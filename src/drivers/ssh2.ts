@@ -87,6 +87,6 @@ function holdClient(client: Ssh2Client, hold: (client: Internals) => void): void
 function noSocket(): Error {
   return keepAliveError(
     'ERR_KEEPALIVE_NOT_TCP',
-    'Expected a client or server of ssh2, got one without a socket; bring it: connect({ sock: keepAlive(...) })',
+    'Expected a client or server of ssh2, got one without a socket; pass it: connect({ sock: keepAlive(...) })',
   );
 }

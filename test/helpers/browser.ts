@@ -8,13 +8,13 @@ import { promisify } from 'node:util';
 import vm from 'node:vm';
 import { build } from 'esbuild';
 
-/** A browser, if this machine has one. */
+/** The path of a browser, if this machine has one. */
 export const browser: string | undefined = ['chromium', 'chromium-browser', 'google-chrome']
   .flatMap((name) => (process.env.PATH ?? '').split(path.delimiter).map((folder) => path.join(folder, name)))
   .find((file) => fs.existsSync(file));
 
 /**
- * A file of the sources and all that it imports as one script, which calls it `tcpKeepAlive`.
+ * Bundles a source file and its imports into one script, which names the exports `tcpKeepAlive`.
  *
  * @param source - from the project's root
  */
@@ -30,7 +30,7 @@ export async function scriptFor(source: string): Promise<string> {
   return bundle.outputFiles[0]?.text ?? '';
 }
 
-/** What an expression is after a script, in a context that has these globals and the language, but no Node. */
+/** Evaluates an expression after a script, in a context with these globals and without those of Node. */
 export function evaluate(script: string, expression: string, globals: object = {}): unknown {
   const context = vm.createContext(Object.assign(Object.create(null), globals));
   vm.runInContext(script, context);
@@ -40,7 +40,7 @@ export function evaluate(script: string, expression: string, globals: object = {
   return vm.runInContext(expression, context);
 }
 
-/** What a page of the browser shows of an expression, after a script. */
+/** Evaluates an expression after a script, in a page of the browser. */
 export async function evaluateInPage(script: string, expression: string): Promise<string | undefined> {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'tcp-keepalive-'));
   try {

@@ -14,9 +14,8 @@ export interface Bundle {
   /** The package as one CommonJS file: its path. */
   readonly cjs: string;
   /**
-   * Runs an ESM program beside the bundles in a process of its own, and gives what it handed to
-   * `tell()`. In it `connect()` makes a connected socket on loopback, and whatever is still open when
-   * it has told is closed.
+   * Runs an ESM program beside the bundles in a process of its own, and returns the value that it passed to
+   * `tell()`. In it `connect()` makes a connected socket on loopback. What is open after `tell()` is closed.
    */
   run(program: string, flags?: readonly string[]): Promise<unknown>;
   remove(): void;
@@ -24,7 +23,7 @@ export interface Bundle {
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Bundles a source file of this checkout, by its path in it, and leaves nothing but koffi to be loaded. */
+/** Bundles a source file with all that it imports but koffi. */
 export async function bundleFile(entry: string, outfile: string, format: 'esm' | 'cjs'): Promise<void> {
   await build({
     absWorkingDir: root,
@@ -34,13 +33,13 @@ export async function bundleFile(entry: string, outfile: string, format: 'esm' |
     bundle: true,
     platform: 'node',
     target: 'node20',
-    // In CommonJS import.meta is empty, which is what the loader is prepared for.
+    // In CommonJS import.meta is empty, which the loader of koffi handles.
     logOverride: { 'empty-import-meta': 'silent' },
   });
 }
 
 /**
- * The package bundled into a lone file, in a directory of its own: alone, or with koffi's package for this
+ * Bundles the package into one file, in a directory of its own: alone, or with koffi's package for this
  * system beside it, or with `koffi` itself.
  */
 export async function bundle({ koffi }: { koffi: boolean | 'koffi' }): Promise<Bundle> {

@@ -14,7 +14,7 @@ export interface Told {
   readonly err: string;
 }
 
-/** Coloured text has this in it. */
+/** The escape character, which only coloured text contains. */
 export const ESCAPE = '\u001b[';
 
 /** Runs a command line as if it had been typed in a terminal of 80 columns. */
@@ -36,7 +36,7 @@ export async function type(
   return { code, ...told };
 }
 
-/** Expects that a command line is answered with exit code 2 and one line that says what was expected. */
+/** Expects exit code 2 and one line that says what was expected. */
 export async function expectRefused(line: string, expected: string): Promise<void> {
   const { code, out, err } = await type(line);
   expect({ code, out }).toEqual({ code: 2, out: '' });
@@ -51,7 +51,7 @@ export interface BundledCli {
   run(...args: string[]): Promise<{ stdout: string; stderr: string }> & { child: ChildProcess };
 }
 
-/** Bundles the command line once for a test file, into a directory without packages: no system call can be made. */
+/** Bundles the command line once for a test file, into a directory without koffi: no system calls. */
 export function bundledCli(): BundledCli {
   const directory = mkdtempSync(join(tmpdir(), 'tcp-keepalive-'));
   const file = join(directory, 'cli.mjs');
@@ -61,7 +61,7 @@ export function bundledCli(): BundledCli {
     file,
     run: (...args) =>
       promisify(execFile)(process.execPath, [...withoutFfi, file, ...args], {
-        // Node itself looks at these two, also if they are empty.
+        // Node itself reads these two, even if they are empty.
         env: { ...process.env, FORCE_COLOR: undefined, NO_COLOR: undefined },
       }),
   };

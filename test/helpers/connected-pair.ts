@@ -20,7 +20,7 @@ export async function connectedPair(host = '127.0.0.1'): Promise<ConnectedPair> 
   const client = net.connect(port, host);
   await once(client, 'connect');
   const [server] = await accepted;
-  // A test asserts on the errors it is about; the rest must not end the process.
+  // A test asserts the errors that it is about; others must not end the process.
   client.on('error', () => {});
   server.on('error', () => {});
   return {

@@ -18,7 +18,7 @@ export async function connection(): Promise<net.Socket> {
   return (await pair()).client;
 }
 
-/** A connected socket with Linux's own defaults, whatever this machine's are, in the words of `kernelValues`. */
+/** A connected socket with Linux's own defaults, whatever those of this machine are. */
 export const untouched = '0:7200/75/9 0';
 export async function untouchedConnection(): Promise<net.Socket> {
   const client = await connection();
@@ -40,7 +40,7 @@ const AF_INET = 2;
 const SOCK_STREAM = 1;
 const numberOf = { TCP: 6, MPTCP: 262 };
 
-/** Why this machine has no Multipath TCP; `undefined` if it has. */
+/** The reason why this machine has no Multipath TCP, or `undefined`. */
 export function missingMultipath(): string | undefined {
   const fd = process.platform === 'linux' ? openSocket(AF_INET, SOCK_STREAM, numberOf.MPTCP) : -1;
   if (fd < 0) return 'this kernel has no Multipath TCP, or net.mptcp.enabled is 0';
@@ -48,7 +48,7 @@ export function missingMultipath(): string | undefined {
   return undefined;
 }
 
-/** A connected socket that was made past Node, and then given to it: of TCP, or of Multipath TCP. */
+/** A connected socket, of TCP or of Multipath TCP, that was made by system calls and then opened by Node. */
 export async function adopted(protocol: 'TCP' | 'MPTCP'): Promise<net.Socket> {
   // The listener is of the same protocol, because Multipath TCP falls back to TCP with any other.
   const listener = await adoptedListener(protocol);

@@ -2,17 +2,17 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { comeBack, goDark } from './go-dark.ts';
 
-/** A TCP proxy on loopback that can vanish from its clients' sight. */
+/** A TCP proxy on loopback that can vanish for its clients. */
 export interface DeafProxy {
   readonly port: number;
   /** The sockets of the clients connected at the moment, as the proxy sees them. */
   readonly connections: ReadonlySet<net.Socket>;
   /**
-   * From now on its clients hear nothing: no new data, no ACK, no reset, no answer to a SYN. But what
-   * they have not acknowledged yet is sent again, and they hear that: wait for their ACKs first.
+   * From now on its clients receive nothing: no new data, no ACK, no reset, no answer to a SYN. But data that
+   * they have not acknowledged yet is sent again and received: wait for their ACKs first.
    */
   vanish(): void;
-  /** It is there again, with the same connections. What was on its way is delivered late, as by TCP. */
+  /** The proxy returns, with the same connections. Data that was on its way is delivered late, as by TCP. */
   comeBack(): void;
   close(): Promise<void>;
 }

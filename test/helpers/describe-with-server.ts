@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, it } from 'vitest';
 import type { RunningServer, TestServer } from './server-process.ts';
 
 /**
- * Tests that need a real server, started once for all of them. `fn` gets a function that returns it,
- * to be called inside tests and hooks. Where it is not installed, see {@link describeWhereInstalled}.
+ * Tests that need a real server, started once for all of them. `fn` gets a function that returns the server,
+ * to be called inside tests and hooks. If it is not installed, see {@link describeWhereInstalled}.
  */
 export function describeWithServer(
   name: string,
@@ -14,8 +14,8 @@ export function describeWithServer(
 }
 
 /**
- * Tests that start a server themselves, or need a package that may be absent. If it is not installed
- * they are skipped, and the output says why and what installs it. With `CI=true` its absence is a failure.
+ * Tests that start a server themselves, or need a package that may be absent. If it is not installed, they
+ * are skipped, and the output says why and what installs it. With `CI=true` they fail instead.
  */
 export function describeWhereInstalled(
   name: string,

@@ -4,13 +4,13 @@ import { setImmediate } from 'node:timers/promises';
 import type { DetectionWindow } from '../../src/predict/predict.ts';
 import { getTcpInfo } from '../../src/sockets/get.ts';
 
-/** The kernel tells its times in jiffies, of 10 ms at the most. */
+/** The precision of the kernel's times, which are in jiffies of at most 10 ms. */
 const JIFFY = 10;
 
-/** How much later than the kernel a process may be told the time, besides the time in which it does not run. */
+/** The most by which a running process notices an event later than the kernel. */
 const LATENESS = 400;
 
-/** How often the event loop is looked at, in milliseconds. */
+/** The time between two checks of the event loop, in milliseconds. */
 const TURN = 10;
 
 interface Stall {
@@ -18,8 +18,8 @@ interface Stall {
   readonly to: number;
 }
 
-// The times in which this process had work and did not get a processor: its own timer came late. A test
-// must not blame the kernel for them.
+// The times in which this process did not get a processor, as its own timer shows by coming late. A test must
+// not count them as delays of the kernel.
 const stalls: Stall[] = [];
 // Captured now, so that a test's fake timers cannot change it.
 const clock = performance.now.bind(performance);
@@ -32,7 +32,7 @@ function noteTurn(): void {
   lastTurn = now;
 }
 
-/** For how much of a time that has passed this process did not run. */
+/** The part of a time that has passed in which this process did not run. */
 export function stalledBetween(begin: number, end: number): number {
   noteTurn();
   const within = ({ from, to }: Stall) => Math.max(0, Math.min(to, end) - Math.max(from, begin));
@@ -40,8 +40,8 @@ export function stalledBetween(begin: number, end: number): number {
 }
 
 /**
- * Waits until each of these has had its data acknowledged. One that goes dark before sends it again and
- * again, and the other end hears it.
+ * Waits until the data of each socket is acknowledged. One that goes dark before that would send it again,
+ * and the other end would receive it.
  */
 export async function acknowledged(sockets: Iterable<net.Socket>): Promise<void> {
   for (const socket of sockets) while (getTcpInfo(socket).unacked > 0) await setImmediate();

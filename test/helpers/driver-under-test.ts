@@ -6,7 +6,7 @@ import { getTcpInfo } from '../../src/sockets/get.ts';
 import { type DeafProxy, deafProxy } from './deaf-proxy.ts';
 import { expectDetected, lastHeard } from './detection.ts';
 
-/** Options that a test has the time for: an idle connection is dropped after 3 s. */
+/** Options with short times: an idle connection is dropped after 3 s. */
 export const quick: KeepAliveOptions = Object.freeze({
   initialDelay: 1_000,
   interval: 1_000,
@@ -14,7 +14,7 @@ export const quick: KeepAliveOptions = Object.freeze({
   userTimeout: 'auto',
 });
 
-/** What the kernel then says, in the words of `kernelValues`. */
+/** The same options, in the form of `kernelValues`. */
 export const quickInKernel = '1:1/1/2 2500';
 
 /** A proxy in front of a server, for one test. */
@@ -24,7 +24,7 @@ export async function proxyTo(target: { host?: string; port: number }): Promise<
   return proxy;
 }
 
-/** Collects every socket that this test connects, whoever does it, without anything of a driver's. */
+/** Collects every socket that this test connects, without the help of a driver. */
 export function connectedSockets(): { to(port: number): net.Socket[] } {
   const connect = vi.spyOn(net.Socket.prototype, 'connect');
   onTestFinished(() => connect.mockRestore());
@@ -32,21 +32,20 @@ export function connectedSockets(): { to(port: number): net.Socket[] } {
   return { to: (port) => sockets.filter((socket) => socket.remotePort === port) };
 }
 
-/** The only one of a list. */
+/** The only element of a list. */
 export function only<T>(items: readonly T[]): T {
   expect(items).toHaveLength(1);
   return items[0] as T;
 }
 
-/** Long enough for what a driver, or Node, does to a connection when it has nothing to do. */
+/** Long enough for the work of a driver, or of Node, when a connection becomes idle. */
 export function idleAMoment(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 100));
 }
 
 /**
- * Times what the driver's user is told after the peer has vanished, against what was predicted for
- * {@link quick}: of an idle connection, from the last that was heard; with data in flight, from the
- * write that `told` begins with.
+ * Compares the time at which a driver reports a vanished peer with the prediction for {@link quick}: for an
+ * idle connection from the last byte received; with data in flight, from the write at the start of `told`.
  */
 export async function expectInTime<T>(
   state: 'idle' | 'unacknowledged',
@@ -60,7 +59,7 @@ export async function expectInTime<T>(
   return result;
 }
 
-/** What a promise is rejected with, or an event brings: the error that a driver's user gets. */
+/** The error with which a promise is rejected, or that an event has: the one that a driver's user gets. */
 export async function errorOf(failing: Promise<unknown>): Promise<NodeJS.ErrnoException> {
   const error = await failing.then(
     () => new Error('nothing failed'),

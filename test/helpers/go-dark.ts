@@ -7,9 +7,8 @@ const IPV6_MINHOPCOUNT = { level: 41, name: 73, unit: 'none', constant: 'IPV6_MI
 
 /**
  * Makes sockets deaf: the kernel silently drops every packet that arrives for them with a TTL under
- * 255, and loopback carries 64. To the other end their peer has vanished. Needs no privilege.
- *
- * Deafen both ends for a path that is down; deafen a listener and it swallows every SYN.
+ * 255, and loopback uses 64. For the other end the peer has vanished. No privilege is needed. For a path that
+ * is down, deafen both ends; a deaf listener ignores every SYN.
  */
 export function goDark(...sockets: (net.Socket | net.Server)[]): void {
   for (const socket of sockets) setMinimumTtl(socket, 255);

@@ -3,24 +3,24 @@ import { afterEach, expect, vi } from 'vitest';
 import { stalledBetween } from './detection.ts';
 import { PATIENCE } from './patience.ts';
 
-// What a timer of 1 000 ms may be late on a busy machine.
+// The most by which a timer of 1 000 ms is late on a busy machine.
 export const LATE = 900;
 
-/** Takes what is to be done when a test is over, the last first: vitest's `onTestFinished`. */
+/** Runs a function when a test ends, the last one first: vitest's `onTestFinished`. */
 export type Later = (cleanup: () => void | Promise<void>) => unknown;
 
 afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Replaces what a heartbeat's clock is made of. */
+/** Replaces the timers and the time that a heartbeat's clock uses. */
 export function fakeTimers(): void {
   vi.useFakeTimers({
     toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'performance'],
   });
 }
 
-/** How long it took until a heartbeat told of a death, after its target's peer had vanished. */
+/** The time from the loss of a peer until the heartbeat reports it. */
 export async function deathOf(
   later: Later,
   start: (onDead: () => void) => Heartbeat,
@@ -56,7 +56,7 @@ export function expectInTime(elapsed: number): void {
   expect(elapsed).toBeLessThan(rhythm.every + rhythm.timeout + stalled + LATE);
 }
 
-/** Waits for so many beats of another heartbeat of that rhythm. */
+/** Waits for a number of beats of another heartbeat with that rhythm. */
 export async function afterBeats(count: number): Promise<void> {
   const ping = vi.fn(async () => {});
   const beating = heartbeat({ ping, ...rhythm, onDead() {} });

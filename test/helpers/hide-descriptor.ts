@@ -1,6 +1,6 @@
 import type net from 'node:net';
 
-/** Makes a socket one of a runtime that gives no descriptor, such as Node on Windows. */
+/** Hides the descriptor of a socket, as Node does on Windows. */
 export function hideDescriptor(socket: net.Socket): void {
   const { _handle: handle } = socket as unknown as { _handle: object };
   Object.defineProperty(handle, 'fd', { value: undefined, configurable: true });

@@ -2,16 +2,16 @@ import { vi } from 'vitest';
 import { loadLibc } from '../../native-bindings/libc.ts';
 import { linux } from '../../native-bindings/platforms/linux.ts';
 
-/** What the preset `database` comes to, in the words of `kernelValues`. */
+/** The preset `database`, in the form of `kernelValues`. */
 export const databaseInKernel = '1:10/5/3 24500';
 
-/** What a driver that calls `socket.setKeepAlive(true, 33_000)` leaves where nothing is held. */
+/** The result of a driver's `socket.setKeepAlive(true, 33_000)` without a hold. */
 export const driverInKernel = '1:33/1/10';
 
 // Captured here, so that a test's fake timers do not stop the test.
 const immediate = globalThis.setImmediate;
 
-/** Until everything that was put off to `setImmediate` has run. */
+/** Waits until everything that was deferred with `setImmediate` has run. */
 export function soonAfter(): Promise<void> {
   return new Promise((resolve) => immediate(() => immediate(resolve)));
 }

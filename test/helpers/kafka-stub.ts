@@ -4,10 +4,10 @@ import net from 'node:net';
 const METADATA = 3;
 const API_VERSIONS = 18;
 
-/** As much of a Kafka broker as a driver needs to connect, and to ask which brokers there are. */
+/** A Kafka broker that can only accept connections and list the brokers. */
 export interface KafkaStub {
   readonly port: number;
-  /** Where it says that it is. */
+  /** The address that it announces. */
   advertisedPort: number;
   /** Whether it still answers. */
   answers: boolean;
@@ -44,7 +44,7 @@ export async function startKafkaStub(): Promise<KafkaStub> {
   return stub;
 }
 
-/** An answer repeats the request's correlation id, which comes after its key and version. */
+/** An answer repeats the correlation id of the request, which follows the key and the version. */
 function answerTo(request: Buffer, port: number): Buffer {
   const key = request.readInt16BE(0);
   const correlationId = request.subarray(4, 8);

@@ -7,8 +7,7 @@ const ESTABLISHED = '01';
 
 /**
  * The kernel's own values, `enable:idle/intvl/cnt ut`, of each socket of this process that is
- * connected to a port or was accepted on it. Found through /proc, so that whoever holds the socket,
- * and however well it is hidden, it is seen.
+ * connected to a port or was accepted on it. They are found through /proc, so that no library can hide one.
  */
 function kernelOf(port: number): string[] {
   const inodes = connectionsOf(port);
@@ -46,7 +45,7 @@ function linkOf(fd: string): string {
   try {
     return readlinkSync(`/proc/self/fd/${fd}`);
   } catch {
-    // That of the listing itself is closed by now.
+    // The descriptor of the listing itself is closed by now.
     return '';
   }
 }

@@ -3,12 +3,12 @@ import { onTestFinished, vi } from 'vitest';
 
 export type Package = typeof import('../../src/index.ts');
 
-// koffi asks for the platform too, but only when it is loaded first.
+// koffi reads the platform too, but only when it is first loaded.
 createRequire(import.meta.url)('koffi');
 
 const own = Object.getOwnPropertyDescriptor(process, 'platform') ?? {};
 
-/** The package as another platform would evaluate it. `process.platform` keeps that name until the test ends. */
+/** Imports the package as on another platform, which `process.platform` names until the test ends. */
 export async function packageOn(platform: string): Promise<Package> {
   onTestFinished(() => {
     Object.defineProperty(process, 'platform', own);

@@ -10,7 +10,7 @@ import { PATIENCE } from './patience.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** What a program did. */
+/** The output and the end of a program. */
 export interface Outcome {
   readonly code: number | null;
   readonly out: string;
@@ -23,12 +23,12 @@ export interface ProgramOptions {
   readonly required?: boolean;
   /** Runs without the library. */
   readonly bare?: boolean;
-  /** For the program, in `process.argv`. */
+  /** The arguments of the program. */
   readonly args?: readonly string[];
   readonly node?: string;
 }
 
-/** Programs that have no line of the library in them, and get it from Node's command line. */
+/** Programs that do not import the library, but get it from Node's command line. */
 export interface Programs {
   /** Runs an ES module to its end. */
   run(source: string, options?: ProgramOptions): Promise<Outcome>;
@@ -39,8 +39,8 @@ export interface Programs {
 /**
  * Builds `tcp-keepalive/register` once, into a temporary directory that has the checkout's packages.
  *
- * Every program has a `kernelOf(port)` besides, which is no part of the library: the kernel's values
- * of each of its sockets connected to a port, or accepted on it.
+ * Every program also has a `kernelOf(port)`, which is no part of the library: the kernel's values of each of
+ * its sockets connected to a port, or accepted on it.
  */
 export function programs(): () => Programs {
   const directory = mkdtempSync(join(tmpdir(), 'tcp-keepalive-programs-'));

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { onTestFinished, vi } from 'vitest';
 import { PATIENCE } from './patience.ts';
 
-/** Whether there is a `script` that can run a program in a terminal: that of util-linux. */
+/** Whether this machine has the `script` of util-linux, which runs a program in a terminal. */
 export const hasPseudoTerminals: boolean = String(
   spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout,
 ).includes('util-linux');
@@ -11,9 +11,9 @@ export const hasPseudoTerminals: boolean = String(
 export interface PseudoTerminal {
   /** Waits until the program has written this. */
   shows(text: string): Promise<void>;
-  /** As on its keyboard: control characters become signals. */
+  /** Types text on its keyboard, of which control characters become signals. */
   type(keys: string): void;
-  /** How the program ended, and all that was on the screen. */
+  /** The exit code of the program, and all that was on the screen. */
   readonly ended: Promise<{ code: number | null; out: string }>;
 }
 
@@ -33,7 +33,7 @@ export function inPseudoTerminal(command: readonly string[], env: NodeJS.Process
   };
 }
 
-/** One word of a shell's. */
+/** Quotes a word for a shell. */
 function quoted(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`;
 }

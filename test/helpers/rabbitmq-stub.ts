@@ -6,7 +6,7 @@ const METHOD_FRAME = 1;
 const FRAME_HEADER_LENGTH = 7;
 const FRAME_END = 0xce;
 
-/** The methods of AMQP 0-9-1 that it knows, as `class.method`, and what it answers: a method and its arguments. */
+/** The methods of AMQP 0-9-1 that it knows, as `class.method`, and its answer to each. */
 const ANSWERS: Readonly<Record<string, readonly [number, number, Buffer] | undefined>> = {
   // start-ok: tune, with 2047 channels, frames of 128 KiB, and no heartbeats.
   '10.11': [10, 30, Buffer.from([0x07, 0xff, 0, 2, 0, 0, 0, 0])],
@@ -19,7 +19,7 @@ const ANSWERS: Readonly<Record<string, readonly [number, number, Buffer] | undef
   '20.40': [20, 41, Buffer.alloc(0)],
 };
 
-/** As much of RabbitMQ as a driver needs to connect and to open channels. */
+/** A RabbitMQ that can only accept connections and open channels. */
 export async function startRabbitmqStub(): Promise<{ port: number; close(): void }> {
   const sockets = new Set<net.Socket>();
   const server = net.createServer((socket) => {

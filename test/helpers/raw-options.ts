@@ -3,7 +3,7 @@ import { linux } from '../../native-bindings/platforms/linux.ts';
 import type { OptionEntry } from '../../native-bindings/platforms/table.ts';
 import { getOption, setOption } from '../../native-bindings/sockopt.ts';
 
-/** The descriptor of a socket or server, without anything of src/. */
+/** The descriptor of a socket or server, read without src/. */
 export function fdOf(socket: net.Socket | net.Server): number {
   return (socket as unknown as { _handle: { fd: number } })._handle.fd;
 }
@@ -22,7 +22,7 @@ export function kernelValues(socket: net.Socket | net.Server): string {
   return `${on}:${idle}/${intvl}/${cnt} ${ut}`;
 }
 
-/** Writes one option past the library, as another program would, in the kernel's unit. */
+/** Writes one option without the library, as another program would, in the kernel's unit. */
 export function writeRaw(socket: net.Socket | net.Server, option: keyof typeof linux, value: number): void {
   const entry = linux[option];
   if (entry === undefined) throw new Error(`no ${option} on Linux`);

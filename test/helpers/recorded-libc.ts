@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { onTestFinished, vi } from 'vitest';
 import type { Libc } from '../../native-bindings/libc.ts';
 
-/** A call of `setsockopt`: what the kernel would have been told. */
+/** A call of `setsockopt`. */
 export interface RecordedCall {
   readonly level: number;
   readonly name: number;
@@ -11,15 +11,15 @@ export interface RecordedCall {
 
 export interface RecordedLibc {
   readonly calls: RecordedCall[];
-  /** What `getsockopt` answers, by option number; 0 for any other. */
+  /** The values that `getsockopt` returns, by option number; 0 for others. */
   readonly answers: Map<number, number>;
   /** The `errno` with which an option's calls fail, by option number. */
   readonly failures: Map<number, number>;
 }
 
 /**
- * A C library that writes down what it is told, for modules that are imported afterwards and until
- * the test ends: the kernel of another system, as far as this package knows it.
+ * Replaces the C library, for modules imported afterwards and until the test ends, by one that records its
+ * calls: the kernel of another system, as far as this package knows it.
  */
 export function recordedLibc(): RecordedLibc {
   const memory = new Int32Array(2);

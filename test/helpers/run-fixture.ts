@@ -15,8 +15,8 @@ afterAll(() => rmSync(directory, { recursive: true }));
 const bundled = new Map<string, Promise<string>>();
 
 /**
- * The arguments with which `process.execPath` runs a program of test/fixtures. It is bundled before,
- * since a process that loads TypeScript takes ten times as long to start.
+ * The arguments with which `process.execPath` runs a program of test/fixtures. It is bundled first, since a
+ * process that loads TypeScript takes ten times as long to start.
  */
 export async function fixtureArguments(name: string, ...args: string[]): Promise<string[]> {
   const file = bundled.get(name) ?? bundleFixture(name);
@@ -24,10 +24,10 @@ export async function fixtureArguments(name: string, ...args: string[]): Promise
   return ['--expose-gc', await file, ...args];
 }
 
-/** Runs a program of test/fixtures in a process of its own: what it wrote, as JSON. */
+/** Runs a program of test/fixtures in a process of its own, and returns its output, parsed as JSON. */
 export async function runFixture(name: string, ...args: string[]): Promise<unknown> {
   const { stdout } = await promisify(execFile)(process.execPath, await fixtureArguments(name, ...args), {
-    // A process that does not end by itself is ended, and the test fails.
+    // A process that does not end is killed, and the test fails.
     timeout: PATIENCE,
     killSignal: 'SIGKILL',
   });

@@ -5,35 +5,35 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A server that tests can start, or learn why they cannot. */
+/** A server that tests can start, if it is installed. */
 export interface TestServer {
   readonly name: string;
-  /** Why it cannot be started on this machine and what installs it; undefined if it can. */
+  /** The reason why it cannot be started here and what installs it, or `undefined`. */
   missing(): string | undefined;
   start(): Promise<RunningServer>;
 }
 
-/** A real server of this process alone: on a free port, with its data in a temporary directory. */
+/** A real server for this process alone, on a free port, with its data in a temporary directory. */
 export interface RunningServer {
   readonly host: string;
   readonly port: number;
   readonly user: string;
   readonly password: string;
   readonly database: string;
-  /** What the driver takes for a Unix socket: for pg, as its `host`, the directory; otherwise the file. */
+  /** The path that drivers accept for a Unix socket: for pg the directory, as `host`; otherwise the file. */
   readonly socketPath: string;
-  /** The certificate to trust, where the server speaks TLS; valid for `localhost` and its addresses. */
+  /** The certificate to trust if the server has TLS, valid for `localhost` and its addresses. */
   readonly tlsCa?: string;
-  /** Ends the server and removes its directory. Both also happen when this process dies first. */
+  /** Ends the server and removes its directory. Both also happen if this process dies first. */
   stop(): Promise<void>;
 }
 
-/** What distinguishes one server from another. */
+/** The differences between servers. */
 export interface ServerProgram {
   readonly name: string;
   /** The signal on which it ends at once, even with clients connected. */
   readonly stopSignal: 'INT' | 'TERM';
-  /** What it prints when it takes connections. */
+  /** The output with which it announces that it accepts connections. */
   readonly ready: RegExp;
   /** Fills the directory, and returns the program that serves from it on a port, and its arguments. */
   prepare(home: ServerHome): Promise<(port: number) => readonly [string, ...string[]]>;
@@ -48,7 +48,7 @@ export interface ServerHome {
   run(command: string, ...args: readonly string[]): Promise<void>;
   /** Starts a program as the server's user and waits until its output matches. */
   serve(ready: RegExp, command: string, ...args: readonly string[]): Promise<void>;
-  /** Ends what still runs in it and removes it. */
+  /** Ends the processes in it and removes it. */
   close(): Promise<void>;
 }
 
@@ -56,7 +56,7 @@ export interface ServerHome {
 export const serverUser: { uid: number; gid: number } | undefined =
   process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : undefined;
 
-// The administrator's directories are missing from the PATH of most other users.
+// The PATH of most users lacks the administrator's directories.
 const SEARCH_PATH = `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin:/usr/libexec`;
 
 /** The path of an installed program. */
@@ -89,7 +89,7 @@ async function serveOnFreePort(
     await home.serve(ready, ...command(port));
     return port;
   } catch (error) {
-    // Between finding a port and the server's taking it, another process may have.
+    // Another process may take the free port before the server does.
     if (attempts > 1 && /address already in use/i.test(String(error))) {
       return serveOnFreePort(home, ready, command, attempts - 1);
     }
@@ -106,9 +106,9 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-// Its standard input is a pipe from this process, which names the running program's process group, a
-// line each. The pipe ends when this process closes it, or dies, by whatever signal: then the
-// program is ended, and the directory removed. An orphan that has ended may stay a zombie for a while.
+// Its standard input is a pipe from this process, with the process group of each running program on a line.
+// The pipe ends when this process closes it or dies, by whatever signal. The program is then killed, and the
+// directory removed. An orphan that has ended may stay a zombie for a while.
 const KEEPER = `
   runs() { kill -s 0 -- "-$group" && ! grep -qs '^State:.*Z' "/proc/$group/status"; }
   while read -r line; do group=$line; done
@@ -135,7 +135,7 @@ function openServerHome(name: string, stopSignal: string): ServerHome {
       ...serverUser,
       cwd: directory,
       detached: true,
-      // A MariaDB that starts removes what others keep in a temporary directory it shares with them.
+      // When MariaDB starts, it removes the files of others in a shared temporary directory.
       env: { PATH: SEARCH_PATH, LC_ALL: 'C', TMPDIR: directory },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -198,7 +198,7 @@ function giveToServer(path: string): void {
   if (serverUser !== undefined) chownSync(path, serverUser.uid, serverUser.gid);
 }
 
-/** The temporary directory, or for root the first that the server's user may enter too. */
+/** The temporary directory; for root the first that the server's user may enter too. */
 function temporaryDirectory(): string {
   const usable = (directory: string) => spawnSync('test', ['-x', directory], serverUser).status === 0;
   return [tmpdir(), '/tmp', '/var/tmp'].find(usable) ?? tmpdir();

@@ -1,17 +1,17 @@
 import { once } from 'node:events';
 import net from 'node:net';
 
-/** A way to a server on loopback that carries little at a time. */
+/** A slow path to a server on loopback. */
 export interface SlowPath {
   readonly port: number;
-  /** When it last delivered something, by `performance.now()`. */
+  /** When it last delivered bytes, by `performance.now()`. */
   readonly lastDelivery: number;
-  /** From now on it delivers nothing, and ends nothing. */
+  /** From now on it delivers nothing, but keeps all connections open. */
   stall(): void;
   close(): void;
 }
 
-/** Starts a proxy that carries so many bytes a second, on each connection and in each direction. */
+/** Starts a proxy that limits the bytes a second, for each connection and direction. */
 export async function slowPath(target: { port: number }, bytesPerSecond: number): Promise<SlowPath> {
   const sockets = new Set<net.Socket>();
   let isStalled = false;

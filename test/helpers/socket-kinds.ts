@@ -7,9 +7,9 @@ import { certificate, certificateKey } from './test-certificate.ts';
 import { tlsPair } from './tls-pair.ts';
 
 export interface OpenSocket {
-  /** What a user holds. */
+  /** The object that a program uses. */
   socket: net.Socket;
-  /** The TCP socket whose descriptor carries the options. */
+  /** The TCP socket whose descriptor has the options. */
   carrier: net.Socket;
   close(): Promise<void>;
 }
@@ -34,7 +34,7 @@ export const socketKinds: readonly SocketKind[] = [
   { kind: "an accepted http2 session's socket", open: () => http2Session(true) },
 ];
 
-/** Of a pair, the end under test. */
+/** The end under test of a pair. */
 function end(
   pair: { client: net.Socket; server: net.Socket; close(): Promise<void> },
   which: 'client' | 'server',

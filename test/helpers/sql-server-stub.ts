@@ -1,15 +1,15 @@
 import { once } from 'node:events';
 import net from 'node:net';
 
-/** What a client of the TDS protocol may send, and what an answer is. */
+/** The types of TDS packets that a client may send, and that of an answer. */
 const PRELOGIN = 18;
 const LOGIN = 16;
 const RESULT = 4;
 const HEADER_LENGTH = 8;
 
 /**
- * As much of SQL Server as a driver needs to connect, without TLS, and to run statements that return
- * nothing. One that says `never` gets no answer. With `redirectTo`, who logs in is sent to that port.
+ * A SQL Server without TLS that can only accept logins and run statements that return nothing. A statement
+ * with `never` gets no answer. With `redirectTo`, a login is redirected to that port.
  */
 export async function startSqlServerStub(redirectTo?: number): Promise<{ port: number; close(): void }> {
   const sockets = new Set<net.Socket>();
@@ -60,7 +60,7 @@ function loginAcknowledged(): Buffer {
   return Buffer.concat([Buffer.from([0xad]), withLength(body)]);
 }
 
-/** The change of environment by which a gateway names the server that it stands for. */
+/** The change of environment with which a gateway names the real server. */
 function routing(port: number | undefined): Buffer {
   if (port === undefined) return Buffer.alloc(0);
   const host = Buffer.from('127.0.0.1', 'utf16le');

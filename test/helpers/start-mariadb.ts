@@ -11,10 +11,10 @@ import { certificate, certificateKey } from './test-certificate.ts';
 
 const INSTALL = 'apt-get install mariadb-server-core mariadb-client-core';
 
-// Nothing is to survive a power failure, and it starts in a third of the time.
+// The data need not survive a power failure, and the server starts in a third of the time.
 const WITHOUT_SYNC = ['--innodb-flush-method=nosync', '--innodb-flush-log-at-trx-commit=0'];
 
-/** A real MariaDB, where it is installed. No npm package brings one. */
+/** A real MariaDB, if it is installed. No npm package contains one. */
 export const mariadb: TestServer = {
   name: 'MariaDB',
   missing: () =>

@@ -28,7 +28,7 @@ export const postgres: TestServer = {
 /**
  * Starts PostgreSQL: both plain and TLS on its port, and a Unix socket. Takes about a second.
  *
- * @param installation where its `bin`, `lib` and `share` are; by default in the package.
+ * @param installation - the directory of its `bin`, `lib` and `share`; by default in the package
  */
 export async function startPostgres(
   installation: string | undefined = packagedPostgres(),
@@ -68,10 +68,10 @@ function postgresProgram(installation: string, password: string): ServerProgram 
         ssl: 'on',
         ssl_cert_file: home.write('cert.pem', certificate),
         ssl_key_file: home.write('key.pem', certificateKey),
-        // Nothing is to survive: neither a power failure, nor the process, in /dev/shm.
+        // The data need survive neither a power failure nor, in /dev/shm, the process.
         fsync: 'off',
         dynamic_shared_memory_type: 'mmap',
-        // As few processes as can be.
+        // These keep the number of processes small.
         io_method: 'sync',
         autovacuum: 'off',
         max_wal_senders: '0',
@@ -84,9 +84,9 @@ function postgresProgram(installation: string, password: string): ServerProgram 
 }
 
 /**
- * Where PostgreSQL can be run from. Usually that is where npm put it, but the server's user may not
- * be allowed there, as in a checkout under /root, and npm may not have run the package's install
- * script, which makes the links its libraries need. Then it is a copy.
+ * The directory from which PostgreSQL can run. Usually it is that of npm. It is a copy if the server's user
+ * may not enter that, as in a checkout under /root, or if npm has not run the package's install script, which
+ * makes the links that its libraries need.
  */
 function usableInstallation(installation: string, home: ServerHome): string {
   if (problemWith(installation) === undefined) return installation;
@@ -96,7 +96,7 @@ function usableInstallation(installation: string, home: ServerHome): string {
   return copy;
 }
 
-/** Where npm put the binaries for this platform; undefined if it did not. */
+/** The directory of the binaries that npm installed for this platform, or `undefined`. */
 export function packagedPostgres(): string | undefined {
   const require = createRequire(import.meta.url);
   try {
@@ -136,6 +136,6 @@ function link(target: string, path: string): void {
   try {
     symlinkSync(target, path);
   } catch {
-    // The install script has run, and it is there.
+    // The install script has run and made the links.
   }
 }

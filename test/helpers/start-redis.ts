@@ -8,7 +8,7 @@ import {
   type TestServer,
 } from './server-process.ts';
 
-/** A real Redis, where it is installed. No npm package brings one. */
+/** A real Redis, if it is installed. No npm package contains one. */
 export const redis: TestServer = {
   name: 'Redis',
   missing: () =>

@@ -1,6 +1,6 @@
 import koffi from 'koffi';
 
-// Calls that only tests make: they do to a descriptor what Node never would.
+// Calls that only tests make, because Node never would.
 const libc = koffi.load(null);
 const call = (name: string, ...parameters: string[]) => libc.func(name, 'int', parameters);
 
@@ -17,7 +17,7 @@ type WithAddress = (fd: number, address: Buffer, length: number) => number;
 const connect: WithAddress = call('connect', 'int', 'void *', 'uint32_t');
 const bind: WithAddress = call('bind', 'int', 'void *', 'uint32_t');
 
-/** Runs `fn` while a descriptor is closed behind Node's back, and gives it back to Node afterwards. */
+/** Runs `fn` while a descriptor is closed without Node's knowledge, and reopens it afterwards. */
 export function whileClosed(fd: number, fn: () => void): void {
   const spare = dup(fd);
   closeDescriptor(fd);

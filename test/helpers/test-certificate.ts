@@ -12,7 +12,7 @@ fqSByPgSUS7WG3UCIHeuuPC3LZyJNZ9UykDqecD0soKl3jJY2uU1fHuo/B2q
 -----END CERTIFICATE-----
 `;
 
-/** Its key. It protects nothing: whoever has the tests has it. */
+/** The key of the certificate. It protects nothing, because it is public. */
 export const certificateKey = `\
 -----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgu7d2YtceNUjxsJ/H

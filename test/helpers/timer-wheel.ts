@@ -1,6 +1,6 @@
 /**
- * A second account of the kernel's timers, in its own whole ticks, to hold the prediction's closed forms
- * against: the tick at which a timer armed at `now` for `ticks` fires.
+ * A second implementation of the kernel's timers, in whole ticks, to compare the prediction's closed forms
+ * with: the tick at which a timer armed at `now` for `ticks` fires.
  *
  * @see https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/kernel/time/timer.c
  */

@@ -13,8 +13,7 @@ export interface TlsPair {
   close(): Promise<void>;
 }
 
-/** Two TLS sockets on loopback that have shaken hands, on a free port. The client
- * may run over a stream of the caller's. */
+/** Two TLS sockets on loopback after their handshake. The client may use a stream of the caller. */
 export async function tlsPair(host = '127.0.0.1', under?: (port: number) => Duplex): Promise<TlsPair> {
   const listener = tls.createServer({ cert: certificate, key: certificateKey });
   listener.listen(0, host);
@@ -23,7 +22,7 @@ export async function tlsPair(host = '127.0.0.1', under?: (port: number) => Dupl
   const accepted = once(listener, 'secureConnection') as Promise<[tls.TLSSocket]>;
   const to = under === undefined ? { port, host } : { socket: under(port) };
   const client = tls.connect({ ...to, ca: certificate, servername: 'localhost' });
-  // A test asserts on the errors it is about; the rest must not end the process.
+  // A test asserts the errors that it is about; others must not end the process.
   client.on('error', () => {});
   await once(client, 'secureConnect');
   const [server] = await accepted;

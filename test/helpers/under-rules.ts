@@ -4,19 +4,19 @@ import { afterEach, beforeEach, expect } from 'vitest';
 import { installKeepAlive } from '../../src/rules/install.ts';
 import type { KeepAliveRule } from '../../src/rules/rule.ts';
 
-/** Linux's own, and three presets, in the words of `kernelValues`. */
+/** The defaults of Linux and three presets, in the form of `kernelValues`. */
 export const DEFAULTS = '0:7200/75/9 0';
 export const DATABASE = '1:10/5/3 24500';
 export const WEBSOCKET = '1:45/15/3 89500';
 export const FAST_FAILOVER = '1:5/2/3 10500';
 
-/** What ends with each test, in the files that call {@link underRules}: rules, sockets and servers. */
+/** Rules, sockets and servers, which {@link underRules} ends after each test. */
 export const uninstalls: (() => void)[] = [];
 export const opened: (net.Socket | net.Server)[] = [];
-/** A test fails if it leaves a warning here. */
+/** The warnings of a test, which fails if it leaves one here. */
 export const warnings: Error[] = [];
 
-/** Ends after each test of a file what the helpers below have begun. */
+/** Ends the rules, sockets and servers of the helpers below after each test of a file. */
 export function underRules(): void {
   const collect = (warning: Error) => warnings.push(warning);
   beforeEach(() => {
@@ -24,7 +24,7 @@ export function underRules(): void {
   });
   afterEach(async () => {
     for (const uninstall of uninstalls.splice(0)) uninstall();
-    // The last first: Node 20 crashes where the socket under a TLS socket is destroyed before it.
+    // The last first, because Node 20 crashes if the socket under a TLS socket is destroyed before it.
     for (const each of opened.splice(0).reverse()) {
       if (each instanceof net.Socket) each.destroy();
       else each.close();
@@ -60,7 +60,7 @@ export async function connect(options: net.NetConnectOpts): Promise<net.Socket> 
   return socket;
 }
 
-/** The accepted end, once everybody has had the chance to set it. */
+/** The accepted end, after all listeners for 'connection' have run. */
 export async function nextAccepted(server: net.Server): Promise<net.Socket> {
   const [socket] = (await once(server, 'connection')) as [net.Socket];
   await new Promise(setImmediate);

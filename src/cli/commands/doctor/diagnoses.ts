@@ -100,8 +100,8 @@ function strangeSystem(refusal: string): Diagnosis {
   return {
     subject: 'system defaults',
     status: 'warning',
-    message: `net.ipv4 has a setting with which no dead peer is noticed as it should be. ${refusal}`,
-    advice: "Put the sysctl right, or set options on each socket: keepAlive(socket, 'database').",
+    message: `a net.ipv4 setting prevents the detection of dead peers. ${refusal}`,
+    advice: "Correct the sysctl, or set options on each socket: keepAlive(socket, 'database').",
   };
 }
 
