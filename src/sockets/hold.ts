@@ -90,7 +90,7 @@ function startHold(socket: net.Socket, hold: Hold): Hold {
 
 /** Whether a socket is not connected yet, or no longer. The hold then waits for its next `'connect'`. */
 function isWaiting(socket: net.Socket): boolean {
-  return socket.connecting || socket.destroyed || socket.pending;
+  return socket.destroyed || socket.pending;
 }
 
 /** Called on the socket itself, even if the hold was started through the `socket` of an http2 session. */
