@@ -1,8 +1,9 @@
 import diagnostics from 'node:diagnostics_channel';
 import type net from 'node:net';
 import type { KeepAliveSettings } from '../options/options.ts';
+import { reportErrorAtEnd } from '../sockets/ending.ts';
 import { listenerHandle } from '../sockets/handle.ts';
-import { SERVER } from '../sockets/hold-record.ts';
+import { heldBy, holdOf, SERVER } from '../sockets/hold-record.ts';
 import { ALL, type ChangedListener, changeListener, nextInherits, putBack } from '../sockets/listener.ts';
 import { attempt } from '../sockets/report.ts';
 import { serverSettings } from '../sockets/server.ts';
@@ -19,6 +20,7 @@ export interface ListenerRules {
 
 interface Listener extends ChangedListener {
   readonly port: number;
+  readonly decision: ListenerDecision;
 }
 
 /** A watch over this thread's listeners. */
@@ -42,7 +44,7 @@ export function watchListeners(rules: ListenerRules): ListenerWatch {
     const port = listeningPort(server);
     if (port === undefined) return undefined;
     forgetTheGone();
-    if (!listeners.has(server)) server.on('close', forget);
+    if (!listeners.has(server)) server.on('close', forget).on('secureConnection', secured);
     const listener = prepare(server, port, SERVER in server ? undefined : rules.decide(port));
     listeners.set(server, listener);
     return listener;
@@ -51,8 +53,19 @@ export function watchListeners(rules: ListenerRules): ListenerWatch {
   function forget(this: net.Server): void {
     // 'close' waits for the last old connection, and the server may be listening again by then.
     if (this.listening) return;
-    this.removeListener('close', forget);
+    leave(this);
     listeners.delete(this);
+  }
+
+  function leave(server: net.Server): void {
+    server.removeListener('close', forget).removeListener('secureConnection', secured);
+  }
+
+  // TLS lies over what was accepted, and is what is read.
+  function secured(this: net.Server, socket: net.Socket): void {
+    const decision = listeners.get(this)?.decision;
+    const isCovered = decision === 'by peer' ? heldBy(holdOf(socket)) : decision;
+    if (isCovered !== undefined) reportErrorAtEnd(socket);
   }
 
   // The primary of a cluster takes the listening socket from its server, which then emits no 'close'.
@@ -68,6 +81,7 @@ export function watchListeners(rules: ListenerRules): ListenerWatch {
     const isKnown = known !== undefined && known.handle === listenerHandle(server);
     const listener = isKnown ? known : adopt(server);
     if (listener === undefined) return;
+    if (typeof listener.decision === 'object') reportErrorAtEnd(socket);
     // The connection by which a listener was found is not counted: it had already left the accept queue.
     rules.onAccepted(socket, listener.port, isKnown && nextInherits(listener));
   }
@@ -92,7 +106,7 @@ export function watchListeners(rules: ListenerRules): ListenerWatch {
       for (const end of unsubscribe) end();
       for (const [server, listener] of listeners) {
         restore(server, listener);
-        server.removeListener('close', forget);
+        leave(server);
       }
       listeners.clear();
     },
@@ -120,9 +134,9 @@ function listeningPort(server: net.Server): number | undefined {
 }
 
 function prepare(server: net.Server, port: number, decision: ListenerDecision): Listener {
-  if (decision !== undefined && decision !== 'by peer') return { port, ...changeListener(server, decision) };
+  if (typeof decision === 'object') return { port, decision, ...changeListener(server, decision) };
   const oneByOne = decision === undefined ? 0 : ALL;
-  return { port, oneByOne, handle: listenerHandle(server), changed: undefined };
+  return { port, decision, oneByOne, handle: listenerHandle(server), changed: undefined };
 }
 
 function restore(server: net.Server, listener: Listener): void {

@@ -9,6 +9,8 @@ import { shownInstead } from '../options/show.ts';
 export interface TcpHandle {
   readonly fd?: number;
   setKeepAlive?(...args: unknown[]): number;
+  /** Called with each chunk that was read, and with nothing at the end of the stream. */
+  onread?(chunk?: ArrayBuffer): unknown;
   /** The handle inside a TLS handle. */
   readonly _parent?: TcpHandle;
 }
@@ -55,9 +57,24 @@ export function tcpHandle(socket: net.Socket): TcpHandle | undefined {
   return handle ? innermost(handle) : undefined;
 }
 
+/** The handle that a socket reads from: that of TLS, if TLS runs on it. */
+export function readingHandle(socket: net.Socket): TcpHandle | undefined {
+  return (socket as SocketInternals)._handle ?? undefined;
+}
+
+let ownerSymbol: symbol | undefined;
+
+/** The socket that a handle belongs to, which Node keeps on it under a symbol of its own. */
+export function ownerOf(handle: TcpHandle): net.Socket | undefined {
+  ownerSymbol ??= Object.getOwnPropertySymbols(handle).find(
+    ({ description }) => description === 'owner_symbol',
+  );
+  return ownerSymbol && (handle as Record<symbol, net.Socket | undefined>)[ownerSymbol];
+}
+
 /** The descriptor of a handle, or {@link NO_DESCRIPTOR} if it is closed. */
 export function handleDescriptor(handle: TcpHandle): number {
-  const { fd } = handle;
+  const { fd } = innermost(handle);
   return isDescriptor(fd) ? fd : NO_DESCRIPTOR;
 }
 

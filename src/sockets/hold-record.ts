@@ -16,6 +16,8 @@ export const SHADOWED: unique symbol = Symbol.for('tcp-keepalive.shadowed');
 export const WAY: unique symbol = Symbol.for('tcp-keepalive.way');
 /** On a handle: `true` while this library calls Node's `setKeepAlive`, which then reaches the kernel. */
 export const PASSES: unique symbol = Symbol.for('tcp-keepalive.passes');
+/** On a handle at whose end the connection's error is asked for: the `onread` that was there before. */
+export const ONREAD: unique symbol = Symbol.for('tcp-keepalive.onread');
 /** On a server whose connections `keepAliveServer` sets: rules leave them alone. */
 export const SERVER: unique symbol = Symbol.for('tcp-keepalive.server');
 /** On `globalThis`: the rules of this thread. */
@@ -34,6 +36,7 @@ export interface MarkedHandle extends TcpHandle {
   [SHADOWED]?: TcpHandle['setKeepAlive'];
   [WAY]?: Way | undefined;
   [PASSES]?: boolean;
+  [ONREAD]?: TcpHandle['onread'];
 }
 
 /**

@@ -3,6 +3,7 @@ import { isDestroyed } from '../options/errors.ts';
 import type { KeepAliveInput, KeepAliveSettings } from '../options/options.ts';
 import { parseKeepAliveOptions } from '../options/parse.ts';
 import { correct, correctHandle } from './connection.ts';
+import { reportErrorAtEnd } from './ending.ts';
 import { connectedDescriptor, unreadable } from './handle.ts';
 import {
   EXPLICIT,
@@ -66,8 +67,10 @@ export function keepAlive<S extends net.Socket>(
 export function holdSocket(socket: net.Socket, { settings, rank, onError, owner }: HoldRequest): void {
   const wanted: Hold = { settings, rank, onError, owner };
   try {
-    if (isTaken(socket, rank)) return;
     const hold = holdOf(socket);
+    // This may be the TLS socket over a connection that was held before TLS was started on it.
+    if (heldBy(hold) !== undefined) reportErrorAtEnd(socket);
+    if (isTaken(socket, rank)) return;
     apply(socket, hold === undefined ? startHold(socket, wanted) : Object.assign(hold, wanted));
   } catch (thrown) {
     const error = unreadable(thrown);
@@ -133,6 +136,7 @@ function apply(socket: net.Socket, hold: Hold, before?: Way): boolean {
     handle[WAY] = way;
     shadow(handle);
   }
+  if (way !== undefined) reportErrorAtEnd(socket);
   return way !== undefined;
 }
 

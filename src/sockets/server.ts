@@ -3,6 +3,7 @@ import { codeOf, isNotTcp, keepAliveError } from '../options/errors.ts';
 import type { KeepAliveInput, KeepAliveSettings } from '../options/options.ts';
 import { parseKeepAliveOptions } from '../options/parse.ts';
 import { correct } from './connection.ts';
+import { hidesErrors, reportErrorAtEnd } from './ending.ts';
 import { SERVER } from './hold-record.ts';
 import { type Listener, nextInherits, setListener } from './listener.ts';
 import { attempt, type OnError, onErrorOf, report } from './report.ts';
@@ -86,6 +87,7 @@ function attachTo(server: MarkedServer, settings: KeepAliveSettings): ServerKeep
     onConnection: (socket) => attempt(keepAlive.onError, () => setNext(server, keepAlive, socket)),
   };
   server[SERVER] = keepAlive;
+  if (hidesErrors) server.on('connection', reportErrorAtEnd).on('secureConnection', reportErrorAtEnd);
   server.on('listening', () => attempt(keepAlive.onError, () => applyToListener(server, keepAlive)));
   return keepAlive;
 }

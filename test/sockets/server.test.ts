@@ -12,6 +12,7 @@ import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { keepAliveServer, type OnError } from 'tcp-keepalive';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { hidesErrors } from '../../src/sockets/ending.ts';
 import { databaseInKernel } from '../helpers/hold-parts.ts';
 import { accept, portOf, untilFinished } from '../helpers/listen.ts';
 import { PATIENCE } from '../helpers/patience.ts';
@@ -19,6 +20,9 @@ import { fdOf, kernelValues, writeRaw } from '../helpers/raw-options.ts';
 import { fixtureArguments } from '../helpers/run-fixture.ts';
 import { whileClosed } from '../helpers/system-calls.ts';
 import { certificate, certificateKey } from '../helpers/test-certificate.ts';
+
+// On Node 20 and 22 one listener stays, for what the kernel gives up.
+const ends = hidesErrors ? 1 : 0;
 
 const credentials = { cert: certificate, key: certificateKey };
 
@@ -113,7 +117,7 @@ describe.runIf(process.platform === 'linux')('accepted connections get the optio
 
     const own = await listening(untilFinished(net.createServer({ keepAlive: true })));
     keepAliveServer(keepAliveServer(own, 'database'), 'tunnel');
-    expect(own.listenerCount('connection')).toBe(2); // This test's, and one of ours.
+    expect(own.listenerCount('connection')).toBe(2 + ends); // This test's, and one of ours.
     expect(kernelValues(await accept(own))).toBe('1:30/10/6 89500');
   });
 
@@ -125,7 +129,7 @@ describe.runIf(process.platform === 'linux')('accepted connections get the optio
     await listening(server);
     const listeners = server.listenerCount('connection');
     expect(kernelValues(await accept(server))).toBe(databaseInKernel);
-    expect(listeners).toBe(2); // This test's, and one of ours.
+    expect(listeners).toBe(2 + ends); // This test's, and one of ours.
   });
 
   test('before the server’s own code sees the connection, which may set others', async () => {
@@ -144,7 +148,7 @@ describe.runIf(process.platform === 'linux')('accepted connections get the optio
     clients.connectAndWait(portOf(server));
     await vi.waitUntil(() => accepted.length === 5, PATIENCE);
     expect(accepted.map(kernelValues)).toEqual(Array(5).fill(databaseInKernel));
-    expect(server.listenerCount('connection')).toBe(2); // This test's.
+    expect(server.listenerCount('connection')).toBe(2 + ends); // This test's.
     expect(kernelValues(await accept(server))).toBe(databaseInKernel);
   });
 });
@@ -154,7 +158,7 @@ describe.runIf(process.platform === 'linux')('a connection costs nothing', () =>
     const server = net.createServer();
     await listening(keepAliveServer(server, 'database'));
     onTestFinished(() => void server.close());
-    expect(server.listenerCount('connection')).toBe(0);
+    expect(server.listenerCount('connection')).toBe(ends);
   });
 
   test('in system calls', async ({ skip }) => {

@@ -1,0 +1,57 @@
+import { readSync } from 'node:fs';
+import type net from 'node:net';
+import { getSystemErrorName } from 'node:util';
+import { handleDescriptor, NO_DESCRIPTOR, ownerOf, readingHandle } from './handle.ts';
+import { type MarkedHandle, ONREAD } from './hold-record.ts';
+
+// Before 1.52, libuv takes a connection that has hung up for one that has ended, once what was unread has
+// been read (libuv/libuv#4997). The error, such as ETIMEDOUT, stays in the kernel, and a part of a stream
+// passes for the whole. That is so in Node 20 and 22. On Windows libuv asks the system differently.
+const [major = 0, minor = 0] = (process.versions.uv ?? '').split('.').map(Number);
+
+/** Whether Node reports some errors as the end of the stream. */
+export const hidesErrors: boolean = process.platform !== 'win32' && major === 1 && minor < 52;
+
+const byte = new Uint8Array(1);
+
+/**
+ * Sees to it that a connection which the kernel has given up ends with the kernel's error, as in Node 24. This is
+ * done at the handle, before anybody hears of an end, because http takes an `'end'` for the end of a body.
+ */
+export function reportErrorAtEnd(socket: net.Socket): void {
+  const handle: MarkedHandle | undefined = hidesErrors ? readingHandle(socket) : undefined;
+  if (typeof handle?.onread !== 'function' || handle[ONREAD] !== undefined) return;
+  handle[ONREAD] = handle.onread;
+  handle.onread = readThenAsk;
+}
+
+function readThenAsk(this: MarkedHandle, chunk?: ArrayBuffer): unknown {
+  const result: unknown = Reflect.apply(this[ONREAD] as () => unknown, this, [chunk]);
+  if (chunk === undefined) askAtEnd(this);
+  return result;
+}
+
+/** Node has noted the end by now, and emits `'end'` later, unless the socket is destroyed. */
+function askAtEnd(handle: MarkedHandle): void {
+  const socket = ownerOf(handle) as (net.Socket & { _readableState?: { ended: boolean } }) | undefined;
+  // A socket that is read into a buffer of its user's gets no chunk either.
+  if (socket?._readableState?.ended !== true || socket.destroyed) return;
+  const fd = handleDescriptor(handle);
+  const error = fd === NO_DESCRIPTOR ? undefined : errorOfRead(fd);
+  if (error !== undefined) socket.destroy(error);
+}
+
+/** What `read(2)` says at the end of a stream: nothing if the peer has ended it, or the connection's error. */
+function errorOfRead(fd: number): Error | undefined {
+  try {
+    readSync(fd, byte);
+    return undefined;
+  } catch (error) {
+    const { errno, code } = error as NodeJS.ErrnoException;
+    // TLS may end before TCP does.
+    if (errno === undefined || code === 'EAGAIN') return undefined;
+    const name = getSystemErrorName(errno);
+    // It is made as Node makes it: fs words its errors differently.
+    return Object.assign(new Error(`read ${name}`), { errno, code: name, syscall: 'read' });
+  }
+}
