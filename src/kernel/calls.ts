@@ -9,6 +9,11 @@ import { type KeepAliveSettings, type OptionName, optionNames } from '../options
 export interface AppliedKeepAlive extends KeepAliveSettings {
   /** Requested options that this platform, or this connection, does not have. */
   readonly skipped?: readonly OptionName[];
+  /**
+   * `userTimeout`, if the connection was silent for longer than `initialDelay`: it is written once the peer has been
+   * heard, or after `interval * count` at the latest. One lost probe would end a living peer otherwise.
+   */
+  readonly pending?: readonly OptionName[];
 }
 
 /** One `setsockopt` call. */

@@ -171,7 +171,7 @@ function decideForListener(sets: readonly RuleSet[], port: number): ListenerDeci
 function follow(socket: net.Socket, found: Found | undefined): void {
   const settings = found?.rule.settings || undefined;
   if (settings !== undefined) {
-    holdSocket(socket, { settings, rank: RULE, owner: found?.owner });
+    holdSocket(socket, { settings, rank: RULE, owner: found?.owner, isNew: true });
   } else if (holdOf(socket) !== undefined) {
     // This socket was connected before, to another peer.
     holdSocket(socket, { settings: undefined, rank: RULE });

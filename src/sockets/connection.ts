@@ -4,9 +4,10 @@ import { correctSettings, writeSettings } from '../kernel/settings.ts';
 import { isUnsupported } from '../options/errors.ts';
 import type { KeepAliveSettings } from '../options/options.ts';
 import { connectedDescriptor, handleDescriptor, NO_DESCRIPTOR, type TcpHandle } from './handle.ts';
-import type { Way } from './hold-record.ts';
+import { type MarkedHandle, markedHandle, PENDING, type Way } from './hold-record.ts';
 import { setWithNode } from './node-way.ts';
 import { warnOfNodeFallback } from './report.ts';
+import { dueNow, mayBeSilent, writeToSilent } from './silence.ts';
 
 // This file alone decides whether a connection is reached through the kernel or through Node.
 
@@ -19,9 +20,23 @@ import { warnOfNodeFallback } from './report.ts';
  */
 export function write(socket: net.Socket, settings: KeepAliveSettings, strict: boolean): AppliedKeepAlive {
   const fd = connectedDescriptor(socket);
-  return fd === NO_DESCRIPTOR || !hasTable
-    ? setWithNode(socket, settings, strict)
+  if (fd === NO_DESCRIPTOR || !hasTable) return setWithNode(socket, settings, strict);
+  const handle = markedHandle(socket);
+  return mayBeSilent(handle)
+    ? writeCarefully(handle, fd, settings, strict)
     : writeSettings(fd, settings, strict);
+}
+
+function writeCarefully(
+  handle: MarkedHandle,
+  fd: number,
+  settings: KeepAliveSettings,
+  strict: boolean,
+): AppliedKeepAlive {
+  const applied = writeToSilent(handle, fd, settings, (due) => writeSettings(fd, due, strict));
+  if (handle[PENDING] === undefined) return applied;
+  const { userTimeout: _pending, ...written } = applied;
+  return Object.freeze({ ...written, pending: Object.freeze(['userTimeout'] as const) });
 }
 
 /**
@@ -34,15 +49,25 @@ export function write(socket: net.Socket, settings: KeepAliveSettings, strict: b
  */
 export function correct(socket: net.Socket, settings: KeepAliveSettings, before?: Way): Way {
   const fd = connectedDescriptor(socket);
-  if (throughKernel(fd, () => correctSettings(fd, settings))) return 'kernel';
+  const due = dueNow(markedHandle(socket), settings);
+  if (throughKernel(fd, () => correctSettings(fd, due))) return 'kernel';
   if (before !== 'node') setWithNode(socket, settings, false);
   return 'node';
+}
+
+/** The same for a connection that may have been silent before. */
+export function correctOld(socket: net.Socket, settings: KeepAliveSettings): Way {
+  const fd = connectedDescriptor(socket);
+  const handle = markedHandle(socket);
+  if (fd === NO_DESCRIPTOR || !mayBeSilent(handle)) return correct(socket, settings);
+  const write = () => writeToSilent(handle, fd, settings, (due) => correctSettings(fd, due));
+  return throughKernel(fd, write) ? 'kernel' : correct(socket, settings);
 }
 
 /** Writes those settings that differ to the connection of a handle, unless the handle is closed. */
 export function correctHandle(handle: TcpHandle, settings: KeepAliveSettings): void {
   const fd = handleDescriptor(handle);
-  throughKernel(fd, () => correctSettings(fd, settings));
+  throughKernel(fd, () => correctSettings(fd, dueNow(handle, settings)));
 }
 
 /**

@@ -18,6 +18,10 @@ export const WAY: unique symbol = Symbol.for('tcp-keepalive.way');
 export const PASSES: unique symbol = Symbol.for('tcp-keepalive.passes');
 /** On a handle at whose end the connection's error is asked for: the `onread` that was there before. */
 export const ONREAD: unique symbol = Symbol.for('tcp-keepalive.onread');
+/** On a handle: the second in which its peer was heard when it was last looked at. */
+export const HEARD: unique symbol = Symbol.for('tcp-keepalive.heard');
+/** On a handle: the user timeout that is written once the peer has been heard. */
+export const PENDING: unique symbol = Symbol.for('tcp-keepalive.pending');
 /** On a server whose connections `keepAliveServer` sets: rules leave them alone. */
 export const SERVER: unique symbol = Symbol.for('tcp-keepalive.server');
 /** On `globalThis`: the rules of this thread. */
@@ -37,6 +41,8 @@ export interface MarkedHandle extends TcpHandle {
   [WAY]?: Way | undefined;
   [PASSES]?: boolean;
   [ONREAD]?: TcpHandle['onread'];
+  [HEARD]?: object;
+  [PENDING]?: KeepAliveSettings | undefined;
 }
 
 /**
@@ -59,6 +65,8 @@ export interface HoldRequest {
   readonly rank: Rank;
   readonly onError?: OnError | undefined;
   readonly owner?: HoldOwner | undefined;
+  /** Whether the connection is new, and so was not silent before. */
+  readonly isNew?: boolean;
 }
 
 /** The state of one hold. It is plain data, because every copy of this library reads and changes it. */

@@ -2,7 +2,7 @@ import type net from 'node:net';
 import { isDestroyed } from '../options/errors.ts';
 import type { KeepAliveInput, KeepAliveSettings } from '../options/options.ts';
 import { parseKeepAliveOptions } from '../options/parse.ts';
-import { correct, correctHandle } from './connection.ts';
+import { correct, correctHandle, correctOld } from './connection.ts';
 import { reportErrorAtEnd } from './ending.ts';
 import { connectedDescriptor, unreadable } from './handle.ts';
 import {
@@ -17,6 +17,7 @@ import {
   type MarkedSocket,
   markedHandle,
   PASSES,
+  PENDING,
   SHADOWED,
   WAY,
   type Way,
@@ -64,14 +65,18 @@ export function keepAlive<S extends net.Socket>(
 }
 
 /** Starts or changes a hold on a socket, unless a caller of higher rank has set it. It never throws. */
-export function holdSocket(socket: net.Socket, { settings, rank, onError, owner }: HoldRequest): void {
+export function holdSocket(
+  socket: net.Socket,
+  { settings, rank, onError, owner, isNew = false }: HoldRequest,
+): void {
   const wanted: Hold = { settings, rank, onError, owner };
   try {
     const hold = holdOf(socket);
     // This may be the TLS socket over a connection that was held before TLS was started on it.
     if (heldBy(hold) !== undefined) reportErrorAtEnd(socket);
     if (isTaken(socket, rank)) return;
-    apply(socket, hold === undefined ? startHold(socket, wanted) : Object.assign(hold, wanted));
+    const applied = hold === undefined ? startHold(socket, wanted) : Object.assign(hold, wanted);
+    apply(socket, applied, undefined, !isNew);
   } catch (thrown) {
     const error = unreadable(thrown);
     // A closed socket needs no options.
@@ -124,16 +129,18 @@ function applyLater(socket: net.Socket, hold: Hold, before?: Way): boolean {
  * Writes those held settings that differ to a connected socket, and shadows its handle.
  *
  * @param before - the way by which they were already written to this connection
+ * @param isOld - whether the connection may have been silent before
  * @returns whether there was something to write
  */
-function apply(socket: net.Socket, hold: Hold, before?: Way): boolean {
+function apply(socket: net.Socket, hold: Hold, before?: Way, isOld = false): boolean {
   if (isWaiting(socket)) return false;
   const settings = heldBy(hold);
-  const way = settings && correct(socket, settings, before);
+  const way = settings && (isOld ? correctOld(socket, settings) : correct(socket, settings, before));
   const handle = markedHandle(socket);
   if (handle !== undefined) {
     handle[HOLD] = hold;
     handle[WAY] = way;
+    if (way === undefined) handle[PENDING] = undefined;
     shadow(handle);
   }
   if (way !== undefined) reportErrorAtEnd(socket);

@@ -16,6 +16,9 @@ import { noteExplicitCall } from './hold-record.ts';
  * `skipped` names the options that this platform lacks. If Node shows no descriptor (Windows, Deno), its own
  * `setKeepAlive` sets what it can.
  *
+ * If the connection was silent for longer than `initialDelay`, one lost probe would end a living peer: `userTimeout` is
+ * then named in `pending`, and written once the peer has been heard.
+ *
  * @param socket - a connected TCP or TLS socket, opened or accepted, or an http2 session's `socket`
  * @param options - a preset's name, or options in milliseconds; fields left out stay as they are
  * @param behaviour - `strict`: throw if this platform lacks an option, with nothing changed

@@ -1,0 +1,111 @@
+import { readSettings, writeSettings } from '../kernel/settings.ts';
+import { hasTcpInfo, readTcpInfo } from '../kernel/tcp-info.ts';
+import type { KeepAliveSettings } from '../options/options.ts';
+import { handleDescriptor, NO_DESCRIPTOR } from './handle.ts';
+import { HEARD, type MarkedHandle, PENDING } from './hold-record.ts';
+import { attempt } from './report.ts';
+
+// On a connection that was silent before it is set, the kernel counts that silence: the first probe may go out a whole
+// initialDelay later, and the first that is lost may be the last, because the user timeout is over already.
+
+// Captured now, so that a test's fake timers cannot keep a user timeout from being written.
+const later = globalThis.setTimeout;
+const now = performance.now.bind(performance);
+
+/** A silence that is no matter, and how often a silent peer is looked at, in milliseconds. */
+const SECOND = 1_000;
+
+// It stands for the second that runs, and is on each handle whose peer was heard in it. To ask a clock would cost
+// setKeepAlive a tenth of its time.
+let thisSecond: object | undefined;
+
+/** Whether the peer of a connection may have been silent for long. It makes no system call. */
+export function mayBeSilent(handle: MarkedHandle | undefined): handle is MarkedHandle {
+  return hasTcpInfo && handle !== undefined && (thisSecond === undefined || handle[HEARD] !== thisSecond);
+}
+
+/**
+ * Writes settings to a connection whose peer may have been silent for long, so that one lost probe does not end a
+ * living peer: the user timeout is 0 until something is heard, and until then the count of probes decides.
+ *
+ * @param write - writes settings to the descriptor
+ * @returns what `write` returns; the handle is marked as {@link PENDING} if the user timeout is not written yet
+ */
+export function writeToSilent<T>(
+  handle: MarkedHandle,
+  fd: number,
+  settings: KeepAliveSettings,
+  write: (settings: KeepAliveSettings) => T,
+): T {
+  handle[PENDING] = undefined;
+  const silence = silenceOf(fd);
+  if (silence < SECOND) {
+    noteHeard(handle);
+    return write(settings);
+  }
+  const before = readSettings(fd);
+  // With a user timeout, the kernel ignores the count.
+  const decisive = ['enable', 'initialDelay', 'interval', 'userTimeout'] as const;
+  const isSet = decisive.every((name) => settings[name] === undefined || settings[name] === before[name]);
+  if (isSet) return write(settings);
+  const { enable = false, initialDelay = 0, interval = 0, count = 0 } = { ...before, ...settings };
+  // Multipath TCP has no user timeout.
+  const userTimeout = before.userTimeout === undefined ? undefined : settings.userTimeout;
+  const isPending = enable && Boolean(userTimeout) && silence > initialDelay;
+  const written = write(isPending ? { ...settings, userTimeout: 0 } : settings);
+  // Linux counts a delay that is written while probes are on from the last byte, and otherwise from now.
+  if (enable && !before.enable && settings.initialDelay !== undefined) {
+    writeSettings(fd, { initialDelay: settings.initialDelay }, false);
+  }
+  if (isPending) writeOnceHeard(handle, { userTimeout } as KeepAliveSettings, interval * count);
+  return written;
+}
+
+/** The settings that may be written to a connection now: without a user timeout that is pending. */
+export function dueNow(handle: MarkedHandle | undefined, settings: KeepAliveSettings): KeepAliveSettings {
+  if (handle?.[PENDING] === undefined) return settings;
+  const { userTimeout: _pending, ...due } = settings;
+  return due;
+}
+
+/** Once probes have been unanswered for as long as is allowed, the user timeout is written anyway. */
+function writeOnceHeard(handle: MarkedHandle, pending: KeepAliveSettings, within: number): void {
+  handle[PENDING] = pending;
+  const began = now();
+  // A connection that nobody else refers to may be collected.
+  const reference = new WeakRef(handle);
+  const look = () => {
+    const open = reference.deref();
+    if (open?.[PENDING] !== pending) return;
+    const fd = handleDescriptor(open);
+    if (fd === NO_DESCRIPTOR) return;
+    const elapsed = now() - began;
+    if (elapsed < within && silenceOf(fd) > elapsed) {
+      later(look, SECOND).unref();
+    } else {
+      open[PENDING] = undefined;
+      attempt(undefined, () => writeSettings(fd, pending, false));
+    }
+  };
+  later(look, SECOND).unref();
+}
+
+/** How long nothing was received, in milliseconds. 0 if it cannot be read: the write that follows says why. */
+function silenceOf(fd: number): number {
+  try {
+    const { lastDataReceived, lastAckReceived } = readTcpInfo(fd);
+    return Math.min(lastDataReceived, lastAckReceived);
+  } catch {
+    return 0;
+  }
+}
+
+function noteHeard(handle: MarkedHandle): void {
+  if (thisSecond === undefined) {
+    thisSecond = {};
+    later(() => {
+      thisSecond = undefined;
+    }, SECOND).unref();
+  }
+  handle[HEARD] = thisSecond;
+}
