@@ -18,20 +18,21 @@ const entries = {
 };
 
 /**
- * A function that nobody calls. A tool that copies the files which a program names, such as @vercel/nft, finds
- * koffi's binaries by it: the names are made at run time in the loader. It is added after esbuild, which would
- * put another function in the place of `require`. webpack would read the binaries, and Bun copy them: the one is told
- * to leave them, and the other does not work the names out.
+ * A function that nobody calls. The loader makes the names of koffi's packages at run time. A tool that copies the
+ * files which a program names, such as @vercel/nft, finds them here. esbuild would replace `require` in ESM, so the
+ * text is added after it. webpack would parse the binaries, and Bun and Turbopack would bundle them: webpack sees
+ * that the first line ends the function, and the others do not evaluate `join`.
  */
 function koffiFiles(): string {
-  const names = Object.entries(koffiBinaries).flatMap(([system, binaries]) => {
-    const name = koffiPackage(system);
-    return [`'${name}'`, ...binaries.map((binary) => `['${name}', '${binary}/koffi.node'].join('/')`)];
-  });
+  const files = Object.entries(koffiBinaries).flatMap(([system, binaries]) =>
+    ['index.js', ...binaries.map((binary) => `${binary}/koffi.node`)].map(
+      (file) => `    require.resolve(['${koffiPackage(system)}', '${file}'].join('/'));`,
+    ),
+  );
   return `function koffiFiles() {
   if (typeof __webpack_require__ !== 'undefined') return;
   try {
-${names.map((name) => `    require.resolve(${name});`).join('\n')}
+${files.join('\n')}
   } catch {}
 }`;
 }

@@ -52,7 +52,7 @@ function fileName(): string | undefined {
 
 function requires(): NodeJS.Require[] {
   // Not a named import: webpack would try to resolve such a call itself, and cannot read its argument.
-  const { createRequire } = nodeModule;
+  const { createRequire } = process.getBuiltinModule?.('node:module') ?? nodeModule;
   return places().map((place) => createRequire(place));
 }
 
