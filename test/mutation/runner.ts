@@ -24,6 +24,8 @@ const vitest = await createVitest('test', {
   bail: 1,
   retry: 0,
   maxWorkers: 4,
+  // An endless loop that fills an array ends sooner.
+  execArgv: ['--max-old-space-size=512'],
   reporters: [{}],
   cache: false,
 });

@@ -12,13 +12,22 @@ describe('the known paths', () => {
   });
 
   test.each([
-    ['aws-nlb', 350_000],
-    ['azure-lb', 240_000],
-    ['gcp-vpc', 600_000],
-    ['ipvs', 900_000],
-    ['conntrack', 432_000_000],
-  ] as const)('%s remembers %d ms', (name, limit) => {
-    expect(pathIdleLimits[name]).toMatchObject({ limit, probesCount: true });
+    ['aws-nlb', 350_000, true],
+    ['aws-nat-gateway', 350_000, true],
+    ['aws-security-group', 350_000, true],
+    ['azure-lb', 240_000, true],
+    ['gcp-vpc', 600_000, true],
+    ['gcp-cloud-nat', 1_200_000, true],
+    ['ipvs', 900_000, true],
+    ['conntrack', 432_000_000, true],
+    ['rfc5382-nat', 7_440_000, true],
+    ['aws-alb', 60_000, false],
+    ['aws-clb', 60_000, false],
+    ['heroku', 55_000, false],
+    ['cloudflare', 100_000, false],
+    ['nginx', 60_000, false],
+  ] as const)('%s remembers %d ms, and probes count: %s', (name, limit, probesCount) => {
+    expect(pathIdleLimits[name]).toMatchObject({ limit, probesCount });
   });
 });
 
