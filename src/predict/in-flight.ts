@@ -116,7 +116,9 @@ function scheduleOf({ start, wait: firstWait, waitsAlike, limit, cut, most }: Re
   const steps: Step[] = [];
   let end = start;
   let wait = firstWait;
-  for (let retry = 0; retry < most && end < limit; ) {
+  let retry = 0;
+  // If the limit has passed before the first retry, the timer expires once more, at once.
+  do {
     const left = limit - end;
     if (cut && left <= wait) {
       steps.push({ wait: left, times: 1 });
@@ -130,9 +132,7 @@ function scheduleOf({ start, wait: firstWait, waitsAlike, limit, cut, most }: Re
     end += times * wait;
     retry += times;
     if (retry >= waitsAlike) wait = Math.min(2 * wait, RTO_MAX);
-  }
-  // If the limit has passed before the first retry, the timer expires once more, at once.
-  if (steps.length === 0) steps.push({ wait: 0, times: 1 });
+  } while (retry < most && end < limit);
   return { start, limit, cut, steps, end };
 }
 
@@ -147,17 +147,13 @@ function earliestExpiry({ start, limit, end }: Schedule): number {
  */
 function latestExpiry({ start, steps, limit, cut }: Schedule, hz: number): number {
   let last = start === 0 ? 0 : start + lateness(start, hz);
-  let latest = 0;
+  let latest = last;
   for (const { wait, times } of steps) {
     const late = lateness(wait, hz);
     const reached = last + times * (wait + late);
-    if (reached < limit) {
-      last = reached;
-      continue;
-    }
     const after = Math.max(limit, last);
     latest = Math.max(latest, Math.min(reached, after + (cut ? late : wait + late)));
     last = Math.min(reached, after);
   }
-  return Math.max(latest, last);
+  return latest;
 }

@@ -1,4 +1,4 @@
-import { aNumber, optional, otherwise, readFields, within } from '../options/fields.ts';
+import { aNumber, optional, readFields, within } from '../options/fields.ts';
 import { type KeepAliveInput, type KeepAliveSettings, optionRanges } from '../options/options.ts';
 import { parseKeepAliveOptions } from '../options/parse.ts';
 import { aPath, type PathIdleLimit, type PathName } from './paths.ts';
@@ -74,10 +74,7 @@ const contextFields = {
   pathIdleLimit: optional(aPath),
   acquireTimeout: optional(within(optionRanges.userTimeout)),
   roundTrip: optional(aNumber('a positive number of milliseconds', (value) => value > 0 && value < Infinity)),
-  connections: otherwise(
-    aNumber('a positive integer', (value) => value > 0 && Number.isInteger(value)),
-    1,
-  ),
+  connections: optional(aNumber('a positive integer', (value) => value > 0 && Number.isInteger(value))),
 };
 
 const severities: readonly Finding['severity'][] = ['error', 'warning', 'note'];
@@ -93,7 +90,7 @@ interface Subject extends KeepAliveSettings {
   readonly path: Omit<PathIdleLimit, 'source'> | undefined;
   readonly acquireTimeout: number | undefined;
   readonly roundTrip: number | undefined;
-  readonly connections: number;
+  readonly connections: number | undefined;
 }
 
 type Check = (subject: Subject) => Finding | undefined;
@@ -113,12 +110,12 @@ const idleUnbounded: Check = ({ enable }) =>
           'Give `initialDelay`, `interval` and `count`.',
       );
 
-const dataUnbounded: Check = ({ userTimeout, detection }) =>
+const dataUnbounded: Check = ({ userTimeout }) =>
   userTimeout > 0
     ? undefined
     : warning(
         'data-unbounded',
-        `no bound on data in flight: a request to a dead peer hangs for ${minutes(detection.unacknowledged.nominal)}, ` +
+        'no bound on data in flight: a request to a dead peer hangs for about 15 minutes, ' +
           'because no probes are sent while data is unacknowledged. ' +
           "Give `userTimeout`, or 'auto'.",
       );
@@ -137,17 +134,17 @@ const countIgnored: Check = ({ enable, userTimeout, count, probes }) => {
   const message =
     `with a user timeout the kernel ignores \`count\` (${count}): ${seconds(userTimeout)} of it ` +
     `make ${times(probes.nominal)}`;
-  if (probes.nominal === count) return note('count-ignored', `${message}, the same.`);
-  if (probes.least <= count && count < probes.nominal) {
-    return note('count-ignored', `${message}, and no fewer than ${probes.least} where timers run late.`);
-  }
-  return warning('count-ignored', `${message} instead. Make \`userTimeout\` 'auto' to have both agree.`);
+  if (count < probes.least || count > probes.nominal)
+    return warning('count-ignored', `${message} instead. Make \`userTimeout\` 'auto' to have both agree.`);
+  const agreement =
+    count === probes.nominal ? 'the same' : `and no fewer than ${probes.least} where timers run late`;
+  return note('count-ignored', `${message}, ${agreement}.`);
 };
 
 const earlyUserTimeout: Check = (subject) => {
-  const { enable, userTimeout, count, probes } = subject;
+  const { count, probes } = subject;
   const expected = Math.min(count ?? probes.nominal, probes.nominal);
-  if (!enable || userTimeout === 0 || probes.least >= expected) return undefined;
+  if (probes.least >= expected) return undefined;
   return warning(
     'early-user-timeout',
     `timers run late, so that the user timeout may pass after ${times(probes.least)} ` +
@@ -206,13 +203,14 @@ const slowerThanPool: Check = ({ acquireTimeout, userTimeout, detection }) => {
 const tooChatty: Check = ({ enable, detection, probePeriod, connections }) => {
   if (!enable) return undefined;
   const delay = detection.probes[0]?.nominal ?? Infinity;
-  const rate = (connections * 1_000) / probePeriod;
   if (delay < CALM_DELAY) {
     return warning(
       'too-chatty',
       `a probe after each ${seconds(delay)} of silence is noise. Make \`initialDelay\` at least ${seconds(CALM_DELAY)}.`,
     );
   }
+  if (connections === undefined) return undefined;
+  const rate = (connections * 1_000) / probePeriod;
   if (rate <= CALM_RATE) return undefined;
   return warning(
     'too-chatty',
@@ -266,10 +264,6 @@ function note(code: FindingCode, message: string): Finding {
 
 function seconds(ms: number): string {
   return ms < 1_000 ? `${ms} ms` : `${Number((ms / 1_000).toFixed(1))} s`;
-}
-
-function minutes(ms: number): string {
-  return ms < 120_000 ? seconds(ms) : `about ${Math.round(ms / 60_000)} minutes`;
 }
 
 function times(probes: number): string {

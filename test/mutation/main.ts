@@ -3,7 +3,7 @@
  *
  * The operators are in `mutants.ts`: `<` and `<=`, `===` and `!==`, `&&` and `||`, `+` and `-` and their
  * like become each other; `a ?? b` becomes `b`; `!x` and bare conditions are inverted; `true` and `false`
- * are swapped; a number grows by 1; `min`, `ceil` and `some` become `max`, `floor` and `every`; a statement
+ * are swapped; a number grows by 1, unless it follows `??`; `min`, `ceil` and `some` become `max`, `floor` and `every`; a statement
  * that is a call is removed. Types, comments and the words of messages stay as they are.
  *
  * A mutant first meets the test file that mirrors its own, then the tests of its room: a room's own tests must

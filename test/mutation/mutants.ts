@@ -70,7 +70,7 @@ function changesOf(node: ts.Node, source: ts.SourceFile, isNumber: (node: ts.Nod
   }
   if (ts.isPrefixUnaryExpression(node) && node.operator === ts.SyntaxKind.ExclamationToken)
     return change('negation', node, node.operand.getText(source));
-  if (isCompared(node)) return [];
+  if (isCompared(node) || isFallback(node)) return [];
   if (node.kind === ts.SyntaxKind.TrueKeyword) return change('boolean', node, 'false');
   if (node.kind === ts.SyntaxKind.FalseKeyword) return change('boolean', node, 'true');
   if (ts.isNumericLiteral(node)) return change('constant', node, String(Number(node.text) + 1));
@@ -91,6 +91,11 @@ function isCompared({ parent }: ts.Node): boolean {
   if (!ts.isBinaryExpression(parent)) return false;
   const operator = parent.operatorToken.getText(parent.getSourceFile());
   return operator in swaps.boundary || operator in swaps.equality;
+}
+
+/** Whether a value stands in for one that is missing: often it never is, and only the compiler asks for it. */
+function isFallback({ parent }: ts.Node): boolean {
+  return ts.isBinaryExpression(parent) && parent.operatorToken.kind === ts.SyntaxKind.QuestionQuestionToken;
 }
 
 function conditionOf(node: ts.IfStatement | ts.ConditionalExpression): ts.Expression {

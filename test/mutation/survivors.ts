@@ -15,4 +15,26 @@ export const survivors: readonly Survivor[] = [
     because:
       "'auto' comes to whole seconds less half a second, and the greatest user timeout is not such a time.",
   },
+  {
+    file: 'src/predict/in-flight.ts',
+    before: 'steps.push({ wait: left, times: 1 });',
+    after: 'steps.push({ wait: left, times: 2 });',
+    because:
+      'Once the limit has passed nothing is waited for any longer, so that a second such wait changes nothing.',
+  },
+  {
+    file: 'src/predict/plan.ts',
+    before: 'const middle = Math.floor((fit + over) / 2);',
+    after: 'const middle = Math.ceil((fit + over) / 2);',
+    because: 'A search by halves ends at the same second, whichever of two it tries first.',
+  },
+  {
+    file: 'src/predict/plan.ts',
+    before:
+      'if (userTimeout > last && userTimeout <= optionRanges.userTimeout.max && meets(options, goal)) return options;',
+    after:
+      'if (userTimeout > last && userTimeout < optionRanges.userTimeout.max && meets(options, goal)) return options;',
+    because:
+      'A user timeout of the greatest value is dropped after it, and so meets no deadline that there is.',
+  },
 ];

@@ -45,6 +45,8 @@ describe('a retransmission timer', () => {
     // Twice 100 ms, then 200 and 400, which are the limit of one retry.
     const limited = predictDetection({}, { hz: 250, rto: 100, tcpRetries2: 1 });
     expect(limited.unacknowledged.nominal).toBe(800);
+    // 204 ms are 51 ticks, twice, with 2 more each, and 408 are 102, which are counted in 8.
+    expect(predictDetection({}, { hz: 250, rto: 204, tcpRetries2: 0 }).unacknowledged.latest).toBe(868);
     const longest = predictDetection({ userTimeout: 240_000 }, { hz: 250, rto: 60_000 });
     expect(longest.unacknowledged.nominal).toBe(360_000);
   });

@@ -56,6 +56,10 @@ describe('a plan', () => {
         if (interval < detectWithin / 8) expect(isAnEighthPossible(detectWithin)).toBe(false);
       }),
     );
+    // With a delay of 1 s an interval of 2 s has no room, though with a delay of 2 s it has.
+    expect(planKeepAlive({ detectWithin: 13_301, probes: 5 }).interval).toBe(1_000);
+    expect(planKeepAlive({ detectWithin: 32_000 }).interval).toBe(4_000);
+    expect(planKeepAlive({ detectWithin: 32_001 }).interval).toBe(5_000);
   });
 
   test('sends its first probe before the path forgets the connection', () => {
@@ -98,6 +102,7 @@ describe('a plan', () => {
   test('of probes that have no room to be an eighth apart, shares half the deadline among them', () => {
     expect(planKeepAlive({ detectWithin: 60_000, probes: 10 })).toMatchObject({ interval: 3_000, count: 10 });
     expect(planKeepAlive({ detectWithin: 13_000, probes: 10 })).toMatchObject({ interval: 1_000, count: 10 });
+    expect(planKeepAlive({ detectWithin: 60_001, probes: 10 }).interval).toBe(4_000);
     // A share of 1.6 s is rounded up, as the kernel counts.
     expect(planKeepAlive({ detectWithin: 16_100, probes: 5 })).toMatchObject({ interval: 2_000, count: 5 });
   });
@@ -129,6 +134,17 @@ describe('a plan', () => {
     expect(predictDetection({ ...timers, userTimeout }).idle.latest).toBeLessThanOrEqual(2_147_483_647);
   });
 
+  test('has no user timeout that may pass in the millisecond of the last probe', () => {
+    const plan = planKeepAlive({ detectWithin: 140_000, probes: 10, pathIdleLimit: 12_700 });
+    expect(plan).toMatchObject({ initialDelay: 12_000, interval: 7_000 });
+    expect(predictDetection({ ...plan, userTimeout: 0 }).probes.at(-1)?.latest).toBe(81_500);
+    expect(plan.userTimeout).toBe(81_501);
+  });
+
+  test('of a path that TCP probes do not keep open is out of range', () => {
+    expect(() => planKeepAlive({ detectWithin: 30_000, pathIdleLimit: 'aws-alb' })).toThrow(RangeError);
+  });
+
   test('knows paths by their names', () => {
     const goal = { detectWithin: DAY };
     for (const name of ['aws-nlb', 'azure-lb', 'gcp-vpc', 'ipvs'] as const) {
@@ -153,6 +169,23 @@ describe('a plan', () => {
           );
         },
       ),
+    );
+  });
+
+  test.each([
+    {
+      goal: { probes: 1 },
+      says: 'that can be met with 1 unanswered probe, got `1000` (number)',
+    },
+    {
+      goal: { probes: 2, rto: 300 },
+      says: 'that can be met with 2 unanswered probes and an rto of 300, got `1000` (number); fewer `probes` need less',
+    },
+  ])('a deadline that cannot be met with $goal is out of range', ({ goal, says }) => {
+    const plan = () => planKeepAlive({ detectWithin: 1_000, ...goal });
+    expect(plan).toThrow(RangeError);
+    expect(plan).toThrow(
+      expect.objectContaining({ message: expect.toSatisfy((text) => text.endsWith(says)) }),
     );
   });
 

@@ -24,7 +24,7 @@ const rows: Row[] = [
     code: 'single-probe',
     severity: 'error',
     options: { ...sound, count: 1, userTimeout: 0 },
-    says: 'one lost probe drops a living peer. RFC 1122',
+    says: 'one lost probe drops a living peer. RFC 1122 (4.2.3.6) forbids that. Make `count` at least 3.',
     cured: [{ ...sound, count: 2, userTimeout: 0 }],
   },
   {
@@ -182,6 +182,22 @@ const rows: Row[] = [
   {
     code: 'too-chatty',
     severity: 'warning',
+    options: sound,
+    context: { connections: 10_005 },
+    says: '10005 idle connections send 1001 probes a second',
+    cured: [sound, { connections: 10_000 }],
+  },
+  {
+    code: 'too-chatty',
+    severity: 'warning',
+    options: sound,
+    context: { connections: 100_001 },
+    says: 'Make `initialDelay` at least 101 s',
+    cured: [{ ...sound, initialDelay: 101_000 }, { connections: 100_001 }],
+  },
+  {
+    code: 'too-chatty',
+    severity: 'warning',
     options: { ...sound, interval: 12_000, userTimeout: 'auto' },
     context: { connections: 13_000 },
     says: '13000 idle connections send 1083 probes a second',
@@ -195,6 +211,14 @@ const rows: Row[] = [
     context: { roundTrip: 1_350 },
     says: 'the interval (1 s) is below the round trip (1.4 s)',
     cured: [{ ...sound, interval: 2_000 }, { roundTrip: 2_000 }],
+  },
+  {
+    code: 'interval-below-round-trip',
+    severity: 'warning',
+    options: { ...sound, interval: 1_000 },
+    context: { roundTrip: 1_001 },
+    says: 'Make `interval` several times the round trip',
+    cured: [{ ...sound, interval: 1_000, enable: false }, { roundTrip: 1_001 }],
   },
   {
     code: 'slow-readers-cut',
