@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { lacking, planWrites } from '../../src/kernel/calls.ts';
+import { lacking, obstacleToCalls, planWrites } from '../../src/kernel/calls.ts';
 import { parseKeepAliveOptions } from '../../src/options/parse.ts';
 import { connection } from '../helpers/connection.ts';
+import { missingKoffi } from '../helpers/missing-koffi.ts';
 import { packageOn } from '../helpers/package-on.ts';
 import { recordedLibc } from '../helpers/recorded-libc.ts';
 
@@ -20,6 +21,20 @@ test.runIf(process.platform === 'linux')('what strict misses is named with the k
     'Expected every option to be available (strict), got no `interval` (TCP_KEEPINTVL), ' +
       '`userTimeout` (TCP_USER_TIMEOUT) on linux; leave strict out to set the rest',
   );
+});
+
+describe.runIf(process.platform === 'linux')('what keeps this system from being called', () => {
+  test('is nothing with koffi', () => {
+    expect(obstacleToCalls()).toBeUndefined();
+  });
+
+  test('is that koffi is missing, or that nobody knows its options', async () => {
+    missingKoffi(new Error('no koffi'));
+    await packageOn('linux');
+    expect((await import('../../src/kernel/calls.ts')).obstacleToCalls()).toBe('no koffi');
+    await packageOn('aix');
+    expect((await import('../../src/kernel/calls.ts')).obstacleToCalls()).toBe('no option table for aix');
+  });
 });
 
 // What each kernel is told for one and the same call, as its own headers have the numbers.

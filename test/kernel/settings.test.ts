@@ -103,6 +103,44 @@ describe.runIf(process.platform === 'linux')('writing', () => {
     },
   );
 
+  test('what is written already may be refused: Linux does so with a delay of a day', async () => {
+    const client = await untouchedConnection();
+    writeSettings(fdOf(client), database, false);
+    const get = loadLibc().getsockopt;
+    failCallsOf(numberOf('initialDelay'), constants.errno.EINVAL);
+    expect(writeSettings(fdOf(client), database, false)).toEqual(presets.database);
+    expect(() => writeSettings(fdOf(client), { initialDelay: 11_000 }, false)).toThrow(
+      expect.objectContaining({ code: 'EINVAL', applied: [] }),
+    );
+    // A value that cannot be read is not known to be written.
+    const unread = vi
+      .spyOn(loadLibc(), 'getsockopt')
+      .mockImplementation((fd, level, name) =>
+        name === numberOf('initialDelay') ? -1 : get(fd, level, name),
+      );
+    onTestFinished(() => unread.mockRestore());
+    expect(() => writeSettings(fdOf(client), database, false)).toThrow(
+      expect.objectContaining({ code: 'EINVAL', syscall: 'setsockopt' }),
+    );
+  });
+
+  test('another refusal stands, even if the value is written already', async () => {
+    const client = await untouchedConnection();
+    writeSettings(fdOf(client), database, false);
+    refuse('initialDelay');
+    expect(() => writeSettings(fdOf(client), database, false)).toThrow(
+      expect.objectContaining({ code: 'EPERM' }),
+    );
+  });
+
+  test('of no options proves the descriptor to be TCP by TCP_NODELAY', async () => {
+    const fd = fdOf(await untouchedConnection());
+    const get = vi.spyOn(loadLibc(), 'getsockopt');
+    onTestFinished(() => get.mockRestore());
+    expect(writeSettings(fd, {}, false)).toEqual({});
+    expect(get.mock.calls).toEqual([[fd, 6, 1]]);
+  });
+
   test('no options at all are none for a Unix socket either', async () => {
     const fd = fdOf(await unixConnection());
     expect(() => writeSettings(fd, {}, false)).toThrow(
@@ -155,6 +193,14 @@ describe.runIf(process.platform === 'linux')('reading', () => {
       userTimeout: 0,
     });
     expect(Object.isFrozen(settings)).toBe(true);
+  });
+
+  test('is one system call for each option', async () => {
+    const fd = fdOf(await untouchedConnection());
+    const get = vi.spyOn(loadLibc(), 'getsockopt');
+    onTestFinished(() => get.mockRestore());
+    readSettings(fd);
+    expect(get).toHaveBeenCalledTimes(5);
   });
 
   test('refuses what is not TCP', async () => {
@@ -249,6 +295,15 @@ test.runIf(givesDescriptors)('Berkeley answers with the flag, not with 1', async
   expect(getKeepAlive(client)).toEqual({ enable: true, ...asked, userTimeout: 25_000 });
   answers.set(8, 0);
   expect(getKeepAlive(client)).toMatchObject({ enable: false });
+});
+
+test.runIf(givesDescriptors)('OpenBSD, which has no other TCP option, is asked for TCP_NODELAY', async () => {
+  const client = await connection();
+  const { failures } = recordedLibc();
+  const { getKeepAlive } = await packageOn('openbsd');
+  expect(getKeepAlive(client)).toEqual({ enable: false });
+  failures.set(1, constants.errno.ENOPROTOOPT);
+  expect(() => getKeepAlive(client)).toThrow(expect.objectContaining({ code: 'ERR_KEEPALIVE_NOT_TCP' }));
 });
 
 test.runIf(givesDescriptors)(

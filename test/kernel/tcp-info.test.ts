@@ -9,6 +9,7 @@ import { acceptQueueLength, readTcpInfo, type TcpInfo } from '../../src/kernel/t
 import { pair } from '../helpers/connection.ts';
 import { goDark } from '../helpers/go-dark.ts';
 import { accept, listen } from '../helpers/listen.ts';
+import { packageOn } from '../helpers/package-on.ts';
 import { PATIENCE } from '../helpers/patience.ts';
 import { fdOf } from '../helpers/raw-options.ts';
 
@@ -230,3 +231,12 @@ function compile(source: string): string {
   });
   return error === undefined ? stderr : error.message;
 }
+
+test.each([
+  { platform: 'linux', has: true },
+  { platform: 'android', has: true },
+  { platform: 'freebsd', has: false },
+])('$platform has the structure: $has', async ({ platform, has }) => {
+  await packageOn(platform);
+  expect((await import('../../src/kernel/tcp-info.ts')).hasTcpInfo).toBe(has);
+});
