@@ -81,8 +81,11 @@ test('names the tcp_retries2 that keeps to the deadline, as a comment', () => {
   expect(latest(6)).toBeLessThanOrEqual(30_000);
   expect(latest(7)).toBeGreaterThan(30_000);
   expect(configurations.sysctl?.(plan, latest(7))).toContain('# net.ipv4.tcp_retries2 = 7\n');
+  expect(configurations.sysctl?.(plan, 1_000)).toContain('# net.ipv4.tcp_retries2 = 1\n');
   // The kernel takes no more.
-  expect(configurations.sysctl?.(plan, 2_147_483_647)).toContain('# net.ipv4.tcp_retries2 = 255\n');
+  const most = configurations.sysctl?.(plan, 2_147_483_647);
+  expect(most).toContain('# net.ipv4.tcp_retries2 = 255\n');
+  expect(most?.replaceAll('\n# ', ' ')).toContain('on all connections, at 29859 s');
 });
 
 test('what YAML holds is indented as its neighbours are, comments too', () => {
