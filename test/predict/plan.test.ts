@@ -141,9 +141,12 @@ describe('a plan', () => {
     expect(plan.userTimeout).toBe(81_501);
   });
 
-  test('of a path that TCP probes do not keep open is out of range', () => {
-    expect(() => planKeepAlive({ detectWithin: 30_000, pathIdleLimit: 'aws-alb' })).toThrow(RangeError);
-  });
+  test.each(['aws-alb', 1_050] as const)(
+    'of a path that no probe keeps open, %s, is out of range',
+    (path) => {
+      expect(() => planKeepAlive({ detectWithin: 30_000, pathIdleLimit: path })).toThrow(RangeError);
+    },
+  );
 
   test('knows paths by their names', () => {
     const goal = { detectWithin: DAY };
