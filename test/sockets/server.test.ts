@@ -5,14 +5,16 @@ import http from 'node:http';
 import http2 from 'node:http2';
 import https from 'node:https';
 import net from 'node:net';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import path from 'node:path';
 import tls from 'node:tls';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { keepAliveServer, type OnError } from 'tcp-keepalive';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { linux } from '../../native-bindings/platforms/linux.ts';
 import { hidesErrors } from '../../src/sockets/ending.ts';
+import { failCallsOf } from '../helpers/fail-calls.ts';
 import { databaseInKernel } from '../helpers/hold-parts.ts';
 import { accept, portOf, untilFinished } from '../helpers/listen.ts';
 import { PATIENCE } from '../helpers/patience.ts';
@@ -198,7 +200,23 @@ describe('onError is told', () => {
     expect(onError.mock.calls).toEqual([[expect.objectContaining({ code: 'EBADF' })]]);
   });
 
+  test.runIf(process.platform === 'linux')(
+    'of a system call that fails on a connection that is set by itself',
+    async () => {
+      const onError = vi.fn<OnError>();
+      const server = net.createServer({ keepAlive: true });
+      await listening(keepAliveServer(untilFinished(server), 'database', { onError }));
+      failCallsOf(linux.count?.name ?? expect.fail('no count on Linux'), constants.errno.EPERM);
+      await accept(server);
+      expect(onError.mock.calls).toEqual([[expect.objectContaining({ code: 'EPERM' })]]);
+    },
+  );
+
+  const { proxy: revoked, revoke } = Proxy.revocable({}, {});
+  revoke();
+
   test.each<{ what: string; value: unknown }>([
+    { what: 'what cannot be read', value: revoked },
     { what: 'a plain object', value: {} },
     { what: 'null', value: null },
     { what: 'what express() gives', value: { listen() {}, on() {} } },

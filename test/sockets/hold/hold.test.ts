@@ -290,6 +290,15 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
       expect(getKeepAlive(socket).enable).toBe(false);
     });
 
+    test('of setKeepAlive after false sets, and holds nothing', async () => {
+      const socket = await connection();
+      keepAlive(keepAlive(socket, 'tunnel'), false);
+      setKeepAlive(socket, 'database');
+      expect(kernelValues(socket)).toBe(databaseInKernel);
+      socket.setKeepAlive(true, 33_000);
+      expect(kernelValues(socket)).toBe(`${driverInKernel} 24500`);
+    });
+
     test('after false holds again', async () => {
       const socket = await connection();
       keepAlive(keepAlive(keepAlive(socket, 'tunnel'), false), 'database');
