@@ -395,7 +395,7 @@ describe.each(nodes)('%s', (node) => {
       [
         'kafkajs',
         `import kafkajs from 'kafkajs';
-         const kafka = new kafkajs.Kafka({ brokers: ['127.0.0.1:' + port], logLevel: 0 });
+         const kafka = new kafkajs.Kafka({ brokers: ['127.0.0.1:' + port], logLevel: 0, connectionTimeout: 60000 });
          kafka.producer().connect().catch(() => {});
          await idle();
          show();

@@ -79,9 +79,9 @@ export function putBack(
 function reach(server: net.Server, onError: OnError | undefined, work: (fd: number) => void): number {
   // Other systems do not show how many connections are in the accept queue.
   if (!hasTcpInfo || overwritesOptions(server)) return ALL;
+  const fd = listenerDescriptor(server);
   let oneByOne = ALL;
   try {
-    const fd = listenerDescriptor(server);
     throughKernel(fd, () => {
       work(fd);
       oneByOne = acceptQueueLength(fd);

@@ -177,7 +177,9 @@ describeWithServer('heartbeatRedis', redis, (server) => {
     onTestFinished(() => cluster.disconnect());
     const nodes = vi.spyOn(cluster, 'nodes').mockReturnValue([]);
     const dead: Redis[] = [];
-    const beating = heartbeatRedis(cluster, { ...rhythm, onDead: (client) => dead.push(client) });
+    // Long enough for the living one, also on a busy machine.
+    const patient = { every: 1_000, timeout: 5_000 };
+    const beating = heartbeatRedis(cluster, { ...patient, onDead: (client) => dead.push(client) });
     onTestFinished(beating.stop);
     const proxy = await deafProxy(server());
     onTestFinished(() => proxy.close());
