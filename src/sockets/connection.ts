@@ -22,7 +22,7 @@ export function write(socket: net.Socket, settings: KeepAliveSettings, strict: b
   const fd = connectedDescriptor(socket);
   if (fd === NO_DESCRIPTOR || !hasTable) return setWithNode(socket, settings, strict);
   const handle = markedHandle(socket);
-  return mayBeSilent(handle)
+  return mayBeSilent(handle, settings)
     ? writeCarefully(handle, fd, settings, strict)
     : writeSettings(fd, settings, strict);
 }
@@ -59,7 +59,7 @@ export function correct(socket: net.Socket, settings: KeepAliveSettings, before?
 export function correctOld(socket: net.Socket, settings: KeepAliveSettings): Way {
   const fd = connectedDescriptor(socket);
   const handle = markedHandle(socket);
-  if (fd === NO_DESCRIPTOR || !mayBeSilent(handle)) return correct(socket, settings);
+  if (fd === NO_DESCRIPTOR || !mayBeSilent(handle, settings)) return correct(socket, settings);
   const write = () => writeToSilent(handle, fd, settings, (due) => correctSettings(fd, due));
   return throughKernel(fd, write) ? 'kernel' : correct(socket, settings);
 }

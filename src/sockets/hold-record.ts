@@ -18,8 +18,10 @@ export const WAY: unique symbol = Symbol.for('tcp-keepalive.way');
 export const PASSES: unique symbol = Symbol.for('tcp-keepalive.passes');
 /** On a handle at whose end the connection's error is asked for: the `onread` that was there before. */
 export const ONREAD: unique symbol = Symbol.for('tcp-keepalive.onread');
-/** On a handle: the second in which its peer was heard when it was last looked at. */
-export const HEARD: unique symbol = Symbol.for('tcp-keepalive.heard');
+/** On a handle: the second in which it was last looked at whether its peer was silent. */
+export const LOOKED: unique symbol = Symbol.for('tcp-keepalive.looked');
+/** On a handle whose peer was silent then: the settings that it had already. */
+export const SILENT: unique symbol = Symbol.for('tcp-keepalive.silent');
 /** On a handle: the user timeout that is written once the peer has been heard. */
 export const PENDING: unique symbol = Symbol.for('tcp-keepalive.pending');
 /** On a server whose connections `keepAliveServer` sets: rules leave them alone. */
@@ -41,7 +43,8 @@ export interface MarkedHandle extends TcpHandle {
   [WAY]?: Way | undefined;
   [PASSES]?: boolean;
   [ONREAD]?: TcpHandle['onread'];
-  [HEARD]?: object;
+  [LOOKED]?: object;
+  [SILENT]?: KeepAliveSettings | undefined;
   [PENDING]?: KeepAliveSettings | undefined;
 }
 

@@ -2,7 +2,7 @@ import { readSettings, writeSettings } from '../kernel/settings.ts';
 import { hasTcpInfo, readTcpInfo } from '../kernel/tcp-info.ts';
 import type { KeepAliveSettings } from '../options/options.ts';
 import { handleDescriptor, NO_DESCRIPTOR } from './handle.ts';
-import { HEARD, type MarkedHandle, PENDING } from './hold-record.ts';
+import { LOOKED, type MarkedHandle, PENDING, SILENT } from './hold-record.ts';
 import { attempt } from './report.ts';
 
 // On a connection that was silent before it is set, the kernel counts that silence: the first probe may go out a whole
@@ -15,13 +15,19 @@ const now = performance.now.bind(performance);
 /** A silence that is no matter, and how often a silent peer is looked at, in milliseconds. */
 const SECOND = 1_000;
 
-// It stands for the second that runs, and is on each handle whose peer was heard in it. To ask a clock would cost
+// It stands for the second that runs, and is on each handle that was looked at in it. To ask a clock would cost
 // setKeepAlive a tenth of its time.
 let thisSecond: object | undefined;
 
 /** Whether the peer of a connection may have been silent for long. It makes no system call. */
-export function mayBeSilent(handle: MarkedHandle | undefined): handle is MarkedHandle {
-  return hasTcpInfo && handle !== undefined && (thisSecond === undefined || handle[HEARD] !== thisSecond);
+export function mayBeSilent(
+  handle: MarkedHandle | undefined,
+  settings: KeepAliveSettings,
+): handle is MarkedHandle {
+  if (!hasTcpInfo || handle === undefined) return false;
+  if (thisSecond === undefined || handle[LOOKED] !== thisSecond) return true;
+  // A silent peer was looked at for these settings only.
+  return handle[SILENT] !== undefined && handle[SILENT] !== settings;
 }
 
 /**
@@ -40,14 +46,17 @@ export function writeToSilent<T>(
   handle[PENDING] = undefined;
   const silence = silenceOf(fd);
   if (silence < SECOND) {
-    noteHeard(handle);
+    noteLook(handle, undefined);
     return write(settings);
   }
   const before = readSettings(fd);
   // With a user timeout, the kernel ignores the count.
   const decisive = ['enable', 'initialDelay', 'interval', 'userTimeout'] as const;
   const isSet = decisive.every((name) => settings[name] === undefined || settings[name] === before[name]);
-  if (isSet) return write(settings);
+  if (isSet) {
+    noteLook(handle, settings);
+    return write(settings);
+  }
   const { enable = false, initialDelay = 0, interval = 0, count = 0 } = { ...before, ...settings };
   // Multipath TCP has no user timeout.
   const userTimeout = before.userTimeout === undefined ? undefined : settings.userTimeout;
@@ -100,12 +109,13 @@ function silenceOf(fd: number): number {
   }
 }
 
-function noteHeard(handle: MarkedHandle): void {
+function noteLook(handle: MarkedHandle, silent: KeepAliveSettings | undefined): void {
   if (thisSecond === undefined) {
     thisSecond = {};
     later(() => {
       thisSecond = undefined;
     }, SECOND).unref();
   }
-  handle[HEARD] = thisSecond;
+  handle[LOOKED] = thisSecond;
+  handle[SILENT] = silent;
 }

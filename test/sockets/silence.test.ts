@@ -120,9 +120,11 @@ describe
   });
 
 describe.runIf(process.platform === 'linux')('setKeepAlive', () => {
-  test('looks once whether a connection that it has not seen is new', async () => {
+  test.each([0, 1_100])('looks once a second whether a peer is silent, after %i ms', async (silence) => {
     const { client, close } = await connectedPair();
     closings.push(close);
+    if (silence > 0) setKeepAlive(client, 'database');
+    while (getTcpInfo(client).lastAckReceived < silence) await sleep(20);
     const { setsockopt, getsockopt } = loadLibc();
     const libc = loadLibc();
     const calls = { set: 0, get: 0 };
@@ -135,10 +137,12 @@ describe.runIf(process.platform === 'linux')('setKeepAlive', () => {
       return getsockopt(...args);
     };
     try {
-      setKeepAlive(client, options);
-      expect(calls).toEqual({ set: 5, get: 1 });
-      setKeepAlive(client, options);
-      expect(calls).toEqual({ set: 10, get: 1 });
+      setKeepAlive(client, 'database');
+      // Of a silent one, what it has is read too.
+      const get = silence > 0 ? 6 : 1;
+      expect(calls).toEqual({ set: 5, get });
+      setKeepAlive(client, 'database');
+      expect(calls).toEqual({ set: 10, get });
     } finally {
       Object.assign(libc, { setsockopt, getsockopt });
     }
