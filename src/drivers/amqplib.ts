@@ -1,12 +1,16 @@
 /** Keepalive timers for the connections of `amqplib`. @module tcp-keepalive/amqplib */
 import type net from 'node:net';
 import {
+  type DriverRequest,
   driverRequest,
   expectTarget,
+  type HoldRequest,
   holdSocket,
+  isEmitter,
   isMethod,
   type KeepAliveInput,
   keepAliveError,
+  laterAt,
   type Members,
   type OnError,
   report,
@@ -59,19 +63,15 @@ export function keepAliveAmqplib<T extends AmqplibConnection | RecoveringAmqplib
 ): T {
   const request = driverRequest(options, behaviour);
   expectTarget('a connection of amqplib', target, isConnection);
-  const hold = ({ connection }: AmqplibConnection) => {
-    const { stream } = connection as Internals;
-    if (stream === undefined) report(noStream(), request.onError);
-    else holdSocket(stream, request);
-  };
-  if (isRecovering(target)) holdRecovering(target, hold);
-  else hold(target);
+  if (isRecovering(target)) holdRecovering(target, request);
+  else hold(request, target);
   return target;
 }
 
 function isConnection(target: Members): boolean {
-  const { connection, on } = target;
-  return 'waitForConnect' in target ? isMethod(on) : typeof connection === 'object' && connection !== null;
+  const { connection, createChannel } = target;
+  if (!isEmitter(target) || !isMethod(createChannel)) return false;
+  return 'waitForConnect' in target || (typeof connection === 'object' && connection !== null);
 }
 
 function isRecovering(
@@ -80,13 +80,16 @@ function isRecovering(
   return 'waitForConnect' in target;
 }
 
-function holdRecovering(
-  target: RecoveringAmqplibConnection,
-  hold: (connection: AmqplibConnection) => void,
-): void {
+function hold(request: HoldRequest, { connection }: AmqplibConnection): void {
+  const { stream } = connection as Internals;
+  if (stream === undefined) report(noStream(), request.onError);
+  else holdSocket(stream, request);
+}
+
+function holdRecovering(target: RecoveringAmqplibConnection, request: DriverRequest): void {
   const open = (target as Internals)._core?._model;
-  if (open) hold(open);
-  target.on('connect', hold);
+  if (open) hold(request, open);
+  laterAt(target, 'connect', request, hold);
 }
 
 function noStream(): Error {

@@ -4,9 +4,13 @@ import {
   driverRequest,
   expectTarget,
   holdSocket,
+  inPlaceOf,
+  isInPlace,
   isMethod,
+  isServer,
   type KeepAliveInput,
   keepAliveServer,
+  later,
   type Members,
   type OnError,
 } from './kit.ts';
@@ -60,18 +64,15 @@ export function keepAliveHttp<T extends HttpAgent | net.Server>(
   const request = driverRequest(options, behaviour);
   expectTarget('an http.Agent, an https.Agent or a server', target, isAgentOrServer);
   if (isServer(target)) return keepAliveServer(target, options, behaviour);
-  const hold = (socket: net.Socket) => holdSocket(socket, request);
-  for (const open of openSockets(target)) hold(open);
+  for (const open of openSockets(target)) holdSocket(open, request);
+  const hold = later(target, request, (asked, socket: net.Socket) => holdSocket(socket, asked));
   holdCreated(target as unknown as Connects, hold);
   return target;
 }
 
-function isAgentOrServer({ listen, sockets, freeSockets, createConnection }: Members): boolean {
-  return isMethod(listen) || (!!sockets && !!freeSockets && isMethod(createConnection));
-}
-
-function isServer(target: HttpAgent | net.Server): target is net.Server {
-  return 'listen' in target;
+function isAgentOrServer(target: Members): boolean {
+  const { sockets, freeSockets, createConnection } = target;
+  return isServer(target) || (!!sockets && !!freeSockets && isMethod(createConnection));
 }
 
 function openSockets({ sockets, freeSockets }: HttpAgent): net.Socket[] {
@@ -81,7 +82,8 @@ function openSockets({ sockets, freeSockets }: HttpAgent): net.Socket[] {
 /** An agent returns a connection at once, or passes it to the callback later, as a proxy agent does. */
 function holdCreated(agent: Connects, hold: (socket: net.Socket) => void): void {
   const { createConnection } = agent;
-  agent.createConnection = (options, connected) => {
+  if (isInPlace(createConnection)) return;
+  agent.createConnection = inPlaceOf(createConnection, (options: object, connected?: Connected) => {
     const handedOver: Connected = (error, socket) => {
       if (socket) hold(socket);
       connected?.(error, socket);
@@ -89,5 +91,5 @@ function holdCreated(agent: Connects, hold: (socket: net.Socket) => void): void 
     const socket = Reflect.apply(createConnection, agent, [options, connected && handedOver]);
     if (socket) hold(socket);
     return socket;
-  };
+  });
 }

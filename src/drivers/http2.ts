@@ -6,6 +6,7 @@ import {
   holdSocket,
   isMethod,
   isObjectOrAbsent,
+  isServer,
   type KeepAliveInput,
   keepAliveError,
   keepAliveServer,
@@ -55,11 +56,8 @@ export function keepAliveHttp2<T extends Http2Session | net.Server>(
 }
 
 function isSessionOrServer(target: Members): boolean {
-  return isMethod(target.listen) || ('socket' in target && isObjectOrAbsent(target.socket));
-}
-
-function isServer(target: Http2Session | net.Server): target is net.Server {
-  return 'listen' in target;
+  const { goaway } = target;
+  return isServer(target) || (isMethod(goaway) && 'socket' in target && isObjectOrAbsent(target.socket));
 }
 
 function noSocket(): Error {

@@ -1,13 +1,15 @@
 /** Keepalive timers for the connections of `ioredis`. @module tcp-keepalive/ioredis */
 import type net from 'node:net';
 import {
+  type DriverRequest,
   driverRequest,
   expectTarget,
-  type HoldRequest,
   holdSocket,
+  isEmitter,
   isMethod,
   isObjectOrAbsent,
   type KeepAliveInput,
+  laterAt,
   type Members,
   type OnError,
 } from './kit.ts';
@@ -62,22 +64,23 @@ export function keepAliveIoredis<T extends IoredisClient | IoredisCluster>(
 }
 
 function isClientOrCluster(target: Members): boolean {
-  const { on, nodes, stream } = target;
-  return isMethod(on) && ('nodes' in target ? isMethod(nodes) : isObjectOrAbsent(stream));
+  const { status, nodes, stream } = target;
+  if (!isEmitter(target) || typeof status !== 'string') return false;
+  return 'nodes' in target ? isMethod(nodes) : isObjectOrAbsent(stream);
 }
 
 function isCluster(target: IoredisClient | IoredisCluster): target is IoredisCluster {
   return 'nodes' in target;
 }
 
-function holdCluster(cluster: IoredisCluster, request: HoldRequest): void {
+function holdCluster(cluster: IoredisCluster, request: DriverRequest): void {
   for (const node of cluster.nodes()) holdClient(node, request);
-  cluster.on('+node', (node) => holdClient(node, request));
+  laterAt(cluster, '+node', request, (asked, node: IoredisClient) => holdClient(node, asked));
 }
 
-function holdClient(client: IoredisClient, request: HoldRequest): void {
+function holdClient(client: IoredisClient, request: DriverRequest): void {
   // ioredis makes a new stream for each connection.
-  const hold = () => holdSocket(client.stream as net.Socket, request);
-  if (client.stream !== undefined) hold();
-  client.on('connect', hold);
+  const hold = (asked: DriverRequest) => holdSocket(client.stream as net.Socket, asked);
+  if (client.stream !== undefined) hold(request);
+  laterAt(client, 'connect', request, hold);
 }

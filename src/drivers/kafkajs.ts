@@ -1,7 +1,14 @@
 /** Keepalive timers for the connections of `kafkajs`. @module tcp-keepalive/kafkajs */
 import net from 'node:net';
 import tls from 'node:tls';
-import { copyOfConfig, driverRequest, holdSocket, type KeepAliveInput, type OnError } from './kit.ts';
+import {
+  copyOfConfig,
+  driverRequest,
+  holdSocket,
+  inPlaceOf,
+  type KeepAliveInput,
+  type OnError,
+} from './kit.ts';
 
 /** The function that kafkajs calls as `socketFactory`. */
 export type KafkaSocketFactory = (broker: {
@@ -45,14 +52,12 @@ export function keepAliveKafkajs<T extends object>(
     config,
   );
   const connect = own.socketFactory ?? connectToBroker;
-  return {
-    ...own,
-    socketFactory: (broker) => {
-      const socket = connect(broker);
-      holdSocket(socket, request);
-      return socket;
-    },
-  };
+  const socketFactory = inPlaceOf<KafkaSocketFactory>(own.socketFactory, (broker) => {
+    const socket = connect(broker);
+    holdSocket(socket, request);
+    return socket;
+  });
+  return { ...own, socketFactory };
 }
 
 /** Connects as kafkajs does. It passes no `ssl` if TLS is off. */

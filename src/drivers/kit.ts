@@ -1,4 +1,5 @@
 import {
+  ASKED,
   DRIVER,
   invalidOption,
   isObject,
@@ -7,14 +8,16 @@ import {
   parseKeepAliveOptions,
   readable,
   refusal,
+  rightCallFor,
   shownInstead,
+  WRAPPED,
 } from '#core';
 import type { KeepAliveInput, KeepAliveSettings } from '../options/options.ts';
 import type { HoldRequest } from '../sockets/hold-record.ts';
 import type { OnError } from '../sockets/report.ts';
 
 // A driver module may import nothing else, beside Node and its driver.
-export { holdSocket, keepAliveError, keepAliveServer, report, warnOnce } from '#core';
+export { holdSocket, isServer, keepAliveError, keepAliveServer, report, warnOnce } from '#core';
 export type { HoldRequest, KeepAliveInput, OnError };
 
 /** The hold that a driver module asks for on each connection. */
@@ -46,9 +49,66 @@ export function driverRequest(
 export function expectTarget(what: string, target: unknown, isTarget: (target: Members) => boolean): void {
   readable(what, () => {
     if (!isObject(target) || !isTarget(target as Members)) {
-      throw invalidOption(`Expected ${what}, got ${shownInstead(target)}`, TypeError);
+      throw invalidOption(`Expected ${what}, got ${shownInstead(target)}${rightCallFor(target)}`, TypeError);
     }
   });
+}
+
+/** What the last call of a module asked of a target's later connections, and the function that is told of them. */
+interface Asked {
+  request: DriverRequest;
+  readonly told: (...about: unknown[]) => void;
+}
+
+/**
+ * Asks that something be done for each later connection of a target. Another call for the same target
+ * replaces the request, even if it comes from another copy of this library.
+ *
+ * @param hold - does it, with what was asked for last
+ * @returns what is to be told of each: the same function in each call for one target
+ */
+export function later<About extends unknown[]>(
+  target: object,
+  request: DriverRequest,
+  hold: (request: DriverRequest, ...about: About) => void,
+): (...about: About) => void {
+  const marked = target as { [ASKED]?: Asked };
+  if (marked[ASKED] === undefined) {
+    const asked: Asked = { request, told: (...about: unknown[]) => hold(asked.request, ...(about as About)) };
+    Object.defineProperty(target, ASKED, { value: asked });
+    return asked.told;
+  }
+  marked[ASKED].request = request;
+  return marked[ASKED].told;
+}
+
+/** {@link later}, told by an event, to which the target has one listener however often this is called. */
+export function laterAt<About extends unknown[]>(
+  target: object,
+  event: string,
+  request: DriverRequest,
+  hold: (request: DriverRequest, ...about: About) => void,
+): void {
+  const told = later(target, request, hold);
+  const emitter = target as Pick<NodeJS.EventEmitter, 'on' | 'removeListener'>;
+  // Somebody may have removed all listeners since the last call.
+  emitter.removeListener(event, told as () => void);
+  emitter.on(event, told as () => void);
+}
+
+/** Whether listeners can be added and removed. */
+export function isEmitter({ on, removeListener }: Members): boolean {
+  return isMethod(on) && isMethod(removeListener);
+}
+
+/** Marks a function of a module's own with the one in whose place it is, so that it is never wrapped again. */
+export function inPlaceOf<F extends object>(wrapped: unknown, own: F): F {
+  return Object.assign(own, { [WRAPPED]: wrapped });
+}
+
+/** Whether a function is a module's own, of whichever copy of this library. */
+export function isInPlace(value: unknown): value is { readonly [WRAPPED]: unknown } {
+  return isMethod(value) && WRAPPED in value;
 }
 
 /** Whether a member is an object, or absent. */
@@ -62,7 +122,8 @@ export function isMethod(value: unknown): value is (...args: never[]) => unknown
 }
 
 /**
- * A copy of a driver's configuration, each field of which is read once.
+ * A copy of a driver's configuration, each field of which is read once. In one that a module returned, the
+ * module's own function is what was there before.
  *
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  */
@@ -70,7 +131,14 @@ export function copyOfConfig<T extends object>(what: string, config: T): T {
   return readable(what, () => {
     if (!isObject(config) || Array.isArray(config)) throw refusal(what, config);
     // This is the driver's own object, and nobody would use the copy that is returned.
-    if (!isPlain(config)) throw refusal(what, config, { hint: '; give it the copy that this returns' });
-    return { ...config };
+    const rightCall = rightCallFor(config);
+    if (rightCall || !isPlain(config)) {
+      throw refusal(what, config, { hint: rightCall || '; give it the copy that this returns' });
+    }
+    const copy = { ...config };
+    for (const [name, value] of Object.entries(copy)) {
+      if (isInPlace(value)) Object.assign(copy, { [name]: value[WRAPPED] });
+    }
+    return copy;
   });
 }

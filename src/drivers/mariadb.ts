@@ -1,7 +1,14 @@
 /** Keepalive timers for the connections of `mariadb`. @module tcp-keepalive/mariadb */
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
-import { copyOfConfig, driverRequest, holdSocket, type KeepAliveInput, type OnError } from './kit.ts';
+import {
+  copyOfConfig,
+  driverRequest,
+  holdSocket,
+  inPlaceOf,
+  type KeepAliveInput,
+  type OnError,
+} from './kit.ts';
 
 /** The function that mariadb calls as `stream`: it passes a stream to the callback, or returns one. */
 export type MariadbStream = (connected: (error?: Error, stream?: Duplex) => void) => unknown;
@@ -49,14 +56,14 @@ export function keepAliveMariadb<T extends object>(
     holdSocket(stream as net.Socket, request);
     return stream as Duplex;
   };
-  const stream: MariadbStream = (connected) => {
+  const stream = inPlaceOf<MariadbStream>(own.stream, (connected) => {
     if (own.stream === undefined) return connected(undefined, held(connect(own)));
     const returned = own.stream((error, made) => {
       if (error) connected(error);
       else connected(undefined, held(made ?? connect(own)));
     });
     return returned ? held(returned) : undefined;
-  };
+  });
   return { ...own, stream };
 }
 

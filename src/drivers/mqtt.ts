@@ -1,12 +1,16 @@
 /** Keepalive timers for the connections of `mqtt`. @module tcp-keepalive/mqtt */
 import type net from 'node:net';
 import {
+  type DriverRequest,
   driverRequest,
   expectTarget,
   holdSocket,
+  isEmitter,
   isMethod,
   isObjectOrAbsent,
   type KeepAliveInput,
+  laterAt,
+  type Members,
   type OnError,
 } from './kit.ts';
 
@@ -45,10 +49,15 @@ export function keepAliveMqtt<T extends MqttConnection>(
   behaviour: { onError?: OnError | undefined } = {},
 ): T {
   const request = driverRequest(options, behaviour);
-  expectTarget('a client of mqtt', client, ({ on, stream }) => isMethod(on) && isObjectOrAbsent(stream));
+  expectTarget('a client of mqtt', client, isClient);
   // mqtt makes a new stream for each connection.
-  const hold = () => holdSocket(client.stream as net.Socket, request);
-  if (client.stream) hold();
-  client.on('connect', hold);
+  const hold = (asked: DriverRequest) => holdSocket(client.stream as net.Socket, asked);
+  if (client.stream) hold(request);
+  laterAt(client, 'connect', request, hold);
   return client;
+}
+
+function isClient(target: Members): boolean {
+  const { connected, publish, stream } = target;
+  return isEmitter(target) && typeof connected === 'boolean' && isMethod(publish) && isObjectOrAbsent(stream);
 }

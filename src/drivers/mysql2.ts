@@ -1,13 +1,20 @@
 /** Keepalive timers for the connections of `mysql2`. @module tcp-keepalive/mysql2 */
 import type net from 'node:net';
 import {
+  type DriverRequest,
   driverRequest,
   expectTarget,
+  type HoldRequest,
   holdSocket,
+  inPlaceOf,
+  isEmitter,
+  isInPlace,
   isMethod,
   isObjectOrAbsent,
   type KeepAliveInput,
   keepAliveError,
+  later,
+  laterAt,
   type Members,
   type OnError,
   report,
@@ -39,8 +46,6 @@ interface Internals {
   readonly _allConnections?: { readonly length: number; get(index: number): Mysql2Connection };
   readonly _nodes?: Readonly<Record<string, { readonly pool?: Mysql2Pool } | undefined>>;
 }
-
-type Hold = (connection: Mysql2Connection) => void;
 
 /**
  * Holds keepalive timers on every connection of a `mysql2` or `mysql2/promise` pool or pool cluster, or
@@ -76,23 +81,18 @@ export function keepAliveMysql2<T extends Mysql2Pool | Mysql2PoolCluster | Mysql
   behaviour: { onError?: OnError | undefined } = {},
 ): T {
   const request = driverRequest(options, behaviour);
-  const { onError } = request;
   expectTarget('a pool, a pool cluster itself (not its of()) or a connection of mysql2', target, isTarget);
-  const hold: Hold = (connection) => {
-    const { stream } = coreOf(connection);
-    if (stream === undefined) report(unreachable('connection', 'stream'), onError);
-    else holdSocket(stream, request);
-  };
-  if (isCluster(target)) holdCluster(target, hold, onError);
-  else if (isPool(target)) holdPool(target, hold);
-  else hold(target);
+  if (isCluster(target)) holdCluster(target, request);
+  else if (isPool(target)) holdPool(target, request);
+  else hold(request, target);
   return target;
 }
 
 function isTarget(target: Members): boolean {
-  const { add, on, getConnection } = target;
+  const { add, getConnection, format } = target;
   if (isCluster(target)) return isMethod(add);
-  if (isPool(target)) return isMethod(getConnection) && isMethod(on);
+  if (!isMethod(format)) return false;
+  if (isPool(target)) return isMethod(getConnection) && isEmitter(target);
   return 'threadId' in target && isObjectOrAbsent(coreOf(target).stream);
 }
 
@@ -110,29 +110,30 @@ function coreOf(target: object): Internals {
   return (connection ?? pool ?? poolCluster ?? target) as Internals;
 }
 
-function holdPool(pool: Mysql2Pool, hold: Hold): void {
-  const { _allConnections: open } = coreOf(pool);
-  // This member is private, so another version may have something else there.
-  if (isMethod(open?.get)) for (let index = 0; index < open.length; index++) hold(open.get(index));
-  pool.on('connection', hold);
+function hold(request: HoldRequest, connection: Mysql2Connection): void {
+  const { stream } = coreOf(connection);
+  if (stream === undefined) report(unreachable('connection', 'stream'), request.onError);
+  else holdSocket(stream, request);
 }
 
-function holdCluster(cluster: Mysql2PoolCluster, hold: Hold, onError: OnError | undefined): void {
+function holdPool(pool: Mysql2Pool, request: DriverRequest): void {
+  const core = coreOf(pool);
+  const { _allConnections: open } = core;
+  // This member is private, so another version may have something else there.
+  if (isMethod(open?.get)) for (let index = 0; index < open.length; index++) hold(request, open.get(index));
+  laterAt(core, 'connection', request, hold);
+}
+
+function holdCluster(cluster: Mysql2PoolCluster, request: DriverRequest): void {
   const core = coreOf(cluster);
   const { _nodes: nodes } = core;
   if (nodes === undefined) {
-    report(unreachable('pool cluster', '_nodes'), onError);
+    report(unreachable('pool cluster', '_nodes'), request.onError);
     return;
   }
-  const held = new WeakSet<Mysql2Pool>();
-  const holdNodes = () => {
-    for (const node of Object.values(nodes)) {
-      const pool = node?.pool;
-      if (pool === undefined || held.has(pool)) continue;
-      held.add(pool);
-      holdPool(pool, hold);
-    }
-  };
+  const holdNodes = later(core, request, (asked) => {
+    for (const node of Object.values(nodes)) if (node?.pool) holdPool(node.pool, asked);
+  });
   holdNodes();
   // mysql2 emits no event for an added node, and the promise wrapper does not call its core's add().
   for (const target of new Set([cluster, core as Mysql2PoolCluster])) holdAfterAdding(target, holdNodes);
@@ -140,10 +141,11 @@ function holdCluster(cluster: Mysql2PoolCluster, hold: Hold, onError: OnError | 
 
 function holdAfterAdding(cluster: Mysql2PoolCluster, holdNodes: () => void): void {
   const { add } = cluster;
-  cluster.add = (...node) => {
+  if (isInPlace(add)) return;
+  cluster.add = inPlaceOf(add, (...node: never[]) => {
     Reflect.apply(add, cluster, node);
     holdNodes();
-  };
+  });
 }
 
 function unreachable(kind: string, property: keyof Internals): Error {

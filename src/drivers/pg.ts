@@ -1,14 +1,16 @@
 /** Keepalive timers for the connections of `pg`. @module tcp-keepalive/pg */
 import type net from 'node:net';
 import {
+  type DriverRequest,
   driverRequest,
   expectTarget,
   type HoldRequest,
   holdSocket,
+  isEmitter,
   isMethod,
-  isObjectOrAbsent,
   type KeepAliveInput,
   keepAliveError,
+  laterAt,
   type Members,
   type OnError,
   report,
@@ -71,29 +73,34 @@ export function keepAlivePg<T extends PgPool | PgClient>(
 }
 
 function isPoolOrClient(target: Members): boolean {
-  const { connect, connection, on, listenerCount } = target;
-  if ('totalCount' in target) return isMethod(on) && isMethod(listenerCount);
-  return isMethod(connect) && isObjectOrAbsent(connection);
+  const { connect, query, connection, native, listenerCount } = target;
+  if ('totalCount' in target) return isEmitter(target) && isMethod(listenerCount);
+  return isMethod(connect) && isMethod(query) && (isPresent(connection) || isPresent(native));
+}
+
+/** Only pg-native's client has none of Node's own connections. */
+function isPresent(member: unknown): boolean {
+  return typeof member === 'object' && member !== null;
 }
 
 function isPool(target: PgPool | PgClient): target is PgPool {
   return 'totalCount' in target;
 }
 
-function holdPool(pool: PgPool, request: HoldRequest): void {
+function holdPool(pool: PgPool, request: DriverRequest): void {
   let isReported = false;
-  const hold = (client: PgClient) => {
-    if (holdClient(client, request) || isReported) return;
+  const hold = (asked: DriverRequest, client: PgClient) => {
+    if (holdClient(client, asked) || isReported) return;
     isReported = true;
-    reportNoConnection(request.onError);
+    reportNoConnection(asked.onError);
   };
   const { _clients: clients } = pool as { _clients?: readonly PgClient[] };
   const open = Array.isArray(clients) ? clients : [];
-  open.forEach(hold);
+  for (const client of open) hold(request, client);
   // The caller may add a listener on the line after this call.
   if (open.length > 0) process.nextTick(warnIfUnheard, pool);
-  pool.on('connect', (client) => {
-    hold(client);
+  laterAt(pool, 'connect', request, (asked, client: PgClient) => {
+    hold(asked, client);
     warnIfUnheard(pool);
   });
 }
@@ -108,8 +115,8 @@ function holdClient({ connection }: PgClient, request: HoldRequest): boolean {
 
 function reportNoConnection(onError: OnError | undefined): void {
   const message =
-    "Expected a pool or client of pg whose sockets are Node's, got pg-native's or another object; pg-native's " +
-    'are set by libpq, with keepalives=1, keepalives_idle, keepalives_interval, keepalives_count (in seconds) ' +
+    "Expected a pool or client of pg whose sockets are Node's, got pg-native's, which are set by " +
+    'libpq, with keepalives=1, keepalives_idle, keepalives_interval, keepalives_count (in seconds) ' +
     'and tcp_user_timeout (in milliseconds) in the connection string';
   report(keepAliveError('ERR_KEEPALIVE_NO_DESCRIPTOR', message), onError);
 }

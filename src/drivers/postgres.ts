@@ -1,7 +1,14 @@
 /** Keepalive timers for the connections of `postgres` (postgres.js). @module tcp-keepalive/postgres */
 import { once } from 'node:events';
 import net from 'node:net';
-import { copyOfConfig, driverRequest, holdSocket, type KeepAliveInput, type OnError } from './kit.ts';
+import {
+  copyOfConfig,
+  driverRequest,
+  holdSocket,
+  inPlaceOf,
+  type KeepAliveInput,
+  type OnError,
+} from './kit.ts';
 
 /** The function that postgres.js calls as `socket`, with the options that it has parsed. */
 export type PostgresSocket = (options: object) => net.Socket | Promise<net.Socket>;
@@ -49,18 +56,16 @@ export function keepAlivePostgres<T extends object>(
   const request = driverRequest(options, behaviour);
   const own = copyOfConfig<T & { socket?: PostgresSocket }>('an object of options of postgres.js', config);
   const connect = own.socket ?? connectInTurn();
-  return {
-    ...own,
-    socket: async (parsed) => {
-      // connect(2) may fail at once, and postgres.js listens only some microtasks later. Node emits the
-      // error after all microtasks if it connects inside one.
-      await undefined;
-      const connecting = await connect(parsed);
-      const socket = startsWithTls(parsed) ? await connected(connecting, parsed) : connecting;
-      holdSocket(socket, request);
-      return socket;
-    },
-  };
+  const socket = inPlaceOf<PostgresSocket>(own.socket, async (parsed) => {
+    // postgres.js listens some promises later, and connect(2) may fail at once: in a turn of promises,
+    // Node tells of it after all of them.
+    await undefined;
+    const connecting = await connect(parsed);
+    const made = startsWithTls(parsed) ? await connected(connecting, parsed) : connecting;
+    holdSocket(made, request);
+    return made;
+  });
+  return { ...own, socket };
 }
 
 /**

@@ -1,13 +1,17 @@
 /** Keepalive timers for the connections of `ssh2`. @module tcp-keepalive/ssh2 */
 import type net from 'node:net';
 import {
+  type DriverRequest,
   driverRequest,
   expectTarget,
+  type HoldRequest,
   holdSocket,
+  isEmitter,
   isMethod,
   isObjectOrAbsent,
   type KeepAliveInput,
   keepAliveError,
+  laterAt,
   type Members,
   type OnError,
   report,
@@ -62,26 +66,30 @@ export function keepAliveSsh2<T extends Ssh2Client | Ssh2Server>(
 ): T {
   const request = driverRequest(options, behaviour);
   expectTarget('a client or server of ssh2', target, isClientOrServer);
-  const hold = ({ _sock: socket }: Internals) => {
-    if (socket === undefined) report(noSocket(), request.onError);
-    else holdSocket(socket, request);
-  };
-  if (isServer(target)) target.on('connection', hold);
-  else holdClient(target, hold);
+  if (isServer(target)) laterAt(target, 'connection', request, hold);
+  else holdClient(target, request);
   return target;
 }
 
-function isClientOrServer({ on, connect, listen, _sock }: Members): boolean {
-  return isMethod(on) && (isMethod(listen) || (isMethod(connect) && isObjectOrAbsent(_sock)));
+function isClientOrServer(target: Members): boolean {
+  const { connect, sftp, listen, injectSocket, _sock } = target;
+  if (!isEmitter(target)) return false;
+  if ('listen' in target) return isMethod(listen) && isMethod(injectSocket);
+  return isMethod(connect) && isMethod(sftp) && isObjectOrAbsent(_sock);
 }
 
 function isServer(target: Ssh2Client | Ssh2Server): target is Ssh2Server {
   return 'listen' in target;
 }
 
-function holdClient(client: Ssh2Client, hold: (client: Internals) => void): void {
-  if ((client as Internals)._sock !== undefined) hold(client as Internals);
-  client.on('connect', () => hold(client as Internals));
+function hold(request: HoldRequest, { _sock: socket }: Internals): void {
+  if (socket === undefined) report(noSocket(), request.onError);
+  else holdSocket(socket, request);
+}
+
+function holdClient(client: Ssh2Client & Internals, request: DriverRequest): void {
+  if (client._sock !== undefined) hold(request, client);
+  laterAt(client, 'connect', request, (asked) => hold(asked, client));
 }
 
 function noSocket(): Error {

@@ -1,7 +1,14 @@
 /** Keepalive timers for the connections of `tedious` (SQL Server). @module tcp-keepalive/tedious */
 import { once } from 'node:events';
 import net from 'node:net';
-import { copyOfConfig, driverRequest, holdSocket, type KeepAliveInput, type OnError } from './kit.ts';
+import {
+  copyOfConfig,
+  driverRequest,
+  holdSocket,
+  inPlaceOf,
+  type KeepAliveInput,
+  type OnError,
+} from './kit.ts';
 
 /**
  * The function that tedious calls as `connector`, with the address and a signal that ends the attempt.
@@ -66,11 +73,11 @@ export function keepAliveTedious<T extends object>(
   const own = copyOfConfig<T & ConnectingConfig>('the configuration of tedious', config);
   const ownOptions = copyOfConfig('`options` of tedious to be an object', own.options ?? {});
   const connect = ownOptions.connector ?? connectorFor(own);
-  const connector: TediousConnector = async (...asked) => {
+  const connector = inPlaceOf<TediousConnector>(ownOptions.connector, async (...asked) => {
     const socket = await connect(...asked);
     holdSocket(socket, request);
     return socket;
-  };
+  });
   return { ...own, options: { ...ownOptions, connector } };
 }
 

@@ -1,7 +1,14 @@
 /** Keepalive timers for the connections of `undici`. @module tcp-keepalive/undici */
 import type net from 'node:net';
 import { buildConnector } from 'undici';
-import { copyOfConfig, driverRequest, holdSocket, type KeepAliveInput, type OnError } from './kit.ts';
+import {
+  copyOfConfig,
+  driverRequest,
+  holdSocket,
+  inPlaceOf,
+  type KeepAliveInput,
+  type OnError,
+} from './kit.ts';
 
 /** The function that undici's `Agent`, `Pool` and `Client` call as `connect`. */
 export type UndiciConnector = (
@@ -56,15 +63,14 @@ export function keepAliveUndici<T extends object>(
 ): T & { connect: UndiciConnector } {
   const request = driverRequest(options, behaviour);
   const own = copyOfConfig('the options of a dispatcher of undici', config);
-  const connect = connectorOf(own);
-  return {
-    ...own,
-    connect: (endpoint, connected) =>
-      connect(endpoint, (...result) => {
-        if (result[1]) holdSocket(result[1], request);
-        connected(...result);
-      }),
-  };
+  const connectAsOwn = connectorOf(own);
+  const connect = inPlaceOf<UndiciConnector>((own as ConnectingOptions).connect, (endpoint, connected) =>
+    connectAsOwn(endpoint, (...result) => {
+      if (result[1]) holdSocket(result[1], request);
+      connected(...result);
+    }),
+  );
+  return { ...own, connect };
 }
 
 /** The caller's own connector, or the one that undici builds from these options. */

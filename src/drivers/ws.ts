@@ -1,14 +1,17 @@
 /** Keepalive timers for the WebSockets of `ws`. @module tcp-keepalive/ws */
 import type net from 'node:net';
 import {
+  type DriverRequest,
   driverRequest,
   expectTarget,
   type HoldRequest,
   holdSocket,
+  isEmitter,
   isMethod,
   isObjectOrAbsent,
   type KeepAliveInput,
   keepAliveError,
+  laterAt,
   type Members,
   type OnError,
   report,
@@ -76,8 +79,13 @@ export function keepAliveWs<T extends WsSocket | WsServer>(
   return target;
 }
 
-function isSocketOrServer({ on, clients, _socket }: Members): boolean {
-  return isMethod(on) && (clients === undefined || isIterable(clients)) && isObjectOrAbsent(_socket);
+function isSocketOrServer(target: Members): boolean {
+  const { readyState, terminate, _socket, handleUpgrade, clients } = target;
+  if (!isEmitter(target)) return false;
+  if ('readyState' in target) {
+    return typeof readyState === 'number' && isMethod(terminate) && isObjectOrAbsent(_socket);
+  }
+  return isMethod(handleUpgrade) && (clients === undefined || isIterable(clients));
 }
 
 function isIterable(value: unknown): value is Iterable<unknown> {
@@ -88,15 +96,17 @@ function isSocket(target: WsSocket | WsServer): target is WsSocket {
   return 'readyState' in target;
 }
 
-function holdOne(webSocket: WsSocket, request: HoldRequest): void {
+function holdOne(webSocket: WsSocket, request: DriverRequest): void {
   if (webSocket.readyState === OPEN) holdOpen(webSocket, request);
-  else webSocket.on('upgrade', ({ socket }) => holdSocket(socket, request));
+  else laterAt(webSocket, 'upgrade', request, (asked, { socket }: HttpMessage) => holdSocket(socket, asked));
 }
 
-function holdServer(server: WsServer, request: HoldRequest): void {
+function holdServer(server: WsServer, request: DriverRequest): void {
   for (const webSocket of server.clients ?? []) holdOpen(webSocket, request);
   // 'connection' would not do: with noServer, ws leaves it to the caller to emit that.
-  server.on('headers', (_, { socket }) => holdSocket(socket, request));
+  laterAt(server, 'headers', request, (asked, _headers: string[], { socket }: HttpMessage) =>
+    holdSocket(socket, asked),
+  );
 }
 
 function holdOpen(webSocket: WsSocket, request: HoldRequest): void {

@@ -8,6 +8,8 @@ import { shownInstead } from '../options/show.ts';
  */
 export interface TcpHandle {
   readonly fd?: number;
+  /** @returns 0 if it is connected */
+  getpeername?(name: object): number;
   setKeepAlive?(...args: unknown[]): number;
   /** Called with each chunk that was read, and with nothing at the end of the stream. */
   onread?(chunk?: ArrayBuffer): unknown;
@@ -126,6 +128,12 @@ function explainMissingDescriptor(socket: SocketInternals): typeof NO_DESCRIPTOR
     );
   }
   if (socket.connecting === true) throw notConnected('one that is still connecting');
+  if (isGone(socket)) {
+    throw keepAliveError(
+      'ERR_KEEPALIVE_NOT_CONNECTED',
+      'Expected a connected socket, got one whose handle was closed or sent to another process; set the options before',
+    );
+  }
   if (typeof socket.remoteAddress === 'string') return NO_DESCRIPTOR;
   if (socket._handle && socket.connecting === false) {
     throw keepAliveError(
@@ -136,6 +144,13 @@ function explainMissingDescriptor(socket: SocketInternals): typeof NO_DESCRIPTOR
   }
   if (socket.connecting === false) throw notConnected('one that is not');
   throw notSocket(socket);
+}
+
+/** Whether a connection's handle has gone. An address that was read before goes on being shown. */
+function isGone({ _handle: handle, remoteAddress }: SocketInternals): boolean {
+  if (!handle) return handle === null && typeof remoteAddress === 'string';
+  const inner = innermost(handle);
+  return typeof inner.getpeername === 'function' && inner.getpeername({}) !== 0;
 }
 
 function notSocket(value: unknown): Error {

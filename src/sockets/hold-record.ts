@@ -26,6 +26,10 @@ export const SILENT: unique symbol = Symbol.for('tcp-keepalive.silent');
 export const PENDING: unique symbol = Symbol.for('tcp-keepalive.pending');
 /** On a server whose connections `keepAliveServer` sets: rules leave them alone. */
 export const SERVER: unique symbol = Symbol.for('tcp-keepalive.server');
+/** On the target of a driver module: what was asked of its later connections, and how it is told of them. */
+export const ASKED: unique symbol = Symbol.for('tcp-keepalive.asked');
+/** On a function that a driver module put in place of another: that other one. */
+export const WRAPPED: unique symbol = Symbol.for('tcp-keepalive.wrapped');
 /** On `globalThis`: the rules of this thread. */
 export const RULES: unique symbol = Symbol.for('tcp-keepalive.rules');
 

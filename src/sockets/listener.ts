@@ -97,3 +97,12 @@ function reach(server: net.Server, onError: OnError | undefined, work: (fd: numb
 function overwritesOptions(server: net.Server): boolean {
   return (server as { keepAlive?: unknown }).keepAlive === true;
 }
+
+/** Whether a value is a server. Its class does not show that: Bun's `http` has another one. */
+export function isServer(value: unknown): value is net.Server {
+  const { address, prependListener, listening } = (value ?? {}) as Partial<net.Server>;
+  // The last is what a server of ssh2 lacks, which is no net.Server.
+  return (
+    typeof address === 'function' && typeof prependListener === 'function' && typeof listening === 'boolean'
+  );
+}

@@ -1,12 +1,15 @@
 import type net from 'node:net';
-import { codeOf, isNotTcp, keepAliveError } from '../options/errors.ts';
+import { invalidOption, isNotTcp } from '../options/errors.ts';
+import { readable } from '../options/fields.ts';
 import type { KeepAliveInput, KeepAliveSettings } from '../options/options.ts';
 import { parseKeepAliveOptions } from '../options/parse.ts';
+import { shownInstead } from '../options/show.ts';
 import { correct } from './connection.ts';
 import { hidesErrors, reportErrorAtEnd } from './ending.ts';
 import { SERVER } from './hold-record.ts';
-import { type Listener, nextInherits, setListener } from './listener.ts';
+import { isServer, type Listener, nextInherits, setListener } from './listener.ts';
 import { attempt, type OnError, onErrorOf, report } from './report.ts';
+import { rightCallFor } from './right-call.ts';
 
 /** The settings for a server's connections, kept on the server for every copy of this library to see. */
 interface ServerKeepAlive extends Listener {
@@ -50,13 +53,15 @@ export function keepAliveServer<S extends net.Server>(
 ): S {
   const onError = onErrorOf(behaviour);
   const settings = parseKeepAliveOptions(options);
+  readable('a net.Server', () => {
+    if (!isServer(server)) throw notServer(server);
+  });
   try {
-    if (!isServer(server)) throw notServer();
     const keepAlive = (server as MarkedServer)[SERVER] ?? attachTo(server, settings);
     Object.assign(keepAlive, { settings, onError });
     if (server.listening) applyToListener(server, keepAlive);
   } catch (error) {
-    report(codeOf(error) === undefined ? notServer(error) : error, onError);
+    report(error, onError);
   }
   return server;
 }
@@ -66,17 +71,9 @@ export function serverSettings(server: net.Server): KeepAliveSettings | undefine
   return (server as MarkedServer)[SERVER]?.settings;
 }
 
-/** Whether a value is a server. Its class does not show that: Bun's `http` has another one. */
-function isServer(server: Partial<net.Server> | null | undefined): boolean {
-  return typeof server?.address === 'function' && typeof server.prependListener === 'function';
-}
-
-function notServer(cause?: unknown): Error {
-  return keepAliveError(
-    'ERR_KEEPALIVE_NOT_TCP',
-    'Expected a net.Server, got another object; pass the server itself, such as what app.listen() returns',
-    { cause },
-  );
+function notServer(value: unknown): Error {
+  const hint = rightCallFor(value) || '; pass the server itself, such as what app.listen() returns';
+  return invalidOption(`Expected a net.Server, got ${shownInstead(value)}${hint}`, TypeError);
 }
 
 function attachTo(server: MarkedServer, settings: KeepAliveSettings): ServerKeepAlive {

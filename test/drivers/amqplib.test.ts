@@ -69,16 +69,20 @@ describe('keepAliveAmqplib, with a stub of RabbitMQ that opens connections and c
 
   test('a version without the private member, here a fake of it, goes on without', () => {
     const errors: Error[] = [];
-    keepAliveAmqplib({ connection: {} }, quick, { onError: (error) => errors.push(error) });
+    keepAliveAmqplib(unopened(), quick, { onError: (error) => errors.push(error) });
     expect(errors).toEqual([expect.objectContaining({ code: 'ERR_KEEPALIVE_NOT_TCP' })]);
   });
 });
 
 test('wrong options throw', () => {
-  expect(() => keepAliveAmqplib({ connection: {} }, { count: 0 })).toThrow(
+  expect(() => keepAliveAmqplib(unopened(), { count: 0 })).toThrow(
     expect.objectContaining({ code: 'ERR_KEEPALIVE_INVALID_OPTION' }),
   );
 });
+
+function unopened() {
+  return { connection: {}, createChannel() {}, on() {}, removeListener() {} };
+}
 
 async function stubPort(): Promise<number> {
   const stub = await startRabbitmqStub();

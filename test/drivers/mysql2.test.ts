@@ -239,7 +239,7 @@ test('invalid options throw before a pool is touched', async () => {
 });
 
 test.each([
-  { lacks: 'stream', target: { threadId: 1 } },
+  { lacks: 'stream', target: { threadId: 1, format() {} } },
   { lacks: '_nodes', target: { add() {}, of() {} } },
 ])('an object without $lacks is reported', ({ lacks, target }) => {
   const onError = vi.fn<OnError>();

@@ -240,7 +240,7 @@ test('pg-native, here a fake of its pool and clients, is reported once and named
   expect(onError).not.toHaveBeenCalled();
 
   for (const connection of [undefined, undefined, null]) {
-    pool.emit('connect', { native: {}, connect() {}, connection });
+    pool.emit('connect', { native: {}, connect() {}, query() {}, connection });
   }
   expect(onError).toHaveBeenCalledTimes(1);
   const error = onError.mock.calls[0]?.[0];

@@ -101,11 +101,12 @@ test('a refused connection fails as without', async () => {
 });
 
 test.each([
-  { target: 'a client', member: 'connect', event: 'connect' },
-  { target: "a server's connection", member: 'listen', event: 'connection' },
-])('$target that shows no socket, here a fake of one, is reported', ({ member, event }) => {
+  { target: 'a client', members: ['connect', 'sftp'], event: 'connect' },
+  { target: "a server's connection", members: ['listen', 'injectSocket'], event: 'connection' },
+])('$target that shows no socket, here a fake of one, is reported', ({ members, event }) => {
   const onError = vi.fn();
-  const target = Object.assign(new EventEmitter(), { [member]() {} });
+  const target = new EventEmitter();
+  for (const member of members) Object.assign(target, { [member]() {} });
   keepAliveSsh2(target as never, quick, { onError });
   expect(onError).not.toHaveBeenCalled();
   target.emit(event, {});

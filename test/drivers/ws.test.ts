@@ -107,10 +107,11 @@ test('the handshake, through an agent', async () => {
 
 test.each([
   { target: 'a client', wrap: (webSocket: WsSocket) => webSocket },
-  { target: "a server's client", wrap: (webSocket: WsSocket) => ({ clients: [webSocket], on() {} }) },
+  { target: "a server's client", wrap: serverOf },
 ])('$target that is open and shows no socket, here a fake of one, is reported', ({ wrap }) => {
   const onError = vi.fn();
-  keepAliveWs(wrap({ readyState: WebSocket.OPEN, on() {} }), quick, { onError });
+  const webSocket = { readyState: WebSocket.OPEN, on() {}, removeListener() {}, terminate() {} };
+  keepAliveWs(wrap(webSocket), quick, { onError });
   expect(onError).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code: 'ERR_KEEPALIVE_NOT_TCP' }));
 });
 
@@ -121,6 +122,10 @@ test('wrong options leave the server as it was', () => {
   );
   expect(server.listenerCount('headers')).toBe(0);
 });
+
+function serverOf(webSocket: WsSocket) {
+  return { clients: [webSocket], on() {}, removeListener() {}, handleUpgrade() {} };
+}
 
 function newServer(): WebSocketServer {
   return new WebSocketServer({ port: 0, host: '127.0.0.1' });

@@ -2,6 +2,7 @@ import type net from 'node:net';
 
 /** Node's handle of a socket, as far as drivers' calls end there. */
 export interface Handle {
+  close(): void;
   setKeepAlive(...args: unknown[]): number;
 }
 

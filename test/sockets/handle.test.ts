@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
 import { constants } from 'node:os';
@@ -161,6 +161,23 @@ describe.runIf(process.platform === 'linux')('what cannot be reached', () => {
       );
     });
 
+    test.each<{ what: string; lose: (socket: net.Socket) => void }>([
+      { what: 'was sent to a child process', lose: (socket) => void childProcess().send('socket', socket) },
+      { what: 'was closed by its handle', lose: (socket) => handleOf(socket).close() },
+    ])('a socket that $what, and still shows the address of its peer', async ({ lose }) => {
+      const client = await untouchedConnection();
+      expect(client.remoteAddress).toBe('127.0.0.1');
+      lose(client);
+      expect(client.remoteAddress).toBe('127.0.0.1');
+      const gone = expect.objectContaining({
+        code: 'ERR_KEEPALIVE_NOT_CONNECTED',
+        message: expect.stringContaining('got one whose handle was closed or sent to another process'),
+      });
+      expect(() => on(client)).toThrow(gone);
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(() => on(client)).toThrow(gone);
+    });
+
     test("a descriptor that was closed behind Node's back", async () => {
       const client = await untouchedConnection();
       whileClosed(fdOf(client), () => {
@@ -203,6 +220,15 @@ describe.runIf(process.platform === 'linux')('what cannot be reached', () => {
     expect(kernelValues(server)).toBe(before);
   });
 });
+
+/** A program that does nothing with what it is sent, until the test ends. */
+function childProcess(): ChildProcess {
+  const child = spawn(process.execPath, ['-e', "process.on('message', () => {})"], {
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  });
+  onTestFinished(() => void child.kill());
+  return child;
+}
 
 describe.runIf(process.platform === 'linux')('a socket whose number another has by now', () => {
   const refused: { call: string; on: (socket: net.Socket) => unknown }[] = [

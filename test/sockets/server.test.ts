@@ -212,20 +212,6 @@ describe('onError is told', () => {
     },
   );
 
-  const { proxy: revoked, revoke } = Proxy.revocable({}, {});
-  revoke();
-
-  test.each<{ what: string; value: unknown }>([
-    { what: 'what cannot be read', value: revoked },
-    { what: 'a plain object', value: {} },
-    { what: 'null', value: null },
-    { what: 'what express() gives', value: { listen() {}, on() {} } },
-  ])('of $what', ({ value }) => {
-    const onError = vi.fn<OnError>();
-    expect(keepAliveServer(value as net.Server, 'database', { onError })).toBe(value);
-    expect(onError.mock.calls).toEqual([[expect.objectContaining({ code: 'ERR_KEEPALIVE_NOT_TCP' })]]);
-  });
-
   test('of nothing where somebody destroys the connection first', async () => {
     const onError = vi.fn<OnError>();
     const server = net.createServer({ keepAlive: true });
@@ -300,4 +286,21 @@ async function optionCalls(
     .split(/^.* kill\(.*$/m)
     .map((calls) => calls.match(/ [sg]etsockopt\(/g)?.length ?? 0);
   return { atListen: atListen ?? Number.NaN, forConnections: forConnections ?? Number.NaN };
+}
+
+test.each<{ what: string; value: unknown }>([
+  { what: 'a plain object', value: {} },
+  { what: 'null', value: null },
+  { what: 'a revoked proxy', value: revokedProxy() },
+  { what: 'what express() gives', value: { listen() {}, on() {} } },
+])('$what is refused', ({ value }) => {
+  expect(() => keepAliveServer(value as net.Server, 'database')).toThrow(
+    expect.objectContaining({ name: 'TypeError', code: 'ERR_KEEPALIVE_INVALID_OPTION' }),
+  );
+});
+
+function revokedProxy(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
 }
