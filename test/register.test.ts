@@ -519,7 +519,7 @@ describe('rules', () => {
       { side: 'client', port: port + 1, use: false },
       {
         host: ['127.0.0.0/8', '::1'],
-        port: [port, port],
+        port: { from: port, to: port },
         use: { initialDelay: 7_000, interval: 2_000, count: 4 },
       },
     ];
@@ -552,7 +552,7 @@ describe('rules', () => {
       () => ({
         TCP_KEEPALIVE_CONFIG: file('{ "rules": [{ "use": false }, { "port": "80", "use": false }] }'),
       }),
-      'Expected a port from 1 to 65535, got `80` (string) (rule 2, `port`)',
+      "Expected a port from 1 to 65535, or a range such as '5000-5999', got `80` (string) (rule 2, `port`)",
     ],
   ])('a mistake stops the start with one line', async (env, message) => {
     const { code, out, err } = await run(env());

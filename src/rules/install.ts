@@ -63,7 +63,7 @@ interface Installed {
  * ```ts
  * const uninstall = installKeepAlive([
  *   { host: 'localhost', use: false },
- *   { side: 'client', port: [5432, 5439], use: 'database' },
+ *   { side: 'client', port: '5432-5439', use: 'database' },
  *   { side: 'server', port: 8080, use: 'websocket' },
  * ]);
  * ```

@@ -3,10 +3,11 @@ import { inContext, invalidOption } from '../options/errors.ts';
 import { anything, readable, readFields, refusal } from '../options/fields.ts';
 import type { KeepAliveInput, KeepAliveSettings } from '../options/options.ts';
 import { parseKeepAliveOptions } from '../options/parse.ts';
-import { checkHost, checkPorts, isName } from './target.ts';
+import { warnOnce } from '../sockets/report.ts';
+import { checkHost, checkPort, isName, type Ports } from './target.ts';
 
-/** All ports from the first to the second, both included. */
-export type PortRange = readonly [from: number, to: number];
+/** All ports from the first to the second, both included: as text, such as `'5000-5999'`, or as an object. */
+export type PortRange = string | { readonly from: number; readonly to: number };
 
 /** Which connections a process-wide rule matches, and what they get. A field left out matches any. */
 export interface KeepAliveRule {
@@ -25,8 +26,8 @@ export interface KeepAliveRule {
   readonly host?: string | readonly string[] | undefined;
 
   /**
-   * The port connected to; on the server's side the port listened on. A number, a pair
-   * `[from, to]`, or several of them: two ports that are no range are `[[80, 80], [443, 443]]`.
+   * The port connected to; on the server's side the port listened on. A number, a range such as
+   * `'5000-5999'` or `{ from: 5000, to: 5999 }`, or a list of them.
    */
   readonly port?: number | PortRange | readonly (number | PortRange)[] | undefined;
 
@@ -40,7 +41,7 @@ export interface CompiledRule {
   readonly names: ReadonlySet<string>;
   readonly addresses: net.BlockList;
   readonly hasHosts: boolean;
-  readonly ports: readonly PortRange[];
+  readonly ports: readonly Ports[];
   /** `false` exempts a connection. */
   readonly settings: KeepAliveSettings | false;
 }
@@ -115,9 +116,19 @@ function checkSide(side: unknown, names: ReadonlySet<string>): void {
   }
 }
 
-function portRanges(port: unknown): readonly PortRange[] {
-  const ports = isPair(port) ? [port] : several(port);
-  return ports.map((one) => (isPair(one) ? checkPorts(one[0], one[1]) : checkPorts(one, one)));
+function portRanges(port: unknown): readonly Ports[] {
+  const ranges = several(port).map(checkPort);
+  if (Array.isArray(port)) warnIfWasRange(port);
+  return ranges;
+}
+
+/** Until 0.2 a list of two ports was a range. */
+function warnIfWasRange([from, to, ...others]: readonly unknown[]): void {
+  if (others.length > 0 || typeof from !== 'number' || typeof to !== 'number' || to - from < 2) return;
+  warnOnce(
+    'ERR_KEEPALIVE_TWO_PORTS',
+    `The rule with \`port\` [${from}, ${to}] is for these two ports; it was ${from} to ${to}; write '${from}-${to}' for that`,
+  );
 }
 
 /** The elements of an array, or a single value as an array; empty if it is `undefined`. */
@@ -128,10 +139,6 @@ function several(value: unknown): readonly unknown[] {
   if (value.length === 0) throw invalidOption('Expected one or several, got an empty array', RangeError);
   // A copy without holes, which map() would skip unchecked.
   return [...value];
-}
-
-function isPair(value: unknown): value is [unknown, unknown] {
-  return Array.isArray(value) && value.length === 2 && !value.some(Array.isArray);
 }
 
 function plainName(name: string): string {

@@ -1,6 +1,5 @@
 import { invalidOption } from '../options/errors.ts';
-import { refusal } from '../options/fields.ts';
-import type { PortRange } from './rule.ts';
+import { anything, isObject, readFields, refusal } from '../options/fields.ts';
 
 // Hosts and ports as rules name them. This file imports nothing of Node, so that a browser can check them.
 
@@ -15,19 +14,42 @@ export function checkHost(host: unknown): string {
   throw refusal("a host's name, its address or a CIDR block such as 10.0.0.0/8", host, { outOfRange });
 }
 
+/** All ports from the first to the second, both included. */
+export type Ports = readonly [from: number, to: number];
+
 /**
- * Checks a range of ports.
+ * Checks a port, or a range of them: `5432`, `'5000-5999'`, `{ from: 5000, to: 5999 }`.
  *
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  */
-export function checkPorts(from: unknown, to: unknown): PortRange {
+export function checkPort(port: unknown): Ports {
+  if (typeof port === 'string') return checkRangeText(port);
+  if (Array.isArray(port)) throw refusal('a port or a range', port, { hint: spellingOf(port) });
+  if (!isObject(port)) return checkRange(port, port);
+  const { from, to } = readFields('a range { from, to }', port, { from: anything, to: anything });
+  return checkRange(from, to);
+}
+
+function checkRangeText(text: string): Ports {
+  const [, from, to] = /^(\d+)-(\d+)$/.exec(text) ?? [];
+  if (from !== undefined && to !== undefined) return checkRange(Number(from), Number(to));
+  throw refusal("a port from 1 to 65535, or a range such as '5000-5999'", text);
+}
+
+function checkRange(from: unknown, to: unknown): Ports {
   if (!isPort(from)) throw notAPort(from);
   if (!isPort(to)) throw notAPort(to);
   if (from <= to) return [from, to];
   throw invalidOption(
-    `Expected the lower port of a range first, got ${from} and ${to}; did you mean [[${from}, ${from}], [${to}, ${to}]]?`,
+    `Expected the lower port of a range first, got ${from} and ${to}; did you mean ${to}-${from}?`,
     RangeError,
   );
+}
+
+/** Until 0.2 a range in a list was a pair. */
+function spellingOf([from, to = from, ...others]: readonly unknown[]): string {
+  if (others.length > 0 || !isPort(from) || !isPort(to)) return '';
+  return `; write ${from === to ? from : `'${from}-${to}'`}`;
 }
 
 /** Whether a host is a name. Digits and dots alone are an address with a mistake in it. */

@@ -2,7 +2,7 @@ import { inContext, invalidOption } from '../options/errors.ts';
 import { type PresetName, presets } from '../options/presets.ts';
 import { didYouMean, listed, quoted } from '../options/show.ts';
 import type { CompiledRule, Connection, KeepAliveRule } from './rule.ts';
-import { checkHost, checkPorts } from './target.ts';
+import { checkHost, checkPort } from './target.ts';
 
 /** A piece of the text, and the position of its first character, counted from 1. */
 interface Piece {
@@ -92,12 +92,13 @@ function hostAndPort(host: string, port: string | undefined): Target {
   return port === undefined ? checked : { ...checked, port: parsePorts(port) };
 }
 
-function parsePorts(text: string): KeepAliveRule['port'] & {} {
-  const [, from, to = from] = /^(\d+)(?:-(\d+))?$/.exec(text) ?? [];
-  if (from === undefined) {
+function parsePorts(text: string): number | string {
+  if (!/^\d+(-\d+)?$/.test(text)) {
     throw invalidOption(`Expected a port or a range such as 5000-5999, got ${orNothing(text)}`, RangeError);
   }
-  return checkPorts(Number(from), Number(to));
+  const port = text.includes('-') ? text : Number(text);
+  checkPort(port);
+  return port;
 }
 
 function parseUse(text: string): PresetName | false {

@@ -45,7 +45,7 @@ describe('a mistake in the file is told in one line', () => {
     ['{ "rules": [], "a\\nb": 1 }', 'Expected `rules`, `strict`, `$schema`, got `a\\nb`'],
     [
       '{ "rules": [{ "use": false }, { "port": "80", "use": false }] }',
-      'Expected a port from 1 to 65535, got `80` (string) (rule 2, `port`)',
+      "Expected a port from 1 to 65535, or a range such as '5000-5999', got `80` (string) (rule 2, `port`)",
     ],
     ['{\n  "rules": x }', 'Expected JSON, got: '],
   ])('%j', (text, message) => {

@@ -1,4 +1,4 @@
-import { describe, expect, it, test } from 'vitest';
+import { describe, expect, it, onTestFinished, test, vi } from 'vitest';
 import { type Connection, compileRules, type KeepAliveRule, matches } from '../../src/rules/rule.ts';
 
 const outgoing = (address: string, port = 5432, host?: string): Connection => ({
@@ -25,12 +25,16 @@ describe('which connections a rule is for', () => {
     [{ side: 'server' }, accepted('10.0.0.1', 80), true],
     [{ port: 5432 }, outgoing('10.0.0.1'), true],
     [{ port: 5433 }, outgoing('10.0.0.1'), false],
-    [{ port: [5000, 5432] }, outgoing('10.0.0.1'), true],
-    [{ port: [5432, 5432] }, outgoing('10.0.0.1'), true],
-    [{ port: [5433, 6000] }, outgoing('10.0.0.1'), false],
-    [{ port: [5000, 5431] }, outgoing('10.0.0.1'), false],
-    [{ port: [[80, 80], 443, [5000, 6000]] }, outgoing('10.0.0.1'), true],
-    [{ port: [[80, 80], 443, [5000, 5001]] }, outgoing('10.0.0.1'), false],
+    [{ port: '5000-5432' }, outgoing('10.0.0.1'), true],
+    [{ port: '5432-5432' }, outgoing('10.0.0.1'), true],
+    [{ port: '5433-6000' }, outgoing('10.0.0.1'), false],
+    [{ port: { from: 5000, to: 5432 } }, outgoing('10.0.0.1'), true],
+    [{ port: { from: 5000, to: 5431 } }, outgoing('10.0.0.1'), false],
+    [{ port: [5000, 6000] }, outgoing('10.0.0.1'), false],
+    [{ port: [5432, 6000] }, outgoing('10.0.0.1'), true],
+    [{ port: [5000, 5001, 6000] }, outgoing('10.0.0.1'), false],
+    [{ port: [80, 443, '5000-6000'] }, outgoing('10.0.0.1'), true],
+    [{ port: [80, { from: 5000, to: 5001 }] }, outgoing('10.0.0.1'), false],
     [{ host: '10.0.0.1' }, outgoing('10.0.0.1'), true],
     [{ host: '10.0.0.1' }, outgoing('10.0.0.2'), false],
     [{ host: '10.0.0.1' }, outgoing('::ffff:10.0.0.1'), true],
@@ -61,7 +65,7 @@ describe('which connections a rule is for', () => {
   });
 
   it('does not see later changes of what it was made of', () => {
-    const port: [number, number] = [1, 9];
+    const port = [1, 5];
     const rule = { port, use: 'database' as const };
     const [compiled] = compileRules([rule]);
     port[1] = 2;
@@ -93,9 +97,16 @@ describe('mistakes', () => {
     [[{ port: 0, use: false }], 'Expected a port from 1 to 65535, got `0` (number) (rule 1, `port`)'],
     [[{ port: 65_536, use: false }], 'got `65536` (number)'],
     [[{ port: 1.5, use: false }], 'got `1.5` (number)'],
-    [[{ port: '5432', use: false }], 'Expected a port from 1 to 65535, got `5432` (string) (rule 1, `port`)'],
-    [[{ port: [6379, 5432], use: false }], 'did you mean [[6379, 6379], [5432, 5432]]?'],
-    [[{ port: [[1, 2, 3]], use: false }], 'got an array'],
+    [
+      [{ port: '5432', use: false }],
+      "Expected a port from 1 to 65535, or a range such as '5000-5999', got `5432` (string) (rule 1, `port`)",
+    ],
+    [[{ port: '6379-5432', use: false }], 'did you mean 5432-6379? (rule 1, `port`)'],
+    [[{ port: { from: 1, too: 2 }, use: false }], 'got `too`; did you mean `to`? (rule 1, `port`)'],
+    [[{ port: { from: 1 }, use: false }], 'Expected a port from 1 to 65535, got undefined (rule 1, `port`)'],
+    [[{ port: [[1, 2, 3]], use: false }], 'Expected a port or a range, got an array (rule 1, `port`)'],
+    [[{ port: [[5432, 5439]], use: false }], "got an array; write '5432-5439' (rule 1, `port`)"],
+    [[{ port: [[80, 80], 443], use: false }], 'got an array; write 80 (rule 1, `port`)'],
     [[{ port: [], use: false }], 'got an empty array (rule 1, `port`)'],
     [[{ host: [], use: false }], 'got an empty array (rule 1, `host`)'],
     [[{ host: null, use: false }], 'got null (rule 1, `host`)'],
@@ -114,5 +125,34 @@ describe('mistakes', () => {
       code: 'ERR_KEEPALIVE_INVALID_OPTION',
       message: expect.stringContaining(message),
     });
+  });
+});
+
+describe('a list of two ports, which was a range', () => {
+  const warnings = async (ports: readonly (readonly number[])[]) => {
+    vi.resetModules();
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    onTestFinished(() => warn.mockRestore());
+    const fresh = await import('../../src/rules/rule.ts');
+    for (const port of ports) fresh.compileRules([{ port, use: false }]);
+    return warn.mock.calls;
+  };
+
+  test('is named in one warning', async () => {
+    expect(
+      await warnings([
+        [5432, 6379],
+        [80, 443],
+      ]),
+    ).toEqual([
+      [
+        "The rule with `port` [5432, 6379] is for these two ports; it was 5432 to 6379; write '5432-6379' for that",
+        { type: 'KeepAliveWarning', code: 'ERR_KEEPALIVE_TWO_PORTS' },
+      ],
+    ]);
+  });
+
+  test('is not named if it means the same, or was refused', async () => {
+    expect(await warnings([[80], [80, 80], [80, 81], [443, 80], [80, 443, 8080]])).toEqual([]);
   });
 });

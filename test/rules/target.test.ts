@@ -1,7 +1,7 @@
 import net from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { checkHost, checkPorts, isName } from '../../src/rules/target.ts';
+import { checkHost, checkPort, isName } from '../../src/rules/target.ts';
 
 function isHost(host: string): boolean {
   try {
@@ -100,21 +100,29 @@ describe('a host', () => {
 });
 
 describe('ports', () => {
-  test('are from 1 to 65535', () => {
-    expect(checkPorts(1, 65_535)).toEqual([1, 65_535]);
-    expect(checkPorts(80, 80)).toEqual([80, 80]);
+  test.each([
+    [1, [1, 1]],
+    [65_535, [65_535, 65_535]],
+    ['1-65535', [1, 65_535]],
+    ['80-80', [80, 80]],
+    [{ from: 5000, to: 5999 }, [5000, 5999]],
+  ])('%j', (port, range) => {
+    expect(checkPort(port)).toEqual(range);
   });
 
   test.each([
-    [0, 80, RangeError, 'Expected a port from 1 to 65535, got `0` (number)'],
-    [80, 65_536, RangeError, 'Expected a port from 1 to 65535, got `65536` (number)'],
-    [80.5, 90, RangeError, 'Expected a port from 1 to 65535, got `80.5` (number)'],
-    [80, Number.NaN, RangeError, 'Expected a port from 1 to 65535, got `NaN` (number)'],
-    ['80', 90, TypeError, 'Expected a port from 1 to 65535, got `80` (string)'],
-    [undefined, 90, TypeError, 'Expected a port from 1 to 65535, got undefined'],
-    [90, 80, RangeError, 'got 90 and 80; did you mean [[90, 90], [80, 80]]?'],
-  ])('are not %o to %o', (from, to, type, message) => {
-    expect(() => checkPorts(from, to)).toThrow(type);
-    expect(() => checkPorts(from, to)).toThrow(message);
+    [{ from: 0, to: 80 }, RangeError, 'Expected a port from 1 to 65535, got `0` (number)'],
+    [{ from: 80, to: 65_536 }, RangeError, 'Expected a port from 1 to 65535, got `65536` (number)'],
+    [{ from: 80.5, to: 90 }, RangeError, 'Expected a port from 1 to 65535, got `80.5` (number)'],
+    [{ from: 80, to: Number.NaN }, RangeError, 'Expected a port from 1 to 65535, got `NaN` (number)'],
+    [{ from: '80', to: 90 }, TypeError, 'Expected a port from 1 to 65535, got `80` (string)'],
+    [{ to: 90 }, TypeError, 'Expected a port from 1 to 65535, got undefined'],
+    ['80-65536', RangeError, 'Expected a port from 1 to 65535, got `65536` (number)'],
+    ['90-80', RangeError, 'got 90 and 80; did you mean 80-90?'],
+    ['80-', TypeError, "or a range such as '5000-5999', got `80-` (string)"],
+    [[80, 90], TypeError, "Expected a port or a range, got an array; write '80-90'"],
+  ])('are not %j', (port, type, message) => {
+    expect(() => checkPort(port)).toThrow(type);
+    expect(() => checkPort(port)).toThrow(message);
   });
 });

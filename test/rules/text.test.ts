@@ -8,28 +8,28 @@ it('reads every form', () => {
   const text =
     '5432=database; 10.0.0.0/8:6379=database; [fd00::/8]:6379=fastFailover; listen:8080=websocket; 9090=off; *=loadBalancer';
   expect(parse(text)).toEqual<KeepAliveRule[]>([
-    { side: 'client', port: [5432, 5432], use: 'database' },
-    { side: 'client', host: '10.0.0.0/8', port: [6379, 6379], use: 'database' },
-    { side: 'client', host: 'fd00::/8', port: [6379, 6379], use: 'fastFailover' },
-    { side: 'server', port: [8080, 8080], use: 'websocket' },
-    { side: 'client', port: [9090, 9090], use: false },
+    { side: 'client', port: 5432, use: 'database' },
+    { side: 'client', host: '10.0.0.0/8', port: 6379, use: 'database' },
+    { side: 'client', host: 'fd00::/8', port: 6379, use: 'fastFailover' },
+    { side: 'server', port: 8080, use: 'websocket' },
+    { side: 'client', port: 9090, use: false },
     { side: 'client', use: 'loadBalancer' },
   ]);
 });
 
 test.each<[string, KeepAliveRule]>([
-  ['5000-5999=database', { side: 'client', port: [5000, 5999], use: 'database' }],
+  ['5000-5999=database', { side: 'client', port: '5000-5999', use: 'database' }],
   ['db.internal=database', { side: 'client', host: 'db.internal', use: 'database' }],
-  ['db.internal:5432=database', { side: 'client', host: 'db.internal', port: [5432, 5432], use: 'database' }],
+  ['db.internal:5432=database', { side: 'client', host: 'db.internal', port: 5432, use: 'database' }],
   ['[::1]=off', { side: 'client', host: '::1', use: false }],
   ['10.0.0.1=off', { side: 'client', host: '10.0.0.1', use: false }],
-  ['*:6379=database', { side: 'client', port: [6379, 6379], use: 'database' }],
+  ['*:6379=database', { side: 'client', port: 6379, use: 'database' }],
   ['listen:*=websocket', { side: 'server', use: 'websocket' }],
-  ['Listen:8080=websocket', { side: 'server', port: [8080, 8080], use: 'websocket' }],
+  ['Listen:8080=websocket', { side: 'server', port: 8080, use: 'websocket' }],
   ['LISTEN: *=websocket', { side: 'server', use: 'websocket' }],
   ['listener=off', { side: 'client', host: 'listener', use: false }],
-  ['listen:8000-8099=websocket', { side: 'server', port: [8000, 8099], use: 'websocket' }],
-  [' \t5432 = database ;\n', { side: 'client', port: [5432, 5432], use: 'database' }],
+  ['listen:8000-8099=websocket', { side: 'server', port: '8000-8099', use: 'websocket' }],
+  [' \t5432 = database ;\n', { side: 'client', port: 5432, use: 'database' }],
 ])('%j', (text, want) => {
   expect(parse(text)).toEqual([want]);
   expect(() => compileRules(parse(text))).not.toThrow();
@@ -85,7 +85,7 @@ describe('a mistake is told in one line that points at it', () => {
 test.each<[KeepAliveRule, 'client' | 'server', string]>([
   [{ use: 'loadBalancer' }, 'client', '*=loadBalancer'],
   [{ port: 5432, use: 'database' }, 'client', '5432=database'],
-  [{ host: 'fd00::/8', port: [1, 2], use: false }, 'client', '[fd00::/8]:1-2=off'],
+  [{ host: 'fd00::/8', port: '1-2', use: false }, 'client', '[fd00::/8]:1-2=off'],
   [{ side: 'server', port: 8080, use: { count: 3 } }, 'server', 'listen:8080={"count":3}'],
   [{ host: ['a', 'b'], use: false }, 'client', 'a,b=off'],
 ])('%o is printed on the %s side as %s', (rule, side, want) => {
