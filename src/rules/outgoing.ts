@@ -2,11 +2,12 @@ import diagnostics from 'node:diagnostics_channel';
 import net from 'node:net';
 import { attempt } from '../sockets/report.ts';
 
-// Of the three mechanisms below, two serve old versions of Node only. A diagnostics channel announces every
-// Socket#connect from Node 22.17 and 24.2 on (nodejs/node#58349). Before that, and in all of Node 20, it
+// Of the two mechanisms below, the wrapper serves old versions of Node only. A diagnostics channel announces
+// every Socket#connect from Node 22.17 and 24.2 on (nodejs/node#58349). Before that, and in all of Node 20, it
 // announces only net.connect, and so misses TLS and drivers that make their own sockets: connect is then
-// wrapped on the prototype, and a probe finds out which of the two is needed. Once `engines` begins at
-// 22.17 and excludes 24.0 and 24.1, the wrapper, the probe and `refresh` can go.
+// wrapped on the prototype. Which of the two this Node is shows at the first connect of the program, after
+// which the wrapper goes if it is not needed. Once `engines` begins at 22.17 and excludes 24.0 and 24.1, the
+// wrapper and `refresh` can go.
 
 /** Called with a socket at its `'connect'`, and with the name that was looked up for it, if there was one. */
 export type OnConnect = (socket: net.Socket, host: string | undefined) => void;
@@ -44,127 +45,83 @@ export function watchClientConnections(onConnect: OnConnect): ClientWatch {
     if (typeof host === 'string') hosts.set(this, host);
   }
   function connected(this: net.Socket): void {
+    stopListening(this);
     if (isWatching) attempt(undefined, () => onConnect(this, hosts.get(this)));
   }
-  // One pair of listeners serves all sockets. It is added again at each connect(), since a socket may
-  // connect several times, and some drivers remove all listeners.
+  function stopListening(socket: net.Socket): void {
+    socket.removeListener('lookup', lookedUp);
+    socket.removeListener('connect', connected);
+  }
+  // One pair of listeners serves all sockets. It is added at each connect(), since a socket may connect
+  // several times, and some drivers remove all listeners; and it goes once the socket is connected.
   const see: See = (socket) =>
     attempt(undefined, () => {
       hosts.delete(socket);
-      socket.removeListener('lookup', lookedUp);
-      socket.removeListener('connect', connected);
+      stopListening(socket);
       socket.on('lookup', lookedUp);
       socket.prependListener('connect', connected);
     });
 
-  const watch = channelSeesEverything() ? subscribe(see) : wrapConnect(see);
-  return {
-    refresh: watch.refresh,
-    stop() {
-      isWatching = false;
-      watch.stop();
-    },
-  };
-}
-
-/** Whether the diagnostics channel announces every `Socket#connect`. */
-function channelSeesEverything(): boolean {
-  return seesConnect((see) => subscribe(see).stop);
-}
-
-/** Tries a watch on a connect that fails before it does anything. */
-function seesConnect(watch: (see: See) => () => void): boolean {
-  const socket = new net.Socket();
-  // A tool that wraps connect may turn its exception into an 'error' event.
-  socket.on('error', () => {});
-  let isSeen = false;
-  const end = watch((seen) => {
-    if (seen === socket) isSeen = true;
-  });
-  try {
-    socket.connect({ port: -1 });
-  } catch {
-    // ERR_SOCKET_BAD_PORT is meant to be thrown.
-  } finally {
-    end();
-    socket.destroy();
-  }
-  return isSeen;
-}
-
-function subscribe(see: See): ClientWatch {
   const onMessage = (message: unknown) => {
     const { socket } = (message ?? {}) as { socket?: net.Socket };
-    if (socket !== undefined) see(socket);
+    if (socket === undefined) return;
+    announced = socket;
+    see(socket);
   };
   diagnostics.subscribe(CHANNEL, onMessage);
+  watching = see;
+  wrapConnect();
   return {
-    refresh() {
-      // Nobody else can end it.
-    },
+    refresh: wrapConnect,
     stop() {
+      isWatching = false;
+      watching = undefined;
       diagnostics.unsubscribe(CHANNEL, onMessage);
+      unwrapConnect();
     },
   };
 }
 
-/** The `connect` of this library on the prototype. */
-interface Wrapper {
-  /** Called with each socket before it connects; if absent, the wrapper only calls the original. */
-  see: See | undefined;
-  /** Removes the wrapper, unless another tool has wrapped it. Returns whether it did. */
-  remove(): boolean;
-}
+/** Called by the wrappers with each socket before it connects; if absent, they only call the original. */
+let watching: See | undefined;
 
-// A wrapper that another tool has wrapped cannot be removed, so it is kept and used again.
-let wrapper: Wrapper | undefined;
+/** The socket that the channel announced last. */
+let announced: net.Socket | undefined;
 
-function wrapConnect(see: See): ClientWatch {
-  let ours = calledWrapper();
-  ours.see = see;
-  return {
-    refresh() {
-      ours.see = undefined;
-      ours = calledWrapper();
-      ours.see = see;
-    },
-    stop() {
-      ours.see = undefined;
-      if (ours.remove()) wrapper = undefined;
-    },
-  };
-}
+/** Whether the channel has announced a socket from within `Socket#connect`, and so announces every one. */
+let isChannelEnough = false;
 
-/** The wrapper in place, or a new one if a tool has put back the `connect` from before ours. */
-function calledWrapper(): Wrapper {
-  if (wrapper === undefined || !isCalled(wrapper)) wrapper = putWrapper();
-  return wrapper;
-}
+/** The `connect` of this library on the prototype, and the one that was there before. */
+let wrapper: { readonly connect: Connect; readonly original: Connect } | undefined;
 
-function isCalled(ours: Wrapper): boolean {
-  return seesConnect((see) => {
-    ours.see = see;
-    return () => {
-      ours.see = undefined;
-    };
-  });
-}
+const prototype = net.Socket.prototype as { connect: Connect };
 
-function putWrapper(): Wrapper {
-  const prototype = net.Socket.prototype as { connect: Connect };
+/**
+ * Puts a wrapper in place unless it is there. If another tool has wrapped it, or has put back what was there
+ * before, another one is added: whether the first is still called would show only at a connect.
+ */
+function wrapConnect(): void {
+  if (isChannelEnough || (wrapper !== undefined && prototype.connect === wrapper.connect)) return;
   const original = prototype.connect;
-  const ours: Wrapper = {
-    see: undefined,
-    remove() {
-      if (prototype.connect !== connect) return false;
-      prototype.connect = original;
-      return true;
-    },
-  };
   function connect(this: net.Socket, ...args: unknown[]): net.Socket {
-    ours.see?.(this);
-    return Reflect.apply(original, this, args);
+    watching?.(this);
+    announced = undefined;
+    try {
+      return Reflect.apply(original, this, args);
+    } finally {
+      if (announced === this) {
+        isChannelEnough = true;
+        unwrapConnect();
+      }
+      announced = undefined;
+    }
   }
+  wrapper = { connect, original };
   prototype.connect = connect;
-  return ours;
+}
+
+/** Removes the wrapper, unless another tool has wrapped it: it then stays, and only calls the original. */
+function unwrapConnect(): void {
+  if (wrapper !== undefined && prototype.connect === wrapper.connect) prototype.connect = wrapper.original;
+  wrapper = undefined;
 }

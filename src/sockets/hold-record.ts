@@ -82,6 +82,8 @@ export interface Hold {
   rank: Rank;
   onError: OnError | undefined;
   owner: HoldOwner | undefined;
+  /** Whether it listens for the next `'connect'`. */
+  listens?: boolean;
 }
 
 /** The settings that a hold keeps, or `undefined` if it has ended. */

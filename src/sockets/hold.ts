@@ -18,6 +18,7 @@ import {
   markedHandle,
   PASSES,
   PENDING,
+  RULE,
   SHADOWED,
   WAY,
   type Way,
@@ -75,8 +76,13 @@ export function holdSocket(
     // This may be the TLS socket over a connection that was held before TLS was started on it.
     if (heldBy(hold) !== undefined) reportErrorAtEnd(socket);
     if (isTaken(socket, rank)) return;
-    const applied = hold === undefined ? startHold(socket, wanted) : Object.assign(hold, wanted);
-    apply(socket, applied, undefined, !isNew);
+    const held = hold === undefined ? startHold(socket, wanted) : Object.assign(hold, wanted);
+    // A socket may connect several times. Rules see each connect() themselves, and leave no listener.
+    if (rank > RULE && !held.listens) {
+      held.listens = true;
+      socket.on('connect', applyAtConnect);
+    }
+    apply(socket, held, undefined, !isNew);
   } catch (thrown) {
     const error = unreadable(thrown);
     // A closed socket needs no options.
@@ -87,8 +93,6 @@ export function holdSocket(
 function startHold(socket: net.Socket, hold: Hold): Hold {
   // This throws if the value is no socket, before any mark is left on it.
   if (!isWaiting(socket)) connectedDescriptor(socket);
-  // The listener stays, because a socket may connect several times.
-  socket.on('connect', applyAtConnect);
   (socket as MarkedSocket)[HOLD] = hold;
   // Another socket over the same connection, such as that of TLS started on this one, finds it on the handle.
   const handle = markedHandle(socket);

@@ -114,8 +114,8 @@ describe('connections that this process opens', () => {
       socket.destroy();
       await once(socket, 'close');
     }
-    expect(socket.listenerCount('connect')).toBeLessThanOrEqual(2);
-    expect(socket.listenerCount('lookup')).toBe(1);
+    expect(socket.listenerCount('connect')).toBe(0);
+    expect(socket.listenerCount('lookup')).toBe(0);
   });
 
   it('over TLS are set once, on the connection underneath', async () => {
@@ -145,6 +145,54 @@ describe('connections that this process opens', () => {
     expect(kernelValues(held)).toBe(WEBSOCKET);
     expect(kernelValues(released)).toBe(DEFAULTS);
   });
+});
+
+describe('listeners', () => {
+  it.each(['127.0.0.1', 'localhost'])('of rules go once %s is connected', async (host) => {
+    const port = await listen();
+    const without = await connect({ port, host, family: 4 });
+    install({ port, use: 'database' });
+    const socket = await connect({ port, host, family: 4 });
+    expect(kernelValues(socket)).toBe(DATABASE);
+    for (const event of ['connect', 'lookup'])
+      expect(socket.listenerCount(event)).toBe(without.listenerCount(event));
+  });
+
+  it('of an explicit hold stay, even if a rule had set the socket first', async () => {
+    const port = await listen();
+    install({ port, use: 'database' });
+    const socket = keepAlive(await connect({ port, host: '127.0.0.1' }), 'websocket');
+    expect(socket.listenerCount('connect')).toBe(1);
+    socket.destroy();
+    await once(socket, 'close');
+    for (const uninstall of uninstalls.splice(0)) uninstall();
+    socket.connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    expect(kernelValues(socket)).toBe(WEBSOCKET);
+  });
+});
+
+test('no subscriber of the channel and no wrapped connect sees a socket before the program connects', async () => {
+  const port = await listen();
+  const seen: unknown[] = [];
+  const notice = (message: unknown) => void seen.push((message as { socket: net.Socket }).socket);
+  const original = net.Socket.prototype.connect;
+  diagnostics.subscribe('net.client.socket', notice);
+  net.Socket.prototype.connect = function (this: net.Socket, ...args: []) {
+    seen.push(this);
+    return Reflect.apply(original, this, args);
+  } as typeof original;
+  try {
+    install({ use: 'database' });
+    install({ use: 'websocket' })();
+    expect(seen).toEqual([]);
+    const socket = await connect({ port, host: '127.0.0.1' });
+    expect(new Set(seen)).toEqual(new Set([socket]));
+    expect(kernelValues(socket)).toBe(DATABASE);
+  } finally {
+    diagnostics.unsubscribe('net.client.socket', notice);
+    net.Socket.prototype.connect = original;
+  }
 });
 
 it('a thousand short connections leave nothing behind', async () => {
@@ -228,7 +276,7 @@ describe.skipIf(channelTellsOfAll())('the wrapper of Socket#connect', () => {
     expect(prototype.connect).toBe(original);
   });
 
-  it("stays under another's, passes through, and is used again", async () => {
+  it("stays under another's and passes through, and another install sees connections again", async () => {
     const port = await listen();
     const original = prototype.connect;
     const uninstall = install({ use: 'database' });
@@ -243,22 +291,27 @@ describe.skipIf(channelTellsOfAll())('the wrapper of Socket#connect', () => {
       expect(prototype.connect).toBe(theirs);
       expect(kernelValues(await connect({ port, host: '127.0.0.1' }))).toBe(DEFAULTS);
       const again = install({ use: 'websocket' });
-      expect(prototype.connect).toBe(theirs);
       expect(kernelValues(await connect({ port, host: '127.0.0.1' }))).toBe(WEBSOCKET);
       again();
+      expect(prototype.connect).toBe(theirs);
     } finally {
-      prototype.connect = ours;
-      install({ use: 'database' })();
+      prototype.connect = original;
     }
-    expect(prototype.connect).toBe(original);
   });
 });
 
 describe.runIf(channelTellsOfAll())('where the channel tells of everything', () => {
-  it('the prototype is left alone', () => {
+  it('the prototype is left alone from the first connect on', async () => {
+    const port = await listen();
     const original = net.Socket.prototype.connect;
-    install({ use: 'database' });
+    const uninstall = install({ use: 'database' });
+    expect(kernelValues(await connect({ port, host: '127.0.0.1' }))).toBe(DATABASE);
     expect(net.Socket.prototype.connect).toBe(original);
+    expect(kernelValues(await connect({ port, host: '127.0.0.1' }))).toBe(DATABASE);
+    uninstall();
+    install({ use: 'websocket' });
+    expect(net.Socket.prototype.connect).toBe(original);
+    expect(kernelValues(await connect({ port, host: '127.0.0.1' }))).toBe(WEBSOCKET);
   });
 });
 
