@@ -54,7 +54,7 @@ export function expectTarget(what: string, target: unknown, isTarget: (target: M
   });
 }
 
-/** What the last call of a module asked of a target's later connections, and the function that is told of them. */
+/** The request of the last call of a module for a target, and the function that is told of later connections. */
 interface Asked {
   request: DriverRequest;
   readonly told: (...about: unknown[]) => void;

@@ -2,7 +2,7 @@ import { isServer } from './listener.ts';
 
 type Members = Readonly<Record<string, unknown>>;
 
-/** What is often given to a module that is for something else, known by its members, and what to call for it. */
+/** Objects that are often given to the wrong module, known by their members, and the right call for each. */
 const rightCalls: readonly (readonly [is: (target: Members) => boolean, call: string])[] = [
   [has('then'), 'await it first'],
   [has('setKeepAlive'), 'call keepAlive(socket, options) for a socket'],
@@ -38,7 +38,7 @@ const rightCalls: readonly (readonly [is: (target: Members) => boolean, call: st
   ],
 ];
 
-/** What to call instead for a target that a module refuses: `; call ...`, or nothing if that is not known. */
+/** The right call for a target that a module refuses, as the end of a message; empty if it is not known. */
 export function rightCallFor(target: unknown): string {
   const members = (target ?? {}) as Members;
   const call = rightCalls.find(([is]) => is(members))?.[1];
