@@ -77,8 +77,8 @@ export function holdSocket(
     if (heldBy(hold) !== undefined) reportErrorAtEnd(socket);
     if (isTaken(socket, rank)) return;
     const held = hold === undefined ? startHold(socket, wanted) : Object.assign(hold, wanted);
-    // A socket may connect several times. Rules see each connect() themselves, and leave no listener.
-    if (rank > RULE && !held.listens) {
+    // A socket may connect several times. Rules see each connect() themselves, and leave no listener after it.
+    if (!held.listens && (rank > RULE || isWaiting(socket))) {
       held.listens = true;
       socket.on('connect', applyAtConnect);
     }
@@ -109,6 +109,10 @@ function isWaiting(socket: net.Socket): boolean {
 function applyAtConnect(this: MarkedSocket): void {
   const hold = this[HOLD];
   if (hold === undefined) return;
+  if (hold.rank === RULE) {
+    hold.listens = false;
+    this.removeListener('connect', applyAtConnect);
+  }
   attempt(hold.onError, () => {
     // Drivers set their options in their own 'connect' listeners. The shadow stops calls that reach the
     // handle; the second check catches writes that bypass it, such as another FFI. It is skipped if the
