@@ -41,7 +41,7 @@ function askAtEnd(handle: MarkedHandle): void {
   if (error !== undefined) socket.destroy(error);
 }
 
-/** What `read(2)` says at the end of a stream: nothing if the peer has ended it, or the connection's error. */
+/** Reads once more at the end of a stream: the result is the connection's error, or nothing if the peer ended it. */
 function errorOfRead(fd: number): Error | undefined {
   try {
     readSync(fd, byte);

@@ -1,5 +1,5 @@
 import type net from 'node:net';
-import { invalidOption, isNotTcp } from '../options/errors.ts';
+import { codeOf, invalidOption, isNotTcp, keepAliveError } from '../options/errors.ts';
 import { readable } from '../options/fields.ts';
 import type { KeepAliveInput, KeepAliveSettings } from '../options/options.ts';
 import { parseKeepAliveOptions } from '../options/parse.ts';
@@ -61,9 +61,14 @@ export function keepAliveServer<S extends net.Server>(
     Object.assign(keepAlive, { settings, onError });
     if (server.listening) applyToListener(server, keepAlive);
   } catch (error) {
-    report(error, onError);
+    report(codeOf(error) === undefined ? unreadableServer(error) : error, onError);
   }
   return server;
+}
+
+function unreadableServer(cause: unknown): Error {
+  const message = 'Expected a net.Server, got a value that cannot be used as one';
+  return keepAliveError('ERR_KEEPALIVE_NOT_TCP', message, { cause });
 }
 
 /** The settings of the last `keepAliveServer`, if there was one. */

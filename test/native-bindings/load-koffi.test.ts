@@ -73,10 +73,18 @@ describe('what cannot be loaded, here by a faked resolver', () => {
           isInstalled ? require.resolve('tcp-keepalive/package.json') : '/elsewhere/package.json',
       },
     );
-    vi.doMock('node:module', () => ({ createRequire: () => load }));
+    const faked = { createRequire: () => load };
+    vi.doMock('node:module', () => faked);
+    // Bound, because the fake process is another object.
+    const own = process.getBuiltinModule?.bind(process);
+    const builtin = (name: string) => (name === 'node:module' ? faked : own?.(name));
     vi.stubGlobal(
       'process',
-      Object.create(process, { platform: { value: platform }, arch: { value: arch } }),
+      Object.create(process, {
+        platform: { value: platform },
+        arch: { value: arch },
+        getBuiltinModule: { value: builtin },
+      }),
     );
     vi.resetModules();
     const fresh = await import('../../native-bindings/load-koffi.ts');
