@@ -340,6 +340,21 @@ test.runIf(givesDescriptors)(
   },
 );
 
+test.runIf(givesDescriptors)(
+  'a user timeout that a connection lacks is named beside the options that the system lacks',
+  async () => {
+    const client = await connection();
+    const { failures } = recordedLibc();
+    const { interval: _, ...table } = linux;
+    vi.doMock('../../native-bindings/platforms/index.ts', () => ({ platformTable: () => table }));
+    onTestFinished(() => vi.doUnmock('../../native-bindings/platforms/index.ts'));
+    const { setKeepAlive } = await packageOn('linux');
+    failures.set(numberOf('userTimeout'), constants.errno.ENOPROTOOPT);
+
+    expect(setKeepAlive(client, asked).skipped).toEqual(['interval', 'userTimeout']);
+  },
+);
+
 /** Node keeps it there; reading it does not give the warning that `_handle` would. */
 function descriptorOf(udp: UdpSocket): number {
   const state = Object.getOwnPropertySymbols(udp).find(({ description }) => description === 'state symbol');
