@@ -30,10 +30,8 @@ export const survivors: readonly Survivor[] = [
   },
   {
     file: 'src/predict/plan.ts',
-    before:
-      'if (userTimeout > last && userTimeout <= optionRanges.userTimeout.max && meets(options, goal)) return options;',
-    after:
-      'if (userTimeout > last && userTimeout < optionRanges.userTimeout.max && meets(options, goal)) return options;',
+    before: 'if (userTimeout > last && userTimeout <= optionRanges.userTimeout.max && meets(options, goal))',
+    after: 'if (userTimeout > last && userTimeout < optionRanges.userTimeout.max && meets(options, goal))',
     because:
       'A user timeout of the greatest value is dropped after it, and so meets no deadline that there is.',
   },
