@@ -20,6 +20,14 @@ export function fakeTimers(): void {
   });
 }
 
+/** Proves that an answer was waited for longer than a heartbeat waits without bytes that arrive. */
+export function expectLongWait(
+  elapsed: number,
+  rhythm: { readonly every: number; readonly timeout: number },
+): void {
+  expect(elapsed).toBeGreaterThan(rhythm.every + rhythm.timeout);
+}
+
 /** The time from the loss of a peer until the heartbeat reports it. */
 export async function deathOf(
   later: Later,
