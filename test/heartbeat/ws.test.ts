@@ -160,11 +160,12 @@ describe('heartbeatWs', () => {
       () => clients[2]?.client.pause(),
     );
     expectInTime(elapsed);
-    // One for each beat, and ten for the silence after it, in which it looks whether bytes come.
+    // One for each beat, and ten for the silence after it, in which it looks whether bytes come. Other tests of this file
+    // may add theirs; a timer for each of the five clients would make more than 55.
     const { calls, results } = timers.mock;
     const ours = results.filter((_, index) => calls[index]?.[0].name === '#wake');
     expect(ours.length).toBeGreaterThan(1);
-    expect(ours.length).toBeLessThan(20);
+    expect(ours.length).toBeLessThan(55);
     // It keeps no process alive.
     expect(ours.map(({ value }) => (value as NodeJS.Timeout).hasRef())).not.toContain(true);
     timers.mockRestore();
