@@ -80,6 +80,14 @@ it('takes all from the program on as its own, also without --', async () => {
   expect({ code, out }).toEqual({ code: 0, out: '42\n' });
 });
 
+it('says that bun, here a script of that name, ignores NODE_OPTIONS, and runs it all the same', async () => {
+  const bun = join(directory, 'bun');
+  writeFileSync(bun, '#!/bin/sh\nexit 5\n', { mode: 0o755 });
+  const { code, err } = await typed('--rules', '*=off', '--', bun, 'app.js');
+  expect(code).toBe(5);
+  expect(err).toMatch(/^tcp-keepalive: bun ignores NODE_OPTIONS, .* bun --preload tcp-keepalive\/register/);
+});
+
 it('gives the exit code of a program that ended by a signal', async () => {
   const source = "process.kill(process.pid, 'SIGKILL')";
   const { code } = await typed('--rules', '*=off', '--', process.execPath, '-e', source);
