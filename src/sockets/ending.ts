@@ -23,7 +23,22 @@ export function reportErrorAtEnd(socket: net.Socket): void {
   if (typeof handle?.onread !== 'function' || handle[ONREAD] !== undefined) return;
   handle[ONREAD] = handle.onread;
   handle.onread = readThenAsk;
+  Object.defineProperty(handle, 'onread', ofNode);
 }
+
+/**
+ * What Node sees of the handle: its own function, which it compares, and exchanges while an agent keeps the socket
+ * for a later request (Node 22). Without this it would not find its own again, and the request would fail.
+ */
+const ofNode: PropertyDescriptor & ThisType<MarkedHandle> = {
+  configurable: true,
+  get() {
+    return this[ONREAD];
+  },
+  set(onread: MarkedHandle['onread']) {
+    this[ONREAD] = onread;
+  },
+};
 
 function readThenAsk(this: MarkedHandle, chunk?: ArrayBuffer): unknown {
   const result: unknown = Reflect.apply(this[ONREAD] as () => unknown, this, [chunk]);

@@ -16,7 +16,7 @@ export const SHADOWED: unique symbol = Symbol.for('tcp-keepalive.shadowed');
 export const WAY: unique symbol = Symbol.for('tcp-keepalive.way');
 /** On a handle: `true` while this library calls Node's `setKeepAlive`, which then reaches the kernel. */
 export const PASSES: unique symbol = Symbol.for('tcp-keepalive.passes');
-/** On a handle at whose end the connection's error is asked for: the `onread` that was there before. */
+/** On a handle at whose end the connection's error is asked for: the `onread` that Node has set. */
 export const ONREAD: unique symbol = Symbol.for('tcp-keepalive.onread');
 /** On a handle: the second in which it was last looked at whether its peer was silent. */
 export const LOOKED: unique symbol = Symbol.for('tcp-keepalive.looked');

@@ -210,15 +210,46 @@ describe.runIf(process.platform === 'linux').concurrent('a connection given up w
 
   // Node's http takes whatever came of such a body for the whole, also after an error, which the request alone tells.
   test('fails an http request whose response has no length', async () => {
+    const { port, peerOf } = await httpPeer();
+    const request = http.get({ port, host: '127.0.0.1', agent: false });
+    request.on('socket', (socket: net.Socket) => void keepAlive(socket, options));
+    await failsWithoutLength(request, await peerOf());
+  });
+
+  // While an agent keeps the socket, Node 22 exchanges the function that reads from it.
+  test.each([
+    { held: 'before it was free', when: 'socket' },
+    { held: 'while it was free', when: 'free' },
+  ] as const)('fails it on a socket that an agent has used before, held $held', async ({ when }) => {
+    const { port, peerOf } = await httpPeer();
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    closings.push(() => agent.destroy());
+    const first = http.get({ port, host: '127.0.0.1', agent });
+    const [socket] = (await once(first, 'socket')) as [net.Socket];
+    if (when === 'socket') keepAlive(socket, options);
+    const peer = await peerOf();
+    peer.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+    const [response] = (await once(first, 'response')) as [http.IncomingMessage];
+    response.resume();
+    await once(response, 'close');
+    while (Object.keys(agent.freeSockets).length === 0) await sleep(1);
+    if (when === 'free') keepAlive(socket, options);
+    const second = http.get({ port, host: '127.0.0.1', agent });
+    expect((await once(second, 'socket'))[0]).toBe(socket);
+    await failsWithoutLength(second, peer);
+  });
+
+  async function httpPeer(): Promise<{ port: number; peerOf: () => Promise<net.Socket> }> {
     const server = net.createServer();
     const port = await listenUntilClosed(server);
     const accepted = once(server, 'connection') as Promise<[net.Socket]>;
-    const request = http.get({ port, host: '127.0.0.1', agent: false });
+    return { port, peerOf: async () => (await accepted)[0] };
+  }
+
+  async function failsWithoutLength(request: http.ClientRequest, peer: net.Socket): Promise<void> {
     const errors: Error[] = [];
     request.on('error', (error) => errors.push(error));
-    request.on('socket', (socket: net.Socket) => void keepAlive(socket, options));
     closings.push(() => request.destroy());
-    const [peer] = await accepted;
     peer.write('HTTP/1.1 200 OK\r\n\r\n');
     const [response] = (await once(request, 'response')) as [http.IncomingMessage];
     const ends = { reader: response.socket, peer };
@@ -228,7 +259,7 @@ describe.runIf(process.platform === 'linux').concurrent('a connection given up w
     await pipeline(response, nowhere());
     if (!request.closed) await once(request, 'close');
     expect(errors).toMatchObject([lost]);
-  });
+  }
 });
 
 describe.runIf(process.platform === 'linux')('a connection given up with bytes unread', () => {
@@ -291,3 +322,44 @@ function withResolvers(): { promise: Promise<void>; resolve: () => void } {
   });
   return { promise, resolve };
 }
+
+describe.runIf(process.platform === 'linux')(
+  'bytes that come unasked to a socket which an agent keeps',
+  () => {
+    /** What the next request gets after such bytes, and whether on the same connection. */
+    async function nextAnswer(isHeld: boolean): Promise<{ body: string; connections: number }> {
+      let connections = 0;
+      const server = net.createServer((peer) => {
+        const name = ++connections;
+        peer.on('data', () => peer.write(`HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n${name}`));
+        peer.on('error', () => {});
+        if (name === 1) first.resolve(peer);
+      });
+      const first = { resolve: (_peer: net.Socket) => {} };
+      const accepted = new Promise<net.Socket>((resolve) => {
+        first.resolve = resolve;
+      });
+      const port = await listenUntilClosed(server);
+      const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+      closings.push(() => agent.destroy());
+      const answer = async () => {
+        const request = http.get({ port, host: '127.0.0.1', agent });
+        if (isHeld) request.on('socket', (socket: net.Socket) => void keepAlive(socket, options));
+        const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+        return (await response.toArray()).join('');
+      };
+      await answer();
+      while (Object.keys(agent.freeSockets).length === 0) await sleep(1);
+      const [socket] = Object.values(agent.freeSockets).flat() as [net.Socket];
+      const before = socket.bytesRead;
+      (await accepted).write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nX');
+      while (!socket.destroyed && socket.bytesRead === before) await sleep(1);
+      const body = await answer();
+      return { body, connections };
+    }
+
+    test('are what they are without a hold: on Node 22 the end of the connection', async () => {
+      expect(await nextAnswer(true)).toEqual(await nextAnswer(false));
+    });
+  },
+);
