@@ -27,7 +27,7 @@ export function reportErrorAtEnd(socket: net.Socket): void {
 }
 
 /**
- * What Node sees of the handle: its own function, which it compares, and exchanges while an agent keeps the socket
+ * This is what Node sees of the handle: its own function, which it compares, and exchanges while an agent keeps the socket
  * for a later request (Node 22). Without this it would not find its own again, and the request would fail.
  */
 const ofNode: PropertyDescriptor & ThisType<MarkedHandle> = {
