@@ -1,7 +1,7 @@
 import type net from 'node:net';
 import { expectSettable } from '../sockets/capabilities.ts';
 import { holdSocket } from '../sockets/hold.ts';
-import { type HoldOwner, holdOf, RULE, RULES } from '../sockets/hold-record.ts';
+import { type HoldOwner, holdOf, markedHandle, RULE, RULED, RULES, TRIED } from '../sockets/hold-record.ts';
 import { attempt } from '../sockets/report.ts';
 import { isStrict } from '../sockets/set.ts';
 import { type ListenerDecision, watchListeners } from './accepted.ts';
@@ -120,20 +120,32 @@ function change(installed: Installed, sets: readonly RuleSet[]): void {
 }
 
 function startWatch(installed: Installed): NonNullable<Installed['watch']> {
-  const clients = watchClientConnections((socket, host) => {
-    const { remoteAddress: address, remotePort: port } = socket;
-    // A Unix socket has no peer address, nor has a socket that is closed already.
-    if (address === undefined || port === undefined) return;
-    const connection: Connection = { side: 'client', host, address, port };
-    const found = findRule(installed.sets, (rule) => matches(rule, connection));
-    follow(socket, found);
-    observe(installed.sets, socket, connection, found);
+  const clients = watchClientConnections({
+    onAttempt(socket, attempt) {
+      const { sets } = installed;
+      const connection: Connection = { side: 'client', ...attempt };
+      const found = findRule(sets, (rule) => matches(rule, connection));
+      follow(socket, found);
+      noteDecision(socket, found, sets);
+    },
+    onConnect(socket, host) {
+      const { sets } = installed;
+      const isDecided = markedHandle(socket)?.[RULED] === sets;
+      if (isDecided && !isObserved(sets)) return;
+      const { remoteAddress: address, remotePort: port } = socket;
+      // A Unix socket has no peer address, nor has a socket that is closed already.
+      if (address === undefined || port === undefined) return;
+      const connection: Connection = { side: 'client', host, address, port };
+      const found = findRule(sets, (rule) => matches(rule, connection));
+      if (!isDecided) follow(socket, found);
+      observe(sets, socket, connection, found);
+    },
   });
   const listeners = watchListeners({
     decide: (port) => decideForListener(installed.sets, port),
     onAccepted(socket, port, inherits) {
       // A connection that inherits needs no work, unless somebody observes it.
-      if (inherits && installed.sets.every((set) => set.observe === undefined)) return;
+      if (inherits && !isObserved(installed.sets)) return;
       const address = socket.remoteAddress;
       if (address === undefined) return;
       const connection: Connection = { side: 'server', address, port };
@@ -176,6 +188,16 @@ function follow(socket: net.Socket, found: Found | undefined): void {
     // This socket was connected before, to another peer.
     holdSocket(socket, { settings: undefined, rank: RULE });
   }
+}
+
+/** Notes that nothing is left to do at `'connect'`: not if the options wait for it, as they do without koffi. */
+function noteDecision(socket: net.Socket, found: Found | undefined, sets: readonly RuleSet[]): void {
+  const handle = markedHandle(socket);
+  if (handle !== undefined && (!found?.rule.settings || handle[TRIED] !== undefined)) handle[RULED] = sets;
+}
+
+function isObserved(sets: readonly RuleSet[]): boolean {
+  return sets.some((set) => set.observe !== undefined);
 }
 
 function observe(

@@ -9,11 +9,26 @@ import { attempt } from '../sockets/report.ts';
 // which the wrapper goes if it is not needed. Once `engines` begins at 22.17 and excludes 24.0 and 24.1, the
 // wrapper and `refresh` can go.
 
-/** Called with a socket at its `'connect'`, and with the name that was looked up for it, if there was one. */
-export type OnConnect = (socket: net.Socket, host: string | undefined) => void;
+/** What is called with each socket that this thread opens. */
+export interface ClientListener {
+  /** One turn after each attempt to connect, when the kernel has a socket for it. Node has this from 20.12 on. */
+  onAttempt(socket: net.Socket, attempt: Attempt): void;
+  /** At `'connect'`, with the name that was looked up, if there was one. */
+  onConnect(socket: net.Socket, host: string | undefined): void;
+}
+
+/** The address that a socket tries, and the name that was looked up for it, if there was one. */
+export interface Attempt {
+  readonly host: string | undefined;
+  readonly address: string;
+  readonly port: number;
+}
 
 type See = (socket: net.Socket) => void;
 type Connect = (this: net.Socket, ...args: unknown[]) => net.Socket;
+
+// Captured now, so that a test's fake timers cannot stop it.
+const nextTick = process.nextTick;
 
 const CHANNEL = 'net.client.socket';
 
@@ -27,10 +42,10 @@ export interface ClientWatch {
 /**
  * Watches every connection that this thread opens, by whatever library: `net`, `tls`, `http`, `fetch`.
  *
- * Our listener comes before all others, so that they find the options set. An error in `onConnect` becomes
+ * Our listener comes before all others, so that they find the options set. An error in `listener` becomes
  * a process warning: it must not end a connection that works without.
  */
-export function watchClientConnections(onConnect: OnConnect): ClientWatch {
+export function watchClientConnections(listener: ClientListener): ClientWatch {
   const hosts = new WeakMap<net.Socket, string>();
   let isWatching = true;
 
@@ -44,21 +59,32 @@ export function watchClientConnections(onConnect: OnConnect): ClientWatch {
   ): void {
     if (typeof host === 'string') hosts.set(this, host);
   }
+  // Node emits it before it connects, and several times for a name with several addresses.
+  function attempted(this: net.Socket, address: string, port: number | undefined): void {
+    // A Unix socket has a path only.
+    if (port !== undefined) nextTick(begun, this, address, port);
+  }
+  function begun(socket: net.Socket, address: string, port: number): void {
+    if (!isWatching || !socket.connecting) return;
+    attempt(undefined, () => listener.onAttempt(socket, { host: hosts.get(socket), address, port }));
+  }
   function connected(this: net.Socket): void {
     stopListening(this);
-    if (isWatching) attempt(undefined, () => onConnect(this, hosts.get(this)));
+    if (isWatching) attempt(undefined, () => listener.onConnect(this, hosts.get(this)));
   }
   function stopListening(socket: net.Socket): void {
     socket.removeListener('lookup', lookedUp);
+    socket.removeListener('connectionAttempt', attempted);
     socket.removeListener('connect', connected);
   }
-  // One pair of listeners serves all sockets. It is added at each connect(), since a socket may connect
-  // several times, and some drivers remove all listeners; and it goes once the socket is connected.
+  // These three listeners serve all sockets. They are added at each connect(), since a socket may connect
+  // several times, and some drivers remove all listeners; and they go once the socket is connected.
   const see: See = (socket) =>
     attempt(undefined, () => {
       hosts.delete(socket);
       stopListening(socket);
       socket.on('lookup', lookedUp);
+      socket.on('connectionAttempt', attempted);
       socket.prependListener('connect', connected);
     });
 

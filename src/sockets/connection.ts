@@ -3,7 +3,13 @@ import { type AppliedKeepAlive, hasTable, obstacleToCalls } from '../kernel/call
 import { correctSettings, writeSettings } from '../kernel/settings.ts';
 import { isUnsupported } from '../options/errors.ts';
 import type { KeepAliveSettings } from '../options/options.ts';
-import { connectedDescriptor, handleDescriptor, NO_DESCRIPTOR, type TcpHandle } from './handle.ts';
+import {
+  attemptDescriptor,
+  connectedDescriptor,
+  handleDescriptor,
+  NO_DESCRIPTOR,
+  type TcpHandle,
+} from './handle.ts';
 import { type MarkedHandle, markedHandle, PENDING, type Way } from './hold-record.ts';
 import { setWithNode } from './node-way.ts';
 import { warnOfNodeFallback } from './report.ts';
@@ -62,6 +68,18 @@ export function correctOld(socket: net.Socket, settings: KeepAliveSettings): Way
   if (fd === NO_DESCRIPTOR || !mayBeSilent(handle, settings)) return correct(socket, settings);
   const write = () => writeToSilent(handle, fd, settings, (due) => correctSettings(fd, due));
   return throughKernel(fd, write) ? 'kernel' : correct(socket, settings);
+}
+
+/**
+ * Writes settings to a socket that is still connecting. Linux then ends the attempt after the user timeout. Node's own
+ * call would bound nothing yet, and waits for `'connect'`.
+ *
+ * @returns whether they were written: not if the kernel has no socket for the attempt yet, or without koffi
+ * @throws an error if a system call fails
+ */
+export function writeToAttempt(socket: net.Socket, settings: KeepAliveSettings): boolean {
+  const fd = attemptDescriptor(socket);
+  return throughKernel(fd, () => void writeSettings(fd, settings, false));
 }
 
 /** Writes those settings that differ to the connection of a handle, unless the handle is closed. */

@@ -59,6 +59,19 @@ export function tcpHandle(socket: net.Socket): TcpHandle | undefined {
   return handle ? innermost(handle) : undefined;
 }
 
+/**
+ * The descriptor of a TCP socket that is still connecting. The kernel has a socket for each attempt one turn after its
+ * `'connectionAttempt'`. A Unix socket connects at once, and is left to its `'connect'`.
+ *
+ * @returns {@link NO_DESCRIPTOR} if there is none yet, or the runtime shows none
+ */
+export function attemptDescriptor(socket: net.Socket): number {
+  const { _handle: handle, connecting, destroyed } = socket as SocketInternals;
+  if (!handle || connecting !== true || destroyed) return NO_DESCRIPTOR;
+  const inner = innermost(handle);
+  return typeof inner.getpeername === 'function' ? handleDescriptor(inner) : NO_DESCRIPTOR;
+}
+
 /** The handle that a socket reads from: that of TLS, if TLS runs on it. */
 export function readingHandle(socket: net.Socket): TcpHandle | undefined {
   return (socket as SocketInternals)._handle ?? undefined;

@@ -14,6 +14,10 @@ export const SET: unique symbol = Symbol.for('tcp-keepalive.set');
 export const SHADOWED: unique symbol = Symbol.for('tcp-keepalive.shadowed');
 /** On a handle with a hold: the {@link Way} by which its options were written. */
 export const WAY: unique symbol = Symbol.for('tcp-keepalive.way');
+/** On a handle that was reached while it connected: the settings that were then written, or were refused. */
+export const TRIED: unique symbol = Symbol.for('tcp-keepalive.tried');
+/** On a handle that was reached while it connected: the rules that decided then. */
+export const RULED: unique symbol = Symbol.for('tcp-keepalive.ruled');
 /** On a handle: `true` while this library calls Node's `setKeepAlive`, which then reaches the kernel. */
 export const PASSES: unique symbol = Symbol.for('tcp-keepalive.passes');
 /** On a handle at whose end the connection's error is asked for: the `onread` that Node has set. */
@@ -45,6 +49,8 @@ export interface MarkedHandle extends TcpHandle {
   [SET]?: true;
   [SHADOWED]?: TcpHandle['setKeepAlive'];
   [WAY]?: Way | undefined;
+  [TRIED]?: KeepAliveSettings | undefined;
+  [RULED]?: object;
   [PASSES]?: boolean;
   [ONREAD]?: TcpHandle['onread'];
   [LOOKED]?: object;

@@ -2,9 +2,9 @@ import type net from 'node:net';
 import { isDestroyed } from '../options/errors.ts';
 import type { KeepAliveInput, KeepAliveSettings } from '../options/options.ts';
 import { parseKeepAliveOptions } from '../options/parse.ts';
-import { correct, correctHandle, correctOld } from './connection.ts';
+import { correct, correctHandle, correctOld, writeToAttempt } from './connection.ts';
 import { reportErrorAtEnd } from './ending.ts';
-import { connectedDescriptor, unreadable } from './handle.ts';
+import { attemptDescriptor, connectedDescriptor, NO_DESCRIPTOR, unreadable } from './handle.ts';
 import {
   EXPLICIT,
   HOLD,
@@ -20,6 +20,7 @@ import {
   PENDING,
   RULE,
   SHADOWED,
+  TRIED,
   WAY,
   type Way,
 } from './hold-record.ts';
@@ -27,6 +28,7 @@ import { attempt, type OnError, onErrorOf, report } from './report.ts';
 
 // Captured now, so that a test's fake timers cannot stop a hold.
 const soon = globalThis.setImmediate;
+const nextTick = process.nextTick;
 
 /**
  * Sets keepalive timers on a socket, now or as soon as it connects, and keeps them set: drivers,
@@ -78,11 +80,16 @@ export function holdSocket(
     if (isTaken(socket, rank)) return;
     const held = hold === undefined ? startHold(socket, wanted) : Object.assign(hold, wanted);
     // A socket may connect several times. Rules see each connect() themselves, and leave no listener after it.
-    if (!held.listens && (rank > RULE || isWaiting(socket))) {
+    if (
+      !held.listens &&
+      (rank > RULE || (isWaiting(socket) && attemptDescriptor(socket) === NO_DESCRIPTOR))
+    ) {
       held.listens = true;
+      socket.on('connectionAttempt', applyToAttempt);
       socket.on('connect', applyAtConnect);
     }
-    apply(socket, held, undefined, !isNew);
+    if (socket.connecting) applyWhileConnecting(socket, held);
+    else apply(socket, held, undefined, !isNew);
   } catch (thrown) {
     const error = unreadable(thrown);
     // A closed socket needs no options.
@@ -105,20 +112,55 @@ function isWaiting(socket: net.Socket): boolean {
   return socket.destroyed || socket.pending;
 }
 
+/** The kernel has no socket for the attempt yet: Node emits this before it connects. */
+function applyToAttempt(this: MarkedSocket): void {
+  nextTick(applyToBegun, this);
+}
+
+function applyToBegun(socket: MarkedSocket): void {
+  const hold = socket[HOLD];
+  if (hold === undefined) return;
+  attempt(hold.onError, () => {
+    if (!isTaken(socket, hold.rank)) applyWhileConnecting(socket, hold);
+  });
+}
+
+/**
+ * Writes held settings to a socket that is still connecting, if the kernel has one for the attempt already. Happy
+ * Eyeballs makes a new handle for each address.
+ */
+function applyWhileConnecting(socket: net.Socket, hold: Hold): void {
+  const settings = heldBy(hold);
+  const handle = markedHandle(socket);
+  if (settings === undefined || handle === undefined) return;
+  // What the kernel refuses now is reported now, and is not tried again at 'connect'.
+  handle[TRIED] = settings;
+  if (writeToAttempt(socket, settings)) keepOn(socket, handle, hold, 'kernel');
+  else handle[TRIED] = undefined;
+}
+
 /** Called on the socket itself, even if the hold was started through the `socket` of an http2 session. */
 function applyAtConnect(this: MarkedSocket): void {
   const hold = this[HOLD];
   if (hold === undefined) return;
   if (hold.rank === RULE) {
     hold.listens = false;
+    this.removeListener('connectionAttempt', applyToAttempt);
     this.removeListener('connect', applyAtConnect);
   }
   attempt(hold.onError, () => {
     // Drivers set their options in their own 'connect' listeners. The shadow stops calls that reach the
     // handle; the second check catches writes that bypass it, such as another FFI. It is skipped if the
     // first one failed, or the error would be reported twice.
-    if (applyLater(this, hold)) soon(applyAgain, this, hold);
+    if (isApplied(this, hold)) soon(applyAgain, this, hold);
   });
+}
+
+/** Applies a hold at `'connect'`, unless that was done while the socket connected. */
+function isApplied(socket: net.Socket, hold: Hold): boolean {
+  const handle = markedHandle(socket);
+  const wasTried = handle?.[TRIED] !== undefined && handle[TRIED] === heldBy(hold);
+  return wasTried ? handle[WAY] !== undefined : applyLater(socket, hold);
 }
 
 function applyAgain(socket: net.Socket, hold: Hold): void {
@@ -145,14 +187,17 @@ function apply(socket: net.Socket, hold: Hold, before?: Way, isOld = false): boo
   const settings = heldBy(hold);
   const way = settings && (isOld ? correctOld(socket, settings) : correct(socket, settings, before));
   const handle = markedHandle(socket);
-  if (handle !== undefined) {
-    handle[HOLD] = hold;
-    handle[WAY] = way;
-    if (way === undefined) handle[PENDING] = undefined;
-    shadow(handle);
-  }
-  if (way !== undefined) reportErrorAtEnd(socket);
+  if (handle !== undefined) keepOn(socket, handle, hold, way);
   return way !== undefined;
+}
+
+/** Keeps what was written: from now on, Node's own calls on this handle change nothing that is held. */
+function keepOn(socket: net.Socket, handle: MarkedHandle, hold: Hold, way: Way | undefined): void {
+  handle[HOLD] = hold;
+  handle[WAY] = way;
+  shadow(handle);
+  if (way === undefined) handle[PENDING] = undefined;
+  else reportErrorAtEnd(socket);
 }
 
 /**

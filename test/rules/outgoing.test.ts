@@ -3,8 +3,11 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import net from 'node:net';
 import tls from 'node:tls';
-import { keepAlive } from 'tcp-keepalive';
-import { describe, expect, it, test, vi } from 'vitest';
+import { type KeepAliveRule, keepAlive, predictDetection } from 'tcp-keepalive';
+import { describe, expect, it, onTestFinished, test, vi } from 'vitest';
+import { loadLibc } from '../../native-bindings/libc.ts';
+import { expectDetected } from '../helpers/detection.ts';
+import { goDark } from '../helpers/go-dark.ts';
 import { PATIENCE } from '../helpers/patience.ts';
 import { kernelValues } from '../helpers/raw-options.ts';
 import { certificate, certificateKey } from '../helpers/test-certificate.ts';
@@ -114,8 +117,8 @@ describe('connections that this process opens', () => {
       socket.destroy();
       await once(socket, 'close');
     }
-    expect(socket.listenerCount('connect')).toBe(0);
-    expect(socket.listenerCount('lookup')).toBe(0);
+    for (const event of ['connect', 'connectionAttempt', 'lookup'])
+      expect(socket.listenerCount(event)).toBe(0);
   });
 
   it('over TLS are set once, on the connection underneath', async () => {
@@ -147,6 +150,80 @@ describe('connections that this process opens', () => {
   });
 });
 
+describe('attempts to connect', () => {
+  const use = { initialDelay: 10_000, interval: 5_000, count: 3, userTimeout: 1_000 } as const;
+  const lookup: net.LookupFunction = (_name, options, done) => {
+    if (options.all) done(null, [{ address: '127.0.0.1', family: 4 }]);
+    else done(null, '127.0.0.1', 4);
+  };
+  async function vanished(): Promise<number> {
+    const server = net.createServer();
+    const port = await listen(server);
+    goDark(server);
+    return port;
+  }
+  /** One turn after the attempt, when the kernel has a socket for it. */
+  async function begun(socket: net.Socket): Promise<void> {
+    await once(socket, 'connectionAttempt');
+    await new Promise(process.nextTick);
+    expect(socket.connecting).toBe(true);
+  }
+
+  it.each<[rule: string, rule: KeepAliveRule, begin: (port: number) => net.Socket]>([
+    ['of an address', { host: '127.0.0.1', use }, (port) => net.connect(port, '127.0.0.1')],
+    ['of a name', { host: 'db.internal', use }, (port) => net.connect({ port, host: 'db.internal', lookup })],
+    ['of every connection, for TLS', { use }, (port) => tls.connect({ port, host: '127.0.0.1' })],
+  ])('are bounded by a rule %s', async (_rule, rule, begin) => {
+    const port = await vanished();
+    install(rule);
+    const socket = begin(port);
+    opened.push(socket);
+    const began = performance.now();
+    const [error] = (await once(socket, 'error')) as [NodeJS.ErrnoException];
+    expect(error).toMatchObject({ code: 'ETIMEDOUT', syscall: 'connect' });
+    expectDetected(predictDetection(use).connecting, began);
+  });
+
+  it('to an exempt host, or one that no rule is for, are left alone', async () => {
+    const port = await listen();
+    install(
+      { host: '127.0.0.2', use: 'database' },
+      { host: '127.0.0.1', port, use: false },
+      { use: 'tunnel' },
+    );
+    const socket = net.connect(port, '127.0.0.1');
+    opened.push(socket);
+    await begun(socket);
+    expect(kernelValues(socket)).toBe(DEFAULTS);
+    await once(socket, 'connect');
+    expect(kernelValues(socket)).toBe(DEFAULTS);
+  });
+
+  it('follow rules that were changed before they succeeded', async () => {
+    const port = await listen();
+    install({ port, use: 'tunnel' });
+    const socket = net.connect(port, '127.0.0.1');
+    opened.push(socket);
+    await begun(socket);
+    expect(kernelValues(socket)).not.toBe(DEFAULTS);
+    install({ side: 'client', port, use: 'database' });
+    await once(socket, 'connect');
+    expect(kernelValues(socket)).toBe(DATABASE);
+  });
+
+  it('under a rule need five system calls in all', async () => {
+    const port = await listen();
+    install({ side: 'client', port, use: 'database' });
+    const libc = loadLibc();
+    const calls = [vi.spyOn(libc, 'setsockopt'), vi.spyOn(libc, 'getsockopt')];
+    onTestFinished(() => void calls.map((spy) => spy.mockRestore()));
+    const socket = await connect({ port, host: '127.0.0.1' });
+    await new Promise(setImmediate);
+    expect(calls.map(({ mock }) => mock.calls.length)).toEqual([5, 0]);
+    expect(kernelValues(socket)).toBe(DATABASE);
+  });
+});
+
 describe('listeners', () => {
   it.each(['127.0.0.1', 'localhost'])('of rules go once %s is connected', async (host) => {
     const port = await listen();
@@ -154,7 +231,7 @@ describe('listeners', () => {
     install({ port, use: 'database' });
     const socket = await connect({ port, host, family: 4 });
     expect(kernelValues(socket)).toBe(DATABASE);
-    for (const event of ['connect', 'lookup'])
+    for (const event of ['connect', 'connectionAttempt', 'lookup'])
       expect(socket.listenerCount(event)).toBe(without.listenerCount(event));
   });
 

@@ -1,0 +1,176 @@
+import { once } from 'node:events';
+import net from 'node:net';
+import tls from 'node:tls';
+import { keepAlive, type OnError, predictDetection } from 'tcp-keepalive';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { loadLibc } from '../../../native-bindings/libc.ts';
+import { expectDetected } from '../../helpers/detection.ts';
+import { failCallsOf } from '../../helpers/fail-calls.ts';
+import { goDark } from '../../helpers/go-dark.ts';
+import { handleOf } from '../../helpers/handle-of.ts';
+import { databaseInKernel, soonAfter } from '../../helpers/hold-parts.ts';
+import { listen } from '../../helpers/listen.ts';
+import { fdOf, kernelValues } from '../../helpers/raw-options.ts';
+
+const options = { initialDelay: 10_000, interval: 5_000, count: 3, userTimeout: 1_000 } as const;
+const bounded = predictDetection(options).connecting;
+
+/** A server that ignores every SYN, as a host does that has vanished. */
+async function vanished(host = '127.0.0.1', port = 0): Promise<number> {
+  const server = net.createServer();
+  const listening = await listen(server, port, host);
+  goDark(server);
+  return listening;
+}
+
+function ended<S extends net.Socket>(socket: S): S {
+  onTestFinished(() => void socket.destroy());
+  return socket;
+}
+
+const addresses = (...of: string[]): net.LookupFunction =>
+  ((_name, { all }, done) => {
+    setImmediate(() =>
+      all
+        ? done(
+            null,
+            of.map((address) => ({ address, family: 4 })),
+          )
+        : done(null, of[0] ?? '', 4),
+    );
+  }) as net.LookupFunction;
+
+/** Expects that a socket that connects now fails as `connecting` of its prediction says. */
+async function expectBounded(socket: net.Socket): Promise<void> {
+  const began = performance.now();
+  const [error] = (await once(socket, 'error')) as [NodeJS.ErrnoException];
+  expect(error).toMatchObject({ code: 'ETIMEDOUT' });
+  expectDetected(bounded, began);
+}
+
+describe.runIf(process.platform === 'linux')('an attempt to connect to a vanished server', () => {
+  test.each<[way: string, begin: (port: number) => net.Socket | Promise<net.Socket>]>([
+    ['by address', (port) => net.connect(port, '127.0.0.1')],
+    ['by name', (port) => net.connect({ port, host: 'db.internal', lookup: addresses('127.0.0.1') })],
+    [
+      'by a name with several addresses',
+      async (port) => {
+        await vanished('127.0.0.2', port);
+        return net.connect({ port, host: 'db.internal', lookup: addresses('127.0.0.2', '127.0.0.1') });
+      },
+    ],
+    [
+      'by a lookup that answers at once',
+      (port) =>
+        net.connect({
+          port,
+          host: 'db.internal',
+          autoSelectFamily: false,
+          lookup: (_name, _options, done) => done(null, '127.0.0.1', 4),
+        }),
+    ],
+    ['with TLS', (port) => tls.connect({ port, host: '127.0.0.1' })],
+    [
+      'with TLS, by a name with several addresses',
+      async (port) => {
+        await vanished('127.0.0.2', port);
+        return tls.connect({ port, host: 'db.internal', lookup: addresses('127.0.0.2', '127.0.0.1') });
+      },
+    ],
+    [
+      'that has begun',
+      async (port) => {
+        const socket = net.connect(port, '127.0.0.1');
+        await new Promise(process.nextTick);
+        return socket;
+      },
+    ],
+  ])('is bounded: %s', async (_way, begin) => {
+    const socket = ended(await begin(await vanished()));
+    await expectBounded(keepAlive(socket, options));
+  });
+
+  test('is bounded if a driver removes all listeners', async () => {
+    const socket = ended(keepAlive(net.connect(await vanished(), '127.0.0.1'), options));
+    await once(socket, 'connectionAttempt');
+    await new Promise(process.nextTick);
+    socket.removeAllListeners();
+    await expectBounded(socket);
+  });
+
+  test('is bounded each time that a socket connects', async () => {
+    const port = await vanished();
+    const socket = ended(keepAlive(net.connect(port, '127.0.0.1'), options));
+    await once(socket, 'error');
+    await once(socket, 'close');
+    await expectBounded(socket.connect(port, '127.0.0.1'));
+  });
+
+  test('is not bounded once the hold has ended', async () => {
+    const socket = ended(net.connect(await vanished(), '127.0.0.1'));
+    keepAlive(keepAlive(socket, options), false);
+    await once(socket, 'connectionAttempt');
+    await new Promise(process.nextTick);
+    expect(kernelValues(socket)).toMatch(/^0:.* 0$/);
+  });
+});
+
+describe.runIf(process.platform === 'linux')('a socket that connects', () => {
+  const begun = async (socket: net.Socket) => {
+    await once(socket, 'connectionAttempt');
+    await new Promise(process.nextTick);
+  };
+
+  test('has its options before, needs no system call at its connect, and keeps them', async () => {
+    const socket = ended(net.connect(await listen(net.createServer()), '127.0.0.1'));
+    keepAlive(socket, 'database');
+    await begun(socket);
+    expect(socket.connecting).toBe(true);
+    expect(kernelValues(socket)).toBe(databaseInKernel);
+
+    const calls = vi.spyOn(loadLibc(), 'setsockopt');
+    const reads = vi.spyOn(loadLibc(), 'getsockopt');
+    onTestFinished(() => void [calls, reads].map((spy) => spy.mockRestore()));
+    let counted: number[] = [];
+    const count = () => {
+      counted = [calls, reads].map(({ mock }) => mock.calls.filter(([fd]) => fd === fdOf(socket)).length);
+    };
+    socket.on('connect', count);
+    await once(socket, 'connect');
+    expect(counted).toEqual([0, 0]);
+    handleOf(socket).setKeepAlive(true, 33);
+    await soonAfter();
+    expect(kernelValues(socket)).toBe(databaseInKernel);
+  });
+
+  test('keeps them if a driver removes all listeners', async () => {
+    const socket = ended(keepAlive(net.connect(await listen(net.createServer()), '127.0.0.1'), 'database'));
+    await begun(socket);
+    socket.removeAllListeners();
+    await once(socket, 'connect');
+    socket.setKeepAlive(true, 33_000);
+    expect(kernelValues(socket)).toBe(databaseInKernel);
+  });
+
+  test('gets what was asked for last', async () => {
+    const socket = ended(keepAlive(net.connect(await listen(net.createServer()), '127.0.0.1'), 'tunnel'));
+    await begun(socket);
+    keepAlive(socket, 'database');
+    expect(kernelValues(socket)).toBe(databaseInKernel);
+    await once(socket, 'connect');
+    await soonAfter();
+    expect(kernelValues(socket)).toBe(databaseInKernel);
+  });
+
+  test('is told once of what the kernel refuses, and goes on', async () => {
+    const userTimeout = 18;
+    const onError = vi.fn<OnError>();
+    failCallsOf(userTimeout, 1);
+    const socket = net.connect(await listen(net.createServer()), '127.0.0.1');
+    keepAlive(ended(socket), 'database', { onError });
+    await once(socket, 'connect');
+    await soonAfter();
+    expect(onError.mock.calls.map(([error]) => (error as NodeJS.ErrnoException).code)).toEqual(['EPERM']);
+    expect(socket.writable).toBe(true);
+  });
+});
