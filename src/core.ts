@@ -24,3 +24,4 @@ export { onErrorOf, report, warnOnce } from './sockets/report.ts';
 export { rightCallFor } from './sockets/right-call.ts';
 export { keepAliveServer } from './sockets/server.ts';
 export { setKeepAlive } from './sockets/set.ts';
+export { keepAliveStream } from './sockets/stream.ts';

@@ -7,6 +7,7 @@ export {
   isKeepAliveError,
   keepAlive,
   keepAliveServer,
+  keepAliveStream,
   pathIdleLimits,
   planKeepAlive,
   predictDetection,

@@ -5,10 +5,13 @@ import {
   driverRequest,
   expectTarget,
   holdSocket,
+  inPlaceOf,
   isEmitter,
+  isInPlace,
   isMethod,
   isObjectOrAbsent,
   type KeepAliveInput,
+  later,
   laterAt,
   type Members,
   type OnError,
@@ -79,8 +82,24 @@ function holdCluster(cluster: IoredisCluster, request: DriverRequest): void {
 }
 
 function holdClient(client: IoredisClient, request: DriverRequest): void {
-  // ioredis makes a new stream for each connection.
-  const hold = (asked: DriverRequest) => holdSocket(client.stream as net.Socket, asked);
-  if (client.stream !== undefined) hold(request);
-  laterAt(client, 'connect', request, hold);
+  const told = later(client, request, (asked) => {
+    if (client.stream) holdSocket(client.stream as net.Socket, asked);
+  });
+  told();
+  whenSet(client, 'stream', told);
+}
+
+/** ioredis sets `stream` for each connection, while that is still connecting, and emits nothing then. */
+function whenSet(client: IoredisClient, member: 'stream', told: () => void): void {
+  if (isInPlace(Object.getOwnPropertyDescriptor(client, member)?.get)) return;
+  let value: unknown = client[member];
+  Object.defineProperty(client, member, {
+    configurable: true,
+    enumerable: true,
+    get: inPlaceOf(undefined, () => value),
+    set(set: unknown) {
+      value = set;
+      told();
+    },
+  });
 }

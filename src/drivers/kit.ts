@@ -88,12 +88,28 @@ export function laterAt<About extends unknown[]>(
   event: string,
   request: DriverRequest,
   hold: (request: DriverRequest, ...about: About) => void,
-): void {
+): (...about: About) => void {
   const told = later(target, request, hold);
   const emitter = target as Pick<NodeJS.EventEmitter, 'on' | 'removeListener'>;
   // Somebody may have removed all listeners since the last call.
   emitter.removeListener(event, told as () => void);
   emitter.on(event, told as () => void);
+  return told;
+}
+
+/**
+ * Has something told after each call of a method of a target, also those that the target makes itself. It serves
+ * drivers that emit nothing when they begin to connect.
+ */
+export function afterEach(target: object, method: string, told: () => void): void {
+  const methods = target as Record<string, (...args: unknown[]) => unknown>;
+  const own = methods[method];
+  if (own === undefined || isInPlace(own)) return;
+  methods[method] = inPlaceOf(own, (...args: unknown[]) => {
+    const result = Reflect.apply(own, target, args);
+    told();
+    return result;
+  });
 }
 
 /** Whether listeners can be added and removed. */

@@ -1,6 +1,7 @@
 /** Keepalive timers for the connections of `mqtt`. @module tcp-keepalive/mqtt */
 import type net from 'node:net';
 import {
+  afterEach,
   type DriverRequest,
   driverRequest,
   expectTarget,
@@ -9,7 +10,7 @@ import {
   isMethod,
   isObjectOrAbsent,
   type KeepAliveInput,
-  laterAt,
+  later,
   type Members,
   type OnError,
 } from './kit.ts';
@@ -25,8 +26,8 @@ export interface MqttConnection {
  * Holds keepalive timers on the connection of an mqtt client, open or not, and again each time it
  * reconnects. TLS (`mqtts`) works too.
  *
- * A later connection gets them when the broker has accepted it; until then mqtt's `connectTimeout` bounds
- * it, 30 s by default. A client over WebSockets (`ws`, `wss`) shows no TCP socket and gets no timers, which
+ * Each connection has them from its first SYN on, so that connecting and the TLS handshake are bounded too, beside
+ * mqtt's `connectTimeout`, 30 s by default. A client over WebSockets (`ws`, `wss`) shows no TCP socket and gets no timers, which
  * is reported: give it an agent instead, `wsOptions: { agent: keepAliveHttp(new http.Agent(), ...) }`.
  *
  * A vanished peer now raises the client's `'error'`, `ETIMEDOUT`, which needs a listener, and mqtt
@@ -50,14 +51,22 @@ export function keepAliveMqtt<T extends MqttConnection>(
 ): T {
   const request = driverRequest(options, behaviour);
   expectTarget('a client of mqtt', client, isClient);
-  // mqtt makes a new stream for each connection.
-  const hold = (asked: DriverRequest) => holdSocket(client.stream as net.Socket, asked);
-  if (client.stream) hold(request);
-  laterAt(client, 'connect', request, hold);
+  const told = later(client, request, (asked: DriverRequest) => {
+    if (client.stream) holdSocket(client.stream as net.Socket, asked);
+  });
+  told();
+  // mqtt makes a new stream for each connection, and calls this method to reconnect too.
+  afterEach(client, 'connect', told);
   return client;
 }
 
 function isClient(target: Members): boolean {
-  const { connected, publish, stream } = target;
-  return isEmitter(target) && typeof connected === 'boolean' && isMethod(publish) && isObjectOrAbsent(stream);
+  const { connected, connect, publish, stream } = target;
+  return (
+    isEmitter(target) &&
+    typeof connected === 'boolean' &&
+    isMethod(connect) &&
+    isMethod(publish) &&
+    isObjectOrAbsent(stream)
+  );
 }

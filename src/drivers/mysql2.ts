@@ -1,14 +1,13 @@
 /** Keepalive timers for the connections of `mysql2`. @module tcp-keepalive/mysql2 */
 import type net from 'node:net';
 import {
+  afterEach,
   type DriverRequest,
   driverRequest,
   expectTarget,
   type HoldRequest,
   holdSocket,
-  inPlaceOf,
   isEmitter,
-  isInPlace,
   isMethod,
   isObjectOrAbsent,
   type KeepAliveInput,
@@ -52,11 +51,11 @@ interface Internals {
  * on a single one: on those that are open, and on each later one. TLS works too. The timers replace what
  * mysql2's `enableKeepAlive` and `keepAliveInitialDelay` set.
  *
- * A pool's connection gets them when it has logged in, one without a pool when TCP connects. Until then
- * mysql2's `connectTimeout` bounds it, 10 s by default. Open connections are found in the pool's private
- * `_allConnections`, and a cluster's pools, also those added later, in its private `_nodes`. If a version
- * lacks the first, only later connections get the options. If it lacks the second, a cluster's connections
- * get none, and that is reported.
+ * Each connection has them from its first SYN on, so that connecting, the TLS handshake and the login are bounded too,
+ * beside mysql2's `connectTimeout`, 10 s by default. A pool's connections are found in its private `_allConnections`
+ * after each `getConnection()`, and a cluster's pools, also those added later, in its private `_nodes`. If a version
+ * lacks the first, later connections get the options after their login. If it lacks the second, a cluster's
+ * connections get none, and that is reported.
  *
  * A vanished peer now raises an error, `ETIMEDOUT`: a query in flight fails with it, and a pool drops an
  * idle connection without one. A connection without a pool needs an `'error'` listener: if it has none,
@@ -120,8 +119,20 @@ function holdPool(pool: Mysql2Pool, request: DriverRequest): void {
   const core = coreOf(pool);
   const { _allConnections: open } = core;
   // This member is private, so another version may have something else there.
-  if (isMethod(open?.get)) for (let index = 0; index < open.length; index++) hold(request, open.get(index));
-  laterAt(core, 'connection', request, hold);
+  if (!isMethod(open?.get)) {
+    laterAt(core, 'connection', request, hold);
+    return;
+  }
+  for (let index = 0; index < open.length; index++) hold(request, open.get(index));
+  let newest: Mysql2Connection | undefined;
+  const holdNewest = later(core, request, (asked) => {
+    const connection = open.length === 0 ? undefined : open.get(open.length - 1);
+    if (connection === undefined || connection === newest) return;
+    newest = connection;
+    hold(asked, connection);
+  });
+  // The pool's own methods call it too. It adds a connection at once, which is connecting then.
+  afterEach(core, 'getConnection', holdNewest);
 }
 
 function holdCluster(cluster: Mysql2PoolCluster, request: DriverRequest): void {
@@ -136,16 +147,7 @@ function holdCluster(cluster: Mysql2PoolCluster, request: DriverRequest): void {
   });
   holdNodes();
   // mysql2 emits no event for an added node, and the promise wrapper does not call its core's add().
-  for (const target of new Set([cluster, core as Mysql2PoolCluster])) holdAfterAdding(target, holdNodes);
-}
-
-function holdAfterAdding(cluster: Mysql2PoolCluster, holdNodes: () => void): void {
-  const { add } = cluster;
-  if (isInPlace(add)) return;
-  cluster.add = inPlaceOf(add, (...node: never[]) => {
-    Reflect.apply(add, cluster, node);
-    holdNodes();
-  });
+  for (const target of new Set([cluster, core])) afterEach(target, 'add', holdNodes);
 }
 
 function unreachable(kind: string, property: keyof Internals): Error {

@@ -1,12 +1,14 @@
 /** Keepalive timers for the connections of `pg`. @module tcp-keepalive/pg */
-import type net from 'node:net';
+import net from 'node:net';
 import {
   type DriverRequest,
   driverRequest,
   expectTarget,
   type HoldRequest,
   holdSocket,
+  inPlaceOf,
   isEmitter,
+  isInPlace,
   isMethod,
   type KeepAliveInput,
   keepAliveError,
@@ -36,9 +38,11 @@ export interface PgPool {
  * open, and on each later one. TLS works too. The timers replace what pg's `keepAlive` and
  * `keepAliveInitialDelayMillis` set.
  *
- * A pool's client gets them when it has logged in, a client without a pool when TCP connects. Until then
- * only pg's `connectionTimeoutMillis` bounds it, which is off by default: set it too. Open connections are
- * found in the private `_clients` of pg-pool; if a pool lacks that, only later connections get them.
+ * Each client has them from its first SYN on, so that connecting, the TLS handshake and the login are bounded too. Only
+ * a server that accepts and then says nothing is not, until pg's `connectionTimeoutMillis`, which is off by default: set
+ * it too. A pool gets a function as its option `stream` for this, around its own if it has one; a pool whose `stream` is
+ * no function gets the timers after each login. Open connections are found in the private `_clients` of pg-pool; if a
+ * pool lacks that, only later connections get them.
  *
  * A vanished peer now raises an error, `ETIMEDOUT`, that ends the process if nobody listens: a pool
  * needs an `'error'` listener, for its idle clients, and so does each client that is checked out or
@@ -99,9 +103,27 @@ function holdPool(pool: PgPool, request: DriverRequest): void {
   for (const client of open) hold(request, client);
   // The caller may add a listener on the line after this call.
   if (open.length > 0) process.nextTick(warnIfUnheard, pool);
-  laterAt(pool, 'connect', request, (asked, client: PgClient) => {
-    hold(asked, client);
-    warnIfUnheard(pool);
+  const told = laterAt(pool, 'connect', request, (asked, client: PgClient, isConnecting = false) => {
+    if (isConnecting || !isInPlace(optionsOf(pool)?.stream)) hold(asked, client);
+    if (!isConnecting) warnIfUnheard(pool);
+  });
+  holdStreams(pool, (stream) => told({ connect: undefined, connection: { stream } }, true));
+}
+
+/** The options that a pool gives to each client it makes. pg's types do not name this member. */
+function optionsOf(pool: PgPool): { stream?: unknown } | undefined {
+  return (pool as { options?: { stream?: unknown } }).options;
+}
+
+/** Has each socket of a pool held before it connects: a pool emits `'connect'` only after the login. */
+function holdStreams(pool: PgPool, hold: (stream: unknown) => void): void {
+  const options = optionsOf(pool);
+  const stream = options?.stream;
+  if (options === undefined || isInPlace(stream) || !(stream === undefined || isMethod(stream))) return;
+  options.stream = inPlaceOf(stream, (...config: never[]) => {
+    const made: unknown = stream === undefined ? new net.Socket() : stream(...config);
+    hold(made);
+    return made;
   });
 }
 

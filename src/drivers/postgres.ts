@@ -61,9 +61,8 @@ export function keepAlivePostgres<T extends object>(
     // Node tells of it after all of them.
     await undefined;
     const connecting = await connect(parsed);
-    const made = startsWithTls(parsed) ? await connected(connecting, parsed) : connecting;
-    holdSocket(made, request);
-    return made;
+    holdSocket(connecting, request);
+    return startsWithTls(parsed) ? connected(connecting, parsed) : connecting;
   });
   return { ...own, socket };
 }

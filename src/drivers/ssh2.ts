@@ -1,6 +1,7 @@
 /** Keepalive timers for the connections of `ssh2`. @module tcp-keepalive/ssh2 */
 import type net from 'node:net';
 import {
+  afterEach,
   type DriverRequest,
   driverRequest,
   expectTarget,
@@ -11,6 +12,7 @@ import {
   isObjectOrAbsent,
   type KeepAliveInput,
   keepAliveError,
+  later,
   laterAt,
   type Members,
   type OnError,
@@ -88,8 +90,10 @@ function hold(request: HoldRequest, { _sock: socket }: Internals): void {
 }
 
 function holdClient(client: Ssh2Client & Internals, request: DriverRequest): void {
-  if (client._sock !== undefined) hold(request, client);
-  laterAt(client, 'connect', request, (asked) => hold(asked, client));
+  const told = later(client, request, (asked) => hold(asked, client));
+  if (client._sock !== undefined) told();
+  // It makes the socket, and begins to connect.
+  afterEach(client, 'connect', told);
 }
 
 function noSocket(): Error {

@@ -72,20 +72,26 @@ export function keepAliveTedious<T extends object>(
   const request = driverRequest(options, behaviour);
   const own = copyOfConfig<T & ConnectingConfig>('the configuration of tedious', config);
   const ownOptions = copyOfConfig('`options` of tedious to be an object', own.options ?? {});
-  const connect = ownOptions.connector ?? connectorFor(own);
-  const connector = inPlaceOf<TediousConnector>(ownOptions.connector, async (...asked) => {
-    const socket = await connect(...asked);
+  const hold = (socket: net.Socket) => {
     holdSocket(socket, request);
     return socket;
-  });
+  };
+  const { connector: connect } = ownOptions;
+  const connector = inPlaceOf<TediousConnector>(
+    connect,
+    connect ? async (...asked) => hold(await connect(...asked)) : connectorFor(own, hold),
+  );
   return { ...own, options: { ...ownOptions, connector } };
 }
 
 /** Connects as tedious does: to the address that it passes, or else to the configured one. */
-function connectorFor({ server = 'localhost', port = 1433, options }: ConnectingConfig): TediousConnector {
+function connectorFor(
+  { server = 'localhost', port = 1433, options }: ConnectingConfig,
+  hold: (socket: net.Socket) => net.Socket,
+): TediousConnector {
   const configured = { host: server, port: options?.port ?? port, localAddress: options?.localAddress };
   return async (address = configured, _lookup, signal) => {
-    const socket = net.connect({ ...address, autoSelectFamily: true } as net.TcpNetConnectOpts);
+    const socket = hold(net.connect({ ...address, autoSelectFamily: true } as net.TcpNetConnectOpts));
     try {
       await once(socket, 'connect', { signal });
       return socket;

@@ -1,5 +1,5 @@
 /** Keepalive timers for the connections of `undici`. @module tcp-keepalive/undici */
-import type net from 'node:net';
+import net from 'node:net';
 import { buildConnector } from 'undici';
 import {
   copyOfConfig,
@@ -10,11 +10,14 @@ import {
   type OnError,
 } from './kit.ts';
 
-/** The function that undici's `Agent`, `Pool` and `Client` call as `connect`. */
+/**
+ * The function that undici's `Agent`, `Pool` and `Client` call as `connect`. undici's own returns the socket, which is
+ * still connecting.
+ */
 export type UndiciConnector = (
   endpoint: object,
   connected: (...result: [error: null, socket: net.Socket] | [error: Error, socket: null]) => void,
-) => void;
+) => unknown;
 
 /** The options of `Agent`, `Pool` and `Client` from which undici builds its own connector. */
 interface ConnectingOptions {
@@ -64,12 +67,15 @@ export function keepAliveUndici<T extends object>(
   const request = driverRequest(options, behaviour);
   const own = copyOfConfig('the options of a dispatcher of undici', config);
   const connectAsOwn = connectorOf(own);
-  const connect = inPlaceOf<UndiciConnector>((own as ConnectingOptions).connect, (endpoint, connected) =>
-    connectAsOwn(endpoint, (...result) => {
-      if (result[1]) holdSocket(result[1], request);
+  const connect = inPlaceOf<UndiciConnector>((own as ConnectingOptions).connect, (endpoint, connected) => {
+    let connecting: unknown;
+    connecting = connectAsOwn(endpoint, (...result) => {
+      if (result[1] && result[1] !== connecting) holdSocket(result[1], request);
       connected(...result);
-    }),
-  );
+    });
+    if (connecting instanceof net.Socket) holdSocket(connecting, request);
+    return connecting;
+  });
   return { ...own, connect };
 }
 

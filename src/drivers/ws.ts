@@ -1,4 +1,5 @@
 /** Keepalive timers for the WebSockets of `ws`. @module tcp-keepalive/ws */
+import type { ClientRequest } from 'node:http';
 import type net from 'node:net';
 import {
   type DriverRequest,
@@ -34,9 +35,13 @@ export interface WsServer {
   on(event: 'headers', listener: (headers: string[], request: HttpMessage) => void): unknown;
 }
 
-/** The socket, which the types of ws do not name. It is null while a WebSocket connects. */
+/**
+ * Members that the types of ws do not name: the socket, which is null while a WebSocket connects, and the request that
+ * is to be upgraded, which is null after that.
+ */
 interface Internals {
   readonly _socket?: net.Socket | null;
+  readonly _req?: ClientRequest | null;
 }
 
 /** `WebSocket.OPEN`. */
@@ -98,7 +103,17 @@ function isSocket(target: WsSocket | WsServer): target is WsSocket {
 
 function holdOne(webSocket: WsSocket, request: DriverRequest): void {
   if (webSocket.readyState === OPEN) holdOpen(webSocket, request);
-  else laterAt(webSocket, 'upgrade', request, (asked, { socket }: HttpMessage) => holdSocket(socket, asked));
+  else holdConnecting(webSocket, request);
+}
+
+function holdConnecting(webSocket: WsSocket, request: DriverRequest): void {
+  const told = laterAt(webSocket, 'upgrade', request, (asked, about: HttpMessage | net.Socket) => {
+    holdSocket('socket' in about ? about.socket : about, asked);
+  });
+  // The handshake is upgraded at its end. Its request has the socket while that is still connecting.
+  const { _req: upgrading } = webSocket as Internals;
+  if (upgrading?.socket) told(upgrading.socket);
+  else upgrading?.removeListener('socket', told).on('socket', told);
 }
 
 function holdServer(server: WsServer, request: DriverRequest): void {

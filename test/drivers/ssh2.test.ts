@@ -101,15 +101,23 @@ test('a refused connection fails as without', async () => {
 });
 
 test.each([
-  { target: 'a client', members: ['connect', 'sftp'], event: 'connect' },
-  { target: "a server's connection", members: ['listen', 'injectSocket'], event: 'connection' },
-])('$target that shows no socket, here a fake of one, is reported', ({ members, event }) => {
+  {
+    target: 'a client',
+    members: ['connect', 'sftp'],
+    connect: (client: EventEmitter) => (client as EventEmitter & { connect(): void }).connect(),
+  },
+  {
+    target: "a server's connection",
+    members: ['listen', 'injectSocket'],
+    connect: (server: EventEmitter) => server.emit('connection', {}),
+  },
+])('$target that shows no socket, here a fake of one, is reported', ({ members, connect }) => {
   const onError = vi.fn();
   const target = new EventEmitter();
   for (const member of members) Object.assign(target, { [member]() {} });
   keepAliveSsh2(target as never, quick, { onError });
   expect(onError).not.toHaveBeenCalled();
-  target.emit(event, {});
+  connect(target);
   expect(onError).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code: 'ERR_KEEPALIVE_NOT_TCP' }));
 });
 

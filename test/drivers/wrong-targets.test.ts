@@ -55,7 +55,7 @@ const drivers = [
   { driver: keepAliveMariadb as Driver, target: () => ({}), isConfig: true },
   {
     driver: keepAliveMqtt as Driver,
-    target: () => ({ ...emitter(), connected: false, publish: method }),
+    target: () => ({ ...emitter(), connected: false, connect: method, publish: method }),
     isConfig: false,
   },
   {
