@@ -2,27 +2,28 @@
 import type net from 'node:net';
 import { pathToFileURL } from 'node:url';
 import knex from 'knex';
-import type pg from 'pg';
-import { getKeepAlive } from 'tcp-keepalive';
-import { keepAlivePg } from 'tcp-keepalive/pg';
+import { getKeepAlive, keepAliveStream } from 'tcp-keepalive';
+
+const stream = keepAliveStream('database');
 
 export async function main(): Promise<void> {
   const url = process.env.DATABASE_URL ?? 'postgres://127.0.0.1/postgres';
+  const sockets: net.Socket[] = [];
   const db = knex({
     client: 'pg',
-    connection: { connectionString: url, connectionTimeoutMillis: 5_000 },
-    pool: { afterCreate: holdCreated },
+    connection: { connectionString: url, connectionTimeoutMillis: 5_000, stream: () => noted(sockets) },
   });
   const { rows } = await db.raw('SELECT version()');
   console.log('connected to', rows[0].version);
+  for (const socket of sockets) console.log('held', getKeepAlive(socket));
   await db.destroy();
 }
 
-/** knex calls this with each connection that its pool has made. */
-function holdCreated(client: pg.Client, done: (error: Error | null, client: pg.Client) => void): void {
-  keepAlivePg(client, 'database');
-  console.log('held', getKeepAlive(client.connection.stream as net.Socket));
-  done(null, client);
+/** The example shows what its sockets have. Otherwise `stream` itself would do. */
+function noted(sockets: net.Socket[]): net.Socket {
+  const socket = stream();
+  sockets.push(socket);
+  return socket;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await main();

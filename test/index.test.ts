@@ -11,6 +11,7 @@ test('the package exports these names and no others', () => {
     'isKeepAliveError',
     'keepAlive',
     'keepAliveServer',
+    'keepAliveStream',
     'pathIdleLimits',
     'planKeepAlive',
     'predictDetection',

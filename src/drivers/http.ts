@@ -32,8 +32,8 @@ interface Connects {
 
 /**
  * Holds keepalive timers on every connection of an agent, `http` or `https`, or sets them on those that
- * a server accepts. An agent's open connections get them at once, idle or not, and each later one when
- * TCP connects, before any TLS handshake. They stay when Node resets a connection that becomes idle, and
+ * a server accepts. An agent's open connections get them at once, idle or not, and each later one has them
+ * from its first SYN on. They stay when Node resets a connection that becomes idle, and
  * when axios sets its own on each request.
  *
  * They apply to all that use the agent: `http.get`, axios (`httpAgent`, `httpsAgent`), got, node-fetch, the

@@ -22,7 +22,7 @@ export interface Http2Session {
 }
 
 /**
- * Holds keepalive timers on the connection of an HTTP/2 session, now or as soon as TCP connects; or sets
+ * Holds keepalive timers on the connection of an HTTP/2 session, now or from its first SYN on; or sets
  * them on every connection that an HTTP/2 server accepts, before any TLS handshake.
  *
  * A server is passed to `keepAliveServer`: its open sessions stay as they are, unless each is passed to

@@ -35,9 +35,9 @@ export interface IoredisCluster {
  * reconnects; or on those of every node of a cluster, also of nodes found later. TLS, Sentinel and
  * subscriptions work too. The timers replace what ioredis's own `keepAlive` sets.
  *
- * A connection gets them when it is ready to be written to; with TLS that is after the handshake. Until
- * then ioredis's `connectTimeout` bounds it, 10 s by default. A client made by `duplicate()`, the
- * connections that ask Sentinels, and the one on which a cluster subscribes are clients of their own:
+ * Each connection has them from its first SYN on, so that connecting and the TLS handshake are bounded too, beside
+ * ioredis's `connectTimeout`, 10 s by default. The client's member `stream` becomes an accessor for this. A client made by
+ * `duplicate()`, the connections that ask Sentinels, and the one on which a cluster subscribes are clients of their own:
  * pass the duplicate to this function too.
  *
  * A vanished peer now ends the connection with an `'error'`, `ETIMEDOUT`; ioredis then reconnects, and

@@ -19,12 +19,12 @@ export type KafkaSocketFactory = (broker: {
 }) => net.Socket;
 
 /**
- * Holds keepalive timers on every connection of a kafkajs client, to each broker, as soon as TCP connects.
+ * Holds keepalive timers on every connection of a kafkajs client, to each broker, from its first SYN on.
  * Returns a copy of its configuration in which `socketFactory` connects as kafkajs does, or as the
  * caller's own function does, and then holds the timers. TLS works too. The timers replace the 60 s, 1 s
  * and 10 probes that kafkajs sets.
  *
- * Connecting is bounded by kafkajs's `connectionTimeout`, 1 s by default, and a request without an answer
+ * Connecting is bounded by kafkajs's `connectionTimeout` too, 1 s by default, and a request without an answer
  * by `requestTimeout`, 30 s by default: keepalive is faster, and notices a dead idle connection too.
  *
  * A vanished peer now fails the request in flight with a `KafkaJSConnectionError` that has `ETIMEDOUT` in

@@ -21,12 +21,12 @@ interface ConnectingOptions {
 }
 
 /**
- * Holds keepalive timers on every connection of a mariadb pool, or on a single one, as soon as TCP
- * connects. Returns a copy of the options in which `stream` connects as mariadb does, or as the caller's
+ * Holds keepalive timers on every connection of a mariadb pool, or on a single one, from its first SYN
+ * on. Returns a copy of the options in which `stream` connects as mariadb does, or as the caller's
  * own function does, and then holds the timers. TLS works too. The timers replace what mariadb's
  * `keepAliveDelay` sets. A URL cannot hold a function: write the options as an object.
  *
- * Connecting is bounded by mariadb's `connectTimeout`, 1 s by default.
+ * Connecting is bounded by mariadb's `connectTimeout` too, 1 s by default.
  *
  * A vanished peer now fails the query in flight, with `ETIMEDOUT` in the error's `cause`. A pool drops an
  * idle connection without an error; a connection without a pool needs an `'error'` listener.

@@ -25,7 +25,7 @@ interface ParsedOptions {
 }
 
 /**
- * Holds keepalive timers on every connection of postgres.js, as soon as TCP connects. Returns a copy of
+ * Holds keepalive timers on every connection of postgres.js, from its first SYN on. Returns a copy of
  * the options in which `socket` connects as postgres.js does, or as the caller's own function does, and
  * then holds the timers. TLS works too. The timers replace what its own `keep_alive` sets. If all else is
  * in the URL, pass `{}`: `postgres(url, keepAlivePostgres({}, 'database'))`.

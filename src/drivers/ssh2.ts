@@ -37,14 +37,14 @@ interface Internals {
 }
 
 /**
- * Holds keepalive timers on the connection of an ssh2 client, open or not, as soon as TCP connects, and
- * again after each reconnect; or on every connection that an ssh2 server accepts from now on.
+ * Holds keepalive timers on the connection of an ssh2 client, open or not, from its first SYN on, and
+ * again after each `connect()`; or on every connection that an ssh2 server accepts from now on.
  *
  * The socket is found in the private `_sock`. If a version lacks it, no timers are set, and that is
  * reported; pass the socket yourself then:
  * `client.connect({ sock: keepAlive(net.connect(22, 'host'), 'tunnel'), username, ... })`.
  *
- * The handshake is bounded by ssh2's `readyTimeout`, 20 s by default.
+ * Connecting and the handshake are bounded by ssh2's `readyTimeout` too, 20 s by default.
  *
  * A vanished peer now raises an `'error'` of the client or connection, `ETIMEDOUT`, which ends the process
  * if nobody listens. ssh2's own `keepaliveInterval` notices a peer that hangs while its kernel answers.

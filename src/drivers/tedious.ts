@@ -48,7 +48,8 @@ interface ConnectingConfig {
  * If a name has several addresses, they are tried one after the other, 250 ms each (Node's
  * `autoSelectFamily`), and not all at once as `multiSubnetFailover` does.
  *
- * Connecting is bounded by tedious's `connectTimeout`, 15 s by default.
+ * Each connection has them from its first SYN on, or with a connector of your own from when that returns. Connecting is
+ * bounded by tedious's `connectTimeout` too, 15 s by default.
  *
  * A vanished peer now ends the connection and fails the request in flight with `ESOCKET`, with `ETIMEDOUT`
  * in its message.

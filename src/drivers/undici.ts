@@ -38,8 +38,8 @@ interface ConnectingOptions {
  * Returns a copy of their options in which `connect` is a function that connects as undici does, or as
  * the caller's own function does, and then holds the timers. TLS and HTTP/2 work too.
  *
- * A connection gets them when it is ready, after any TLS handshake. Until then undici's `connectTimeout`
- * bounds it, 10 s by default. This module imports `undici` for its `buildConnector`, because the undici
+ * Each connection has them from its first SYN on, or with a connector of your own from when that calls back, so that
+ * connecting and the TLS handshake are bounded too, beside undici's `connectTimeout`, 10 s by default. This module imports `undici` for its `buildConnector`, because the undici
  * inside Node exports nothing. A `ProxyAgent` makes its connections without calling `connect`.
  *
  * A vanished peer now fails the request in flight with `ETIMEDOUT`; `fetch` has it as `cause`. An idle

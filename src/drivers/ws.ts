@@ -49,12 +49,12 @@ const OPEN = 1;
 
 /**
  * Holds keepalive timers on the connection of a `ws` WebSocket, or on every connection of its server: on
- * those that are open, and on each later one. A client's connection gets them after the WebSocket
- * handshake, a server's when the server answers it. TLS works too.
+ * those that are open, and on each later one. A client's connection has them from its first SYN on, a server's when the
+ * server answers the handshake. TLS works too.
  *
- * Until then only ws's `handshakeTimeout` bounds it, which is off by default for clients: set it too, or
- * give the client an agent: `new WebSocket(url, { agent: keepAliveHttp(new http.Agent(), ...) })`.
- * A connection that is open already is found in the private `_socket`. If a version lacks that, or with
+ * A server that accepts a connection and then says nothing is bounded by ws's `handshakeTimeout` only, which is off by
+ * default for clients: set it too. A client that is connecting is found in the private `_req`, and after a redirect it is
+ * found when the handshake is over. A connection that is open already is found in the private `_socket`. If a version lacks that, or with
  * `clientTracking: false`, a server's open connections stay as they are.
  *
  * A vanished peer now ends the WebSocket: `'close'` with code 1006, because ws hides the `ETIMEDOUT`. TCP

@@ -21,8 +21,9 @@ export interface Detection {
   /** When a connection is dropped whose peer answers but has no room, from the write that found none. */
   readonly zeroWindow: DetectionWindow;
   /**
-   * When an attempt to connect ends, from the SYN, **if the options are set before it is sent**.
-   * This library sets them at `'connect'`, which is too late for that.
+   * When an attempt to connect ends, from its first SYN, if the options are set by then or while it lasts: by a hold, a
+   * driver module or a rule, but not by `setKeepAlive`, which needs a connected socket. With several addresses, each
+   * attempt has a time of its own. A server that accepts and then says nothing is bounded by the driver's own timeout only.
    */
   readonly connecting: DetectionWindow;
 }

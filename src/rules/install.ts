@@ -41,8 +41,8 @@ interface Installed {
  * Sets keepalive timers on every matching TCP and TLS connection of this thread, whichever library opens
  * or accepts it. The first rule that matches counts; `use: false` exempts.
  *
- * A connection that is opened is compared at its `'connect'`, by the name that was looked up for it
- * and by its address, and its timers are held. A listener's options are set on the listening socket,
+ * A connection that is opened is compared when it begins to connect, by the name that was looked up for it
+ * and by its address, and its timers are held from then on, so that connecting is bounded too. A listener's options are set on the listening socket,
  * from which accepted sockets inherit, at no cost per connection and without a hold: the program may
  * change them later. If the rule has a `host`, accepted sockets are set and held one by one. Open
  * connections are not reached; open listeners are, from their next connection on.

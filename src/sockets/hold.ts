@@ -31,9 +31,13 @@ const soon = globalThis.setImmediate;
 const nextTick = process.nextTick;
 
 /**
- * Sets keepalive timers on a socket, now or as soon as it connects, and keeps them set: drivers,
+ * Sets keepalive timers on a socket, now or while it connects, and keeps them set: drivers,
  * agents and Node itself call `setKeepAlive` later and would reset interval and count to 1 s and 10.
  * Fields that are left out are not held.
+ *
+ * On a socket that is not connected yet, the options are written to each attempt, one turn after its
+ * `'connectionAttempt'` (Node 20.12; before that at `'connect'`). Linux then ends an attempt that gets no answer after
+ * `userTimeout`, or after 1 s if that is less, with `connect ETIMEDOUT`.
  *
  * Calling it again replaces the hold, and {@link setKeepAlive} changes its values. `false` ends the hold,
  * leaves the kernel as it is, and prevents driver modules and process rules from starting another.
@@ -133,7 +137,7 @@ function applyWhileConnecting(socket: net.Socket, hold: Hold): void {
   const settings = heldBy(hold);
   const handle = markedHandle(socket);
   if (settings === undefined || handle === undefined) return;
-  // What the kernel refuses now is reported now, and is not tried again at 'connect'.
+  // If the kernel refuses something, that is reported now, and is not tried again at 'connect'.
   handle[TRIED] = settings;
   if (writeToAttempt(socket, settings)) keepOn(socket, handle, hold, 'kernel');
   else handle[TRIED] = undefined;

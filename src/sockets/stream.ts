@@ -5,7 +5,7 @@ import { holdSocket } from './hold.ts';
 import { EXPLICIT } from './hold-record.ts';
 import { type OnError, onErrorOf } from './report.ts';
 
-/** What mysql2 calls its `stream` with. pg passes an object without `config`. */
+/** mysql2 calls its `stream` with this. pg passes an object without `config`. */
 interface AskedByMysql2 {
   readonly config: { readonly host?: string; readonly port?: number | string; readonly socketPath?: string };
 }

@@ -12,7 +12,8 @@ test('draws the four states of a connection', async () => {
   expect(out).toContain('3 probes unanswered, dropped after 25s to 27.1s');
   expect(out).toMatch(/^data in flight {2}━+▒*✖▒+$/m);
   expect(out).toMatch(/^zero window {5}━+✖▒+$/m);
-  expect(out).toMatch(/^connecting {6}━+▶$/m);
+  expect(out).toMatch(/^connecting {6}━+✖▒+$/m);
+  expect(out).toMatch(/no answer to the SYN: given up after 24\.5s to 25\.1s/);
   expect(out).toContain('connectionTimeoutMillis (pg)');
   expect(out).toContain('720 an hour');
   expect(out).toContain('2 000 a second');
@@ -89,9 +90,13 @@ test('reviews the options for the longest round trip', async () => {
   expect(await codes('1s')).not.toContain('interval-below-round-trip');
 });
 
-test('does not promise that a user timeout bounds a connection attempt', async () => {
+test('says whether an attempt to connect is bounded', async () => {
   const { out } = await type('explain userTimeout=5s --json');
-  expect(JSON.parse(out).detection.connecting.nominal).toBe(131_000);
+  expect(JSON.parse(out).detection.connecting.nominal).toBe(5_000);
+  const unbounded = await type('explain userTimeout=0');
+  expect(unbounded.out.replace(/\s+/g, ' ')).toContain(
+    'no answer to the SYN: not bounded by these options, given up after 2m11s',
+  );
 });
 
 describe('what is typed wrong ends with one line and exit code 2', () => {

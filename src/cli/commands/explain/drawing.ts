@@ -110,9 +110,9 @@ function states({ detection, options }: Report): State[] {
       probes: [],
       drop: connecting,
       text:
-        `not bounded here: ${shownWindow(connecting)}. The options are set at 'connect', after that. ` +
-        "Use the driver's own: connectionTimeoutMillis (pg), connectTimeout (mysql2, ioredis), " +
-        'handshakeTimeout (ws), connect.timeout (undici)',
+        `no answer to the SYN: ${bounded ? '' : 'not bounded by these options, '}given up after ` +
+        `${shownWindow(connecting)}. A server that accepts and then says nothing is bounded by the driver's own ` +
+        'timeout only: connectionTimeoutMillis (pg), connectTimeout (mysql2, ioredis), handshakeTimeout (ws)',
     },
   ];
 }

@@ -59,7 +59,7 @@ export const explain: Command = {
     const report: Report = {
       name,
       options: settings,
-      detection: { ...predictDetection(settings), connecting: predictDetection({}).connecting },
+      detection: predictDetection(settings),
       packets: packetsOf(settings, context.connections),
       findings,
     };
