@@ -6,13 +6,13 @@
  * are swapped; a number grows by 1, unless it follows `??`; `min`, `ceil` and `some` become `max`, `floor` and `every`; a statement
  * that is a call is removed. Types, comments and the words of messages stay as they are.
  *
- * A mutant first meets the test file that mirrors its own, then the tests of its room: a room's own tests must
- * notice it. What survives is in `survivors.ts` with the reason, or the script fails.
+ * A mutant first meets the test file that mirrors its own, then the file that noticed the last one, then the
+ * other tests of its room, the quick ones first: a room's own tests must notice it. What survives is in `survivors.ts` with the reason, or the script fails.
  *
- * After `--`: names of rooms or files, such as `options` or `src/predict/idle.ts`, and `--list` to print the
- * mutants only.
+ * After `--`: names of rooms or files, such as `options` or `src/predict/idle.ts`, `--list` to print the
+ * mutants only, and `--workers 1` if the machine has other work.
  */
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -24,12 +24,14 @@ import { Workshop } from './workshop.ts';
 type Verdict = 'killed' | 'timed out' | 'survived';
 
 const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
-const WORKERS = 2;
 const MOST_SURVIVORS = 5;
 
 const rooms = ['options', 'predict', 'kernel', 'sockets'];
 
-const { positionals, values } = parseArgs({ options: { list: { type: 'boolean' } }, allowPositionals: true });
+const { positionals, values } = parseArgs({
+  options: { list: { type: 'boolean' }, workers: { type: 'string', default: '2' } },
+  allowPositionals: true,
+});
 const files = rooms.flatMap(filesOf).filter(isAskedFor);
 const mutants = mutantsOf(root, files);
 
@@ -53,7 +55,7 @@ function isAskedFor(file: string): boolean {
 }
 
 async function runAll(): Promise<number> {
-  const workshops = Array.from({ length: WORKERS }, () => new Workshop(root));
+  const workshops = Array.from({ length: Number(values.workers) }, () => new Workshop(root));
   const close = () => {
     for (const workshop of workshops.splice(0)) workshop.close();
   };
@@ -79,11 +81,12 @@ async function tryAll(
   const work = async (workshop: Workshop) => {
     for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
       const { file } = mutant;
-      const outcome = await workshop.try({ mutant, groups: testsFor(file) }, limits.get(roomOf(file)) ?? 0);
+      const outcome = await workshop.try({ mutant, ...testsFor(file) }, limits.get(roomOf(file)) ?? 0);
       const verdict = verdictOf(outcome);
       if (verdict === 'survived') survived.push(mutant);
       verdicts.push(verdict);
-      console.log(`${verdicts.length}/${mutants.length} ${verdict}: ${shown(mutant)}`);
+      const by = typeof outcome === 'object' && outcome.failed ? ` by "${outcome.failed}"` : '';
+      console.log(`${verdicts.length}/${mutants.length} ${verdict}${by}: ${shown(mutant)}`);
     }
   };
   await Promise.all(workshops.map(work));
@@ -100,7 +103,7 @@ async function expectGreen(workshop: Workshop): Promise<Map<string, number>> {
   const limits = new Map<string, number>();
   for (const room of new Set(files.map(roomOf))) {
     const started = performance.now();
-    const outcome = await workshop.try({ groups: [[`test/${room}/`]] }, 600_000);
+    const outcome = await workshop.try({ mirror: [], room: `test/${room}/` }, 600_000);
     if (outcome === 'timeout') throw new Error(`Expected the tests of ${room} to end, without a mutant`);
     if (outcome.failed !== undefined)
       throw new Error(`Expected the tests to pass without a mutant, got ${outcome.failed}`);
@@ -113,12 +116,11 @@ function roomOf(file: string): string {
   return file.split('/')[1] ?? '';
 }
 
-/** The test files for a source file, the likeliest to notice first. */
-function testsFor(file: string): Task['groups'] {
-  const room = roomOf(file);
-  const stem = `test/${room}/${basename(file, '.ts')}`;
-  const mirror = [`${stem}.test.ts`, `${stem}/`].filter((path) => existsSync(`${root}/${path}`));
-  return [mirror, [`test/${room}/`]].filter((group) => group.length > 0);
+/** The test files for a source file. Those that mirror it are the likeliest to notice. */
+function testsFor(file: string): Pick<Task, 'mirror' | 'room'> {
+  const room = `test/${roomOf(file)}/`;
+  const stem = room + basename(file, '.ts');
+  return { mirror: [`${stem}.test.ts`, `${stem}/`], room };
 }
 
 /** Compares what survived with what is known to, and returns the exit code. */

@@ -3,13 +3,14 @@
  * stays for all mutants, so that each costs no start. The parent ends the process if a mutant never ends.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { createVitest } from 'vitest/node';
+import { createVitest, type TestSpecification } from 'vitest/node';
 import { type Mutant, mutated } from './mutants.ts';
 
-/** The tests to try, in groups: a later group runs if no test of an earlier one failed. */
+/** What to try: the test files of a room, those of `mirror` first. */
 export interface Task {
   readonly mutant?: Mutant;
-  readonly groups: readonly (readonly string[])[];
+  readonly mirror: readonly string[];
+  readonly room: string;
 }
 
 /** The first test that failed, if one did. */
@@ -17,7 +18,14 @@ export interface Outcome {
   readonly failed?: string;
 }
 
+/** A test file that ends within this many milliseconds is tried before the others. */
+const QUICK = 2_500;
+
 const root = process.cwd();
+/** How long each test file took when it last passed, in milliseconds. */
+const took = new Map<string, number>();
+/** The test file that noticed the last mutant of a source file, which is likely to notice the next one. */
+const noticed = new Map<string, string>();
 const vitest = await createVitest('test', {
   root,
   watch: false,
@@ -31,13 +39,14 @@ const vitest = await createVitest('test', {
 });
 await vitest.standalone();
 
-process.on('message', async ({ mutant, groups }: Task) => {
-  if (mutant === undefined) return answer(await firstFailure(groups));
+process.on('message', async (task: Task) => {
+  const { mutant } = task;
+  if (mutant === undefined) return answer(await firstFailure(task));
   const file = `${root}/${mutant.file}`;
   const text = readFileSync(file, 'utf8');
   writeFileSync(file, mutated(text, mutant));
   vitest.invalidateFile(file);
-  const failed = await firstFailure(groups);
+  const failed = await firstFailure(task);
   writeFileSync(file, text);
   vitest.invalidateFile(file);
   answer(failed);
@@ -49,24 +58,39 @@ function answer(failed: string | undefined): void {
   process.send?.({ ...(failed !== undefined && { failed }) } satisfies Outcome);
 }
 
-async function firstFailure(groups: Task['groups']): Promise<string | undefined> {
-  for (const paths of groups) {
-    const failed = await run(paths);
-    if (failed !== undefined) return failed;
+/** Runs the likeliest tests first. What is not run yet runs if no test failed so far. */
+async function firstFailure({ mutant, mirror, room }: Task): Promise<string | undefined> {
+  const key = mutant?.file ?? '';
+  let left = (await vitest.globTestSpecifications([room])).filter(({ moduleId }) => existsSync(moduleId));
+  const groups: ((file: string) => boolean)[] = [
+    (file) => mirror.some((path) => file.startsWith(`${root}/${path}`)),
+    (file) => file === noticed.get(key),
+    (file) => (took.get(file) ?? 0) < QUICK,
+    () => true,
+  ];
+  for (const isInGroup of groups) {
+    const group = left.filter(({ moduleId }) => isInGroup(moduleId));
+    if (group.length === 0) continue;
+    left = left.filter((each) => !group.includes(each));
+    const failure = await run(group);
+    if (failure?.file !== undefined) noticed.set(key, failure.file);
+    if (failure !== undefined) return failure.message;
   }
   return undefined;
 }
 
-async function run(paths: readonly string[]): Promise<string | undefined> {
-  const specifications = (await vitest.globTestSpecifications([...paths])).filter(({ moduleId }) =>
-    existsSync(moduleId),
-  );
+async function run(group: TestSpecification[]): Promise<{ file?: string; message: string } | undefined> {
   vitest.state.filesMap.clear();
-  const { testModules, unhandledErrors } = await vitest.runTestSpecifications(specifications);
+  const { testModules, unhandledErrors } = await vitest.runTestSpecifications(group);
   for (const module of testModules) {
+    const file = module.moduleId;
     for (const test of module.children.allTests('failed'))
-      return `${module.relativeModuleId}: ${test.fullName}`;
-    if (module.state() === 'failed') return `${module.relativeModuleId}: ${module.errors()[0]?.message}`;
+      return { file, message: `${module.relativeModuleId}: ${test.fullName}` };
+    if (module.state() === 'failed')
+      return { file, message: `${module.relativeModuleId}: ${module.errors()[0]?.message}` };
+    if (module.state() === 'passed') took.set(file, module.diagnostic().duration);
   }
-  return unhandledErrors.length > 0 ? `an unhandled error: ${String(unhandledErrors[0])}` : undefined;
+  return unhandledErrors.length > 0
+    ? { message: `an unhandled error: ${String(unhandledErrors[0])}` }
+    : undefined;
 }
