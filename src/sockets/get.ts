@@ -58,14 +58,14 @@ function readableDescriptor(socket: net.Socket): number {
   );
 }
 
+const timers = ['initialDelay', 'interval', 'count'] as const;
+
 /** Another program may have set a user timeout under a second, and a sysctl may exceed the ranges. */
 function isOutOfRange(settings: KeepAliveSettings): boolean {
-  const { initialDelay = 0, interval = 0, count = 0, userTimeout = 0 } = settings;
+  const { userTimeout } = settings;
   return (
-    initialDelay > optionRanges.initialDelay.max ||
-    interval > optionRanges.interval.max ||
-    count > optionRanges.count.max ||
-    (userTimeout > 0 && userTimeout < optionRanges.userTimeout.min)
+    timers.some((name) => (settings[name] ?? 0) > optionRanges[name].max) ||
+    Boolean(userTimeout && userTimeout < optionRanges.userTimeout.min)
   );
 }
 

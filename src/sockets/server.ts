@@ -1,5 +1,5 @@
 import type net from 'node:net';
-import { codeOf, invalidOption, isNotTcp, keepAliveError } from '../options/errors.ts';
+import { invalidOption, isNotTcp, keepAliveError } from '../options/errors.ts';
 import { readable } from '../options/fields.ts';
 import type { KeepAliveInput, KeepAliveSettings } from '../options/options.ts';
 import { parseKeepAliveOptions } from '../options/parse.ts';
@@ -7,7 +7,7 @@ import { shownInstead } from '../options/show.ts';
 import { correct } from './connection.ts';
 import { hidesErrors, reportErrorAtEnd } from './ending.ts';
 import { SERVER } from './hold-record.ts';
-import { isServer, type Listener, nextInherits, setListener } from './listener.ts';
+import { ALL, isServer, type Listener, nextInherits, setListener } from './listener.ts';
 import { attempt, type OnError, onErrorOf, report } from './report.ts';
 import { rightCallFor } from './right-call.ts';
 
@@ -61,7 +61,7 @@ export function keepAliveServer<S extends net.Server>(
     Object.assign(keepAlive, { settings, onError });
     if (server.listening) applyToListener(server, keepAlive);
   } catch (error) {
-    report(codeOf(error) === undefined ? unreadableServer(error) : error, onError);
+    report(unreadableServer(error), onError);
   }
   return server;
 }
@@ -85,7 +85,7 @@ function attachTo(server: MarkedServer, settings: KeepAliveSettings): ServerKeep
   const keepAlive: ServerKeepAlive = {
     settings,
     onError: undefined,
-    oneByOne: 0,
+    oneByOne: ALL,
     onConnection: (socket) => attempt(keepAlive.onError, () => setNext(server, keepAlive, socket)),
   };
   server[SERVER] = keepAlive;

@@ -1,6 +1,7 @@
 import { capabilities } from 'tcp-keepalive';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { optionNames } from '../../src/options/options.ts';
+import { parseKeepAliveOptions } from '../../src/options/parse.ts';
 import { presets } from '../../src/options/presets.ts';
 import { nodeTakesIntervalAndCount } from '../../src/sockets/node-way.ts';
 import { connectedPair } from '../helpers/connected-pair.ts';
@@ -95,6 +96,46 @@ test.each(optionNames)('%s can be set exactly where it says so', async (name) =>
     expect({ system, set: set() }).toEqual({ system, set: here.capabilities().options[name].set });
   }
 });
+
+describe('expectSettable', () => {
+  const every = parseKeepAliveOptions('database');
+  const reached = { enable: true, initialDelay: 10_000 };
+
+  test.each([
+    { system: 'linux', settings: every },
+    { system: 'linux', settings: {} },
+    { system: 'openbsd', settings: { enable: true } },
+  ])('accepts what $system can set: $settings', async ({ system, settings }) => {
+    recordedLibc();
+    const { expectSettable } = await capabilitiesOn(system);
+    expect(() => expectSettable(settings)).not.toThrow();
+  });
+
+  test.each([
+    { system: 'openbsd', settings: reached, message: 'got no `initialDelay` on openbsd' },
+    { system: 'netbsd', settings: every, message: 'got no `userTimeout` on netbsd' },
+    {
+      system: 'win32',
+      settings: reached,
+      message: 'available (strict): Node gives no descriptor on Windows',
+    },
+  ])('refuses what $system cannot: $message', async ({ system, settings, message }) => {
+    recordedLibc();
+    const { expectSettable } = await capabilitiesOn(system);
+    expect(() => expectSettable(settings)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_KEEPALIVE_UNSUPPORTED',
+        message: expect.stringContaining(message),
+      }),
+    );
+  });
+});
+
+/** The file as on another platform. */
+async function capabilitiesOn(platform: string): Promise<typeof import('../../src/sockets/capabilities.ts')> {
+  await packageOn(platform);
+  return import('../../src/sockets/capabilities.ts');
+}
 
 function stubDeno(): void {
   vi.stubGlobal('Deno', {});

@@ -2,10 +2,13 @@ import { execFile, spawnSync } from 'node:child_process';
 import { promisify } from 'node:util';
 import { getKeepAlive, getTcpInfo, setKeepAlive } from 'tcp-keepalive';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { linux } from '../../native-bindings/platforms/linux.ts';
+import type { OptionName } from '../../src/options/options.ts';
 import { connection, untouchedConnection } from '../helpers/connection.ts';
 import { hideDescriptor } from '../helpers/hide-descriptor.ts';
 import { packageOn } from '../helpers/package-on.ts';
 import { kernelValues, writeRaw } from '../helpers/raw-options.ts';
+import { recordedLibc } from '../helpers/recorded-libc.ts';
 import { fixtureArguments } from '../helpers/run-fixture.ts';
 import { socketKinds } from '../helpers/socket-kinds.ts';
 
@@ -53,6 +56,32 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     });
   });
 
+  describe('it goes unchecked only if it is out of the usual range', () => {
+    const { initialDelay = 0, interval = 0, count = 0, userTimeout = 0 } = numbers();
+    const usual = { [initialDelay]: 10, [interval]: 5, [count]: 3, [userTimeout]: 0 };
+
+    test.each([
+      { read: 'each option', values: {}, isChecked: true },
+      { read: 'a delay of 32 767 s', values: { [initialDelay]: 32_767 }, isChecked: true },
+      { read: 'a delay of 32 768 s', values: { [initialDelay]: 32_768 }, isChecked: false },
+      { read: 'an interval of 32 767 s', values: { [interval]: 32_767 }, isChecked: true },
+      { read: 'an interval of 32 768 s', values: { [interval]: 32_768 }, isChecked: false },
+      { read: '127 probes', values: { [count]: 127 }, isChecked: true },
+      { read: '128 probes', values: { [count]: 128 }, isChecked: false },
+      { read: 'a user timeout of 1 000 ms', values: { [userTimeout]: 1_000 }, isChecked: true },
+      { read: 'a user timeout of 999 ms', values: { [userTimeout]: 999 }, isChecked: false },
+    ])('$read', async ({ values, isChecked }) => {
+      const { answers } = recordedLibc();
+      for (const [name, value] of Object.entries({ ...usual, ...values })) answers.set(Number(name), value);
+      const client = await connection();
+      const { getKeepAlive } = await packageOn('linux');
+      const { parseKeepAliveOptions } = await import('../../src/options/parse.ts');
+      const read = getKeepAlive(client);
+      // What is checked is copied.
+      expect(parseKeepAliveOptions(read) !== read).toBe(isChecked);
+    });
+  });
+
   const hasNamespaces = spawnSync('unshare', ['-Urn', 'true']).status === 0;
   test.runIf(hasNamespaces)(
     'defaults that Linux has but does not take are accepted where they are there',
@@ -82,6 +111,11 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     expect(() => getKeepAlive(client)).toThrow(failure);
   });
 });
+
+/** The numbers by which Linux knows its options. */
+function numbers(): Partial<Record<OptionName, number>> {
+  return Object.fromEntries(Object.entries(linux).map(([option, { name }]) => [option, name]));
+}
 
 test('a system without TCP_INFO, here a fake of macOS', async () => {
   const client = await connection();

@@ -212,6 +212,21 @@ describe('onError is told', () => {
     },
   );
 
+  test('of a look-alike that no listener can be added to', () => {
+    const onError = vi.fn<OnError>();
+    const value = { address() {}, prependListener() {}, listening: false } as unknown as net.Server;
+    expect(keepAliveServer(value, 'database', { onError })).toBe(value);
+    expect(onError.mock.calls).toEqual([
+      [
+        expect.objectContaining({
+          code: 'ERR_KEEPALIVE_NOT_TCP',
+          message: 'Expected a net.Server, got a value that cannot be used as one',
+          cause: expect.any(TypeError),
+        }),
+      ],
+    ]);
+  });
+
   test('of nothing where somebody destroys the connection first', async () => {
     const onError = vi.fn<OnError>();
     const server = net.createServer({ keepAlive: true });
@@ -288,14 +303,21 @@ async function optionCalls(
   return { atListen: atListen ?? Number.NaN, forConnections: forConnections ?? Number.NaN };
 }
 
-test.each<{ what: string; value: unknown }>([
-  { what: 'a plain object', value: {} },
-  { what: 'null', value: null },
-  { what: 'a revoked proxy', value: revokedProxy() },
-  { what: 'what express() gives', value: { listen() {}, on() {} } },
-])('$what is refused', ({ value }) => {
+const itself = '; pass the server itself, such as what app.listen() returns';
+
+test.each<{ what: string; value: unknown; hint: string }>([
+  { what: 'a plain object', value: {}, hint: itself },
+  { what: 'null', value: null, hint: itself },
+  { what: 'a revoked proxy', value: revokedProxy(), hint: '' },
+  { what: 'what express() gives', value: { listen() {}, on() {} }, hint: itself },
+  { what: 'a promise', value: Promise.resolve(), hint: '; await it first' },
+])('$what is refused, and told: $hint', ({ value, hint }) => {
   expect(() => keepAliveServer(value as net.Server, 'database')).toThrow(
-    expect.objectContaining({ name: 'TypeError', code: 'ERR_KEEPALIVE_INVALID_OPTION' }),
+    expect.objectContaining({
+      name: 'TypeError',
+      code: 'ERR_KEEPALIVE_INVALID_OPTION',
+      message: expect.toSatisfy((message: string) => message.endsWith(hint)),
+    }),
   );
 });
 
