@@ -59,6 +59,7 @@ const inputs: Record<string, readonly fc.Arbitrary<Thing>[]> = {
   getKeepAlive: [sockets],
   keepAlive: [sockets, holds, behaviours],
   keepAliveServer: [servers, options, behaviours],
+  keepAliveStream: [options, behaviours],
   getTcpInfo: [sockets],
   capabilities: [anything],
   isKeepAliveError: [anything],
