@@ -61,7 +61,7 @@ export function keepAliveAmqplib<T extends AmqplibConnection | RecoveringAmqplib
   options: KeepAliveInput,
   behaviour: { onError?: OnError | undefined } = {},
 ): T {
-  const request = driverRequest(options, behaviour);
+  const request = driverRequest('keepAliveAmqplib', options, behaviour);
   expectTarget('a connection of amqplib', target, isConnection);
   if (isRecovering(target)) holdRecovering(target, request);
   else hold(request, target);

@@ -61,7 +61,7 @@ export function keepAliveHttp<T extends HttpAgent | net.Server>(
   options: KeepAliveInput,
   behaviour: { onError?: OnError | undefined } = {},
 ): T {
-  const request = driverRequest(options, behaviour);
+  const request = driverRequest('keepAliveHttp', options, behaviour);
   expectTarget('an http.Agent, an https.Agent or a server', target, isAgentOrServer);
   if (isServer(target)) return keepAliveServer(target, options, behaviour);
   for (const open of openSockets(target)) holdSocket(open, request);

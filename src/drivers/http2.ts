@@ -47,7 +47,7 @@ export function keepAliveHttp2<T extends Http2Session | net.Server>(
   options: KeepAliveInput,
   behaviour: { onError?: OnError | undefined } = {},
 ): T {
-  const request = driverRequest(options, behaviour);
+  const request = driverRequest('keepAliveHttp2', options, behaviour);
   expectTarget('a session or server of node:http2', target, isSessionOrServer);
   if (isServer(target)) return keepAliveServer(target, options, behaviour);
   if (target.socket === undefined) report(noSocket(), request.onError);

@@ -59,7 +59,7 @@ export function keepAliveIoredis<T extends IoredisClient | IoredisCluster>(
   options: KeepAliveInput,
   behaviour: { onError?: OnError | undefined } = {},
 ): T {
-  const request = driverRequest(options, behaviour);
+  const request = driverRequest('keepAliveIoredis', options, behaviour);
   expectTarget('a Redis or Cluster of ioredis', target, isClientOrCluster);
   if (isCluster(target)) holdCluster(target, request);
   else holdClient(target, request);

@@ -46,7 +46,7 @@ export function keepAliveKafkajs<T extends object>(
   options: KeepAliveInput,
   behaviour: { onError?: OnError | undefined } = {},
 ): T & { socketFactory: KafkaSocketFactory } {
-  const request = driverRequest(options, behaviour);
+  const request = driverRequest('keepAliveKafkajs', options, behaviour);
   const own: { socketFactory?: KafkaSocketFactory } & T = copyOfConfig(
     'the configuration of kafkajs',
     config,

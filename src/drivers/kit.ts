@@ -31,13 +31,20 @@ export type Members = Readonly<Record<string, unknown>>;
 /**
  * Checks the arguments that every driver module accepts beside its target.
  *
+ * @param name - the module's function
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  */
 export function driverRequest(
+  name: string,
   options: KeepAliveInput,
   behaviour: { onError?: OnError | undefined },
 ): DriverRequest {
-  return { settings: parseKeepAliveOptions(options), rank: DRIVER, onError: onErrorOf(behaviour) };
+  return {
+    settings: parseKeepAliveOptions(options),
+    rank: DRIVER,
+    onError: onErrorOf(behaviour),
+    owner: { released: false, name },
+  };
 }
 
 /**

@@ -49,7 +49,7 @@ export function keepAliveMariadb<T extends object>(
   options: KeepAliveInput,
   behaviour: { onError?: OnError | undefined } = {},
 ): T & { stream: MariadbStream } {
-  const request = driverRequest(options, behaviour);
+  const request = driverRequest('keepAliveMariadb', options, behaviour);
   const own = copyOfConfig<T & ConnectingOptions>('an object of options of mariadb', config);
   const held = (stream: unknown) => {
     // mariadb accepts any stream; holdSocket checks that this one is a socket.

@@ -49,7 +49,7 @@ export function keepAliveMqtt<T extends MqttConnection>(
   options: KeepAliveInput,
   behaviour: { onError?: OnError | undefined } = {},
 ): T {
-  const request = driverRequest(options, behaviour);
+  const request = driverRequest('keepAliveMqtt', options, behaviour);
   expectTarget('a client of mqtt', client, isClient);
   const told = later(client, request, (asked: DriverRequest) => {
     if (client.stream) holdSocket(client.stream as net.Socket, asked);

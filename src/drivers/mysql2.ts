@@ -79,7 +79,7 @@ export function keepAliveMysql2<T extends Mysql2Pool | Mysql2PoolCluster | Mysql
   options: KeepAliveInput,
   behaviour: { onError?: OnError | undefined } = {},
 ): T {
-  const request = driverRequest(options, behaviour);
+  const request = driverRequest('keepAliveMysql2', options, behaviour);
   expectTarget('a pool, a pool cluster itself (not its of()) or a connection of mysql2', target, isTarget);
   if (isCluster(target)) holdCluster(target, request);
   else if (isPool(target)) holdPool(target, request);

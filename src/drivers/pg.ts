@@ -69,7 +69,7 @@ export function keepAlivePg<T extends PgPool | PgClient>(
   options: KeepAliveInput,
   behaviour: { onError?: OnError | undefined } = {},
 ): T {
-  const request = driverRequest(options, behaviour);
+  const request = driverRequest('keepAlivePg', options, behaviour);
   expectTarget('a pool or client of pg', poolOrClient, isPoolOrClient);
   if (isPool(poolOrClient)) holdPool(poolOrClient, request);
   else if (!holdClient(poolOrClient, request)) reportNoConnection(request.onError);

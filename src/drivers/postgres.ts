@@ -53,7 +53,7 @@ export function keepAlivePostgres<T extends object>(
   options: KeepAliveInput,
   behaviour: { onError?: OnError | undefined } = {},
 ): T & { socket: PostgresSocket; keep_alive?: number | null } {
-  const request = driverRequest(options, behaviour);
+  const request = driverRequest('keepAlivePostgres', options, behaviour);
   const own = copyOfConfig<T & { socket?: PostgresSocket }>('an object of options of postgres.js', config);
   const connect = own.socket ?? connectInTurn();
   const socket = inPlaceOf<PostgresSocket>(own.socket, async (parsed) => {

@@ -66,7 +66,7 @@ export function keepAliveSsh2<T extends Ssh2Client | Ssh2Server>(
   options: KeepAliveInput,
   behaviour: { onError?: OnError | undefined } = {},
 ): T {
-  const request = driverRequest(options, behaviour);
+  const request = driverRequest('keepAliveSsh2', options, behaviour);
   expectTarget('a client or server of ssh2', target, isClientOrServer);
   if (isServer(target)) laterAt(target, 'connection', request, hold);
   else holdClient(target, request);

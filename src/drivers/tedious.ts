@@ -70,7 +70,7 @@ export function keepAliveTedious<T extends object>(
   options: KeepAliveInput,
   behaviour: { onError?: OnError | undefined } = {},
 ): T & { options: { connector: TediousConnector } } {
-  const request = driverRequest(options, behaviour);
+  const request = driverRequest('keepAliveTedious', options, behaviour);
   const own = copyOfConfig<T & ConnectingConfig>('the configuration of tedious', config);
   const ownOptions = copyOfConfig('`options` of tedious to be an object', own.options ?? {});
   const hold = (socket: net.Socket) => {

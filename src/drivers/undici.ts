@@ -64,7 +64,7 @@ export function keepAliveUndici<T extends object>(
   options: KeepAliveInput,
   behaviour: { onError?: OnError | undefined } = {},
 ): T & { connect: UndiciConnector } {
-  const request = driverRequest(options, behaviour);
+  const request = driverRequest('keepAliveUndici', options, behaviour);
   const own = copyOfConfig('the options of a dispatcher of undici', config);
   const connectAsOwn = connectorOf(own);
   const connect = inPlaceOf<UndiciConnector>((own as ConnectingOptions).connect, (endpoint, connected) => {

@@ -77,7 +77,7 @@ export function keepAliveWs<T extends WsSocket | WsServer>(
   options: KeepAliveInput,
   behaviour: { onError?: OnError | undefined } = {},
 ): T {
-  const request = driverRequest(options, behaviour);
+  const request = driverRequest('keepAliveWs', options, behaviour);
   expectTarget('a WebSocket or WebSocketServer of ws', target, isSocketOrServer);
   if (isSocket(target)) holdOne(target, request);
   else holdServer(target, request);

@@ -31,6 +31,12 @@ export function printable(text: string): string {
   );
 }
 
+/** A host as messages name it, by its name or its address or both: `db.internal (10.0.0.5)`. */
+export function hostText(name: string | undefined, address: string | undefined): string | undefined {
+  const bracketed = address?.includes(':') ? `[${address}]` : address;
+  return name !== undefined && bracketed !== undefined ? `${name} (${bracketed})` : (name ?? bracketed);
+}
+
 /** Names as messages list them. */
 export function listed(names: readonly string[]): string {
   return names.map((name) => `\`${name}\``).join(', ');

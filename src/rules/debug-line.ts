@@ -1,4 +1,5 @@
 import type net from 'node:net';
+import { hostText } from '../options/show.ts';
 import { getKeepAlive } from '../sockets/get.ts';
 import type { CompiledRule, Connection } from './rule.ts';
 import { ruleText } from './text.ts';
@@ -16,8 +17,7 @@ export function debugLine(
   rule: CompiledRule | undefined,
 ): string {
   const { side, host, address, port } = connection;
-  const bracketed = address.includes(':') ? `[${address}]` : address;
-  const peer = host === undefined ? bracketed : `${host} (${bracketed})`;
+  const peer = hostText(host, address);
   const ends = side === 'client' ? `client ${peer}:${port}` : `server :${port} from ${peer}`;
   return `${ends}, ${rule === undefined ? 'no rule' : `rule ${ruleText(rule, side)}`}: ${values(socket)}`;
 }

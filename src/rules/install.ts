@@ -4,6 +4,7 @@ import { holdSocket } from '../sockets/hold.ts';
 import { type HoldOwner, holdOf, markedHandle, RULE, RULED, RULES, TRIED } from '../sockets/hold-record.ts';
 import { attempt } from '../sockets/report.ts';
 import { isStrict } from '../sockets/set.ts';
+import { notePeer } from '../sockets/unheard.ts';
 import { type ListenerDecision, watchListeners } from './accepted.ts';
 import { watchClientConnections } from './outgoing.ts';
 import {
@@ -14,19 +15,20 @@ import {
   matches,
   speaksOf,
 } from './rule.ts';
+import { ruleText } from './text.ts';
 
 /** Called with every TCP connection of the thread, after the rules were applied to it. */
 export type Observer = (socket: net.Socket, connection: Connection, rule: CompiledRule | undefined) => void;
 
 /** The rules of one call of `installKeepAlive`. */
 interface RuleSet {
-  readonly rules: readonly CompiledRule[];
-  readonly owner: HoldOwner;
+  readonly rules: readonly InstalledRule[];
   readonly observe: Observer | undefined;
 }
 
-interface Found {
+interface InstalledRule {
   readonly rule: CompiledRule;
+  /** The owner of the holds that the rule makes. */
   readonly owner: HoldOwner;
 }
 
@@ -88,17 +90,20 @@ export function expectAvailable(rules: readonly CompiledRule[]): void {
 
 /** Installs compiled rules, and calls `observe` with every connection and its rule. */
 export function installRules(rules: readonly CompiledRule[], observe?: Observer): () => void {
-  const set: RuleSet = { rules, owner: { released: false }, observe };
+  const set: RuleSet = { rules: rules.map(ownedRule), observe };
   const installed = installedRules();
   change(installed, [set, ...installed.sets]);
   return () => {
-    if (set.owner.released) return;
-    set.owner.released = true;
+    for (const { owner } of set.rules) owner.released = true;
     change(
       installed,
       installed.sets.filter((other) => other !== set),
     );
   };
+}
+
+function ownedRule(rule: CompiledRule): InstalledRule {
+  return { rule, owner: { released: false, name: `the rule ${ruleText(rule, rule.rule.side ?? 'client')}` } };
 }
 
 function installedRules(): Installed {
@@ -126,6 +131,7 @@ function startWatch(installed: Installed): NonNullable<Installed['watch']> {
       const connection: Connection = { side: 'client', ...attempt };
       const found = findRule(sets, (rule) => matches(rule, connection));
       follow(socket, found);
+      if (found?.rule.settings) notePeer(socket, attempt.address, attempt.port);
       noteDecision(socket, found, sets);
     },
     onConnect(socket, host) {
@@ -166,10 +172,13 @@ function startWatch(installed: Installed): NonNullable<Installed['watch']> {
   };
 }
 
-function findRule(sets: readonly RuleSet[], isFor: (rule: CompiledRule) => boolean): Found | undefined {
-  for (const { rules, owner } of sets) {
-    const rule = rules.find(isFor);
-    if (rule !== undefined) return { rule, owner };
+function findRule(
+  sets: readonly RuleSet[],
+  isFor: (rule: CompiledRule) => boolean,
+): InstalledRule | undefined {
+  for (const { rules } of sets) {
+    const found = rules.find(({ rule }) => isFor(rule));
+    if (found !== undefined) return found;
   }
   return undefined;
 }
@@ -180,7 +189,7 @@ function decideForListener(sets: readonly RuleSet[], port: number): ListenerDeci
   return found?.rule.settings || undefined;
 }
 
-function follow(socket: net.Socket, found: Found | undefined): void {
+function follow(socket: net.Socket, found: InstalledRule | undefined): void {
   const settings = found?.rule.settings || undefined;
   if (settings !== undefined) {
     holdSocket(socket, { settings, rank: RULE, owner: found?.owner, isNew: true });
@@ -191,7 +200,7 @@ function follow(socket: net.Socket, found: Found | undefined): void {
 }
 
 /** Notes that nothing is left to do at `'connect'`: not if the options wait for it, as they do without koffi. */
-function noteDecision(socket: net.Socket, found: Found | undefined, sets: readonly RuleSet[]): void {
+function noteDecision(socket: net.Socket, found: InstalledRule | undefined, sets: readonly RuleSet[]): void {
   const handle = markedHandle(socket);
   if (handle !== undefined && (!found?.rule.settings || handle[TRIED] !== undefined)) handle[RULED] = sets;
 }
@@ -204,7 +213,7 @@ function observe(
   sets: readonly RuleSet[],
   socket: net.Socket,
   connection: Connection,
-  found: Found | undefined,
+  found: InstalledRule | undefined,
 ): void {
   for (const set of sets) {
     attempt(undefined, () => set.observe?.(socket, connection, found?.rule));

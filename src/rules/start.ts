@@ -1,5 +1,5 @@
-import { writeSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { printLine } from '../sockets/report.ts';
 import { debugLine } from './debug-line.ts';
 import { rulesOfEnvironment } from './environment.ts';
 import { expectAvailable, installRules, type Observer } from './install.ts';
@@ -17,20 +17,11 @@ export function startRules(): void {
     if (strict) expectAvailable(rules);
     installRules(rules, process.env.TCP_KEEPALIVE_DEBUG === '1' ? tell : undefined);
   } catch (error) {
-    print(error instanceof Error ? error.message : String(error));
+    printLine(error instanceof Error ? error.message : String(error));
     process.exit(1);
   }
 }
 
 // Drivers set their options at 'connect' too, and the line shows the result.
 const tell: Observer = (socket, connection, rule) =>
-  void soon(() => print(debugLine(socket, connection, rule)));
-
-// Not through process.stderr, whose errors would end the process.
-function print(line: string): void {
-  try {
-    writeSync(2, `tcp-keepalive: ${line}\n`);
-  } catch {
-    // Nobody reads standard error.
-  }
-}
+  void soon(() => printLine(debugLine(socket, connection, rule)));

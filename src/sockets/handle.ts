@@ -11,6 +11,7 @@ export interface TcpHandle {
   /** @returns 0 if it is connected */
   getpeername?(name: object): number;
   setKeepAlive?(...args: unknown[]): number;
+  close?(...args: unknown[]): unknown;
   /** Called with each chunk that was read, and with nothing at the end of the stream. */
   onread?(chunk?: ArrayBuffer): unknown;
   /** The handle inside a TLS handle. */

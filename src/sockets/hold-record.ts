@@ -28,6 +28,10 @@ export const LOOKED: unique symbol = Symbol.for('tcp-keepalive.looked');
 export const SILENT: unique symbol = Symbol.for('tcp-keepalive.silent');
 /** On a handle: the user timeout that is written once the peer has been heard. */
 export const PENDING: unique symbol = Symbol.for('tcp-keepalive.pending');
+/** On a handle that was told where to connect: the address, if it is not that of a name that was looked up. */
+export const ADDRESS: unique symbol = Symbol.for('tcp-keepalive.address');
+/** On a handle that was told where to connect: the port. */
+export const PORT: unique symbol = Symbol.for('tcp-keepalive.port');
 /** On a server whose connections `keepAliveServer` sets: rules leave them alone. */
 export const SERVER: unique symbol = Symbol.for('tcp-keepalive.server');
 /** On the target of a driver module: what was asked of its later connections, and how it is told of them. */
@@ -56,6 +60,8 @@ export interface MarkedHandle extends TcpHandle {
   [LOOKED]?: object;
   [SILENT]?: KeepAliveSettings | undefined;
   [PENDING]?: KeepAliveSettings | undefined;
+  [ADDRESS]?: string;
+  [PORT]?: number;
 }
 
 /**
@@ -70,6 +76,8 @@ export const EXPLICIT: Rank = 3;
 /** The common owner of holds that end together. */
 export interface HoldOwner {
   released: boolean;
+  /** The call or the rule that made the holds, as messages name it. */
+  readonly name: string;
 }
 
 /** A request for a hold; without `settings` it ends the hold. */

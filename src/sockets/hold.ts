@@ -25,6 +25,7 @@ import {
   type Way,
 } from './hold-record.ts';
 import { attempt, type OnError, onErrorOf, report } from './report.ts';
+import { noteErrorAtClose, notePeer } from './unheard.ts';
 
 // Captured now, so that a test's fake timers cannot stop a hold.
 const soon = globalThis.setImmediate;
@@ -117,7 +118,8 @@ function isWaiting(socket: net.Socket): boolean {
 }
 
 /** The kernel has no socket for the attempt yet: Node emits this before it connects. */
-function applyToAttempt(this: MarkedSocket): void {
+function applyToAttempt(this: MarkedSocket, address: string, port: number): void {
+  notePeer(this, address, port);
   nextTick(applyToBegun, this);
 }
 
@@ -212,6 +214,7 @@ function shadow(handle: MarkedHandle): void {
   if (typeof handle.setKeepAlive !== 'function' || handle[SHADOWED] !== undefined) return;
   handle[SHADOWED] = handle.setKeepAlive;
   handle.setKeepAlive = setKeepAliveUnlessHeld;
+  noteErrorAtClose(handle);
 }
 
 function setKeepAliveUnlessHeld(this: MarkedHandle, ...args: unknown[]): number {

@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import { codeOf } from '../options/errors.ts';
 import { aFunction, optional, readFields } from '../options/fields.ts';
 import { nodeTakesIntervalAndCount } from './node-way.ts';
@@ -66,6 +67,15 @@ export function warnOfNodeFallback(error: Error): void {
     'ERR_KEEPALIVE_UNSUPPORTED',
     `${error.message}. Until then Node's own setKeepAlive is used: ${left}`,
   );
+}
+
+/** Prints a line on standard error. An error of `process.stderr` itself would end the process. */
+export function printLine(line: string): void {
+  try {
+    writeSync(2, `tcp-keepalive: ${line}\n`);
+  } catch {
+    // Nobody reads standard error.
+  }
 }
 
 /** Converts a thrown value, which may be anything, to an error. */

@@ -32,7 +32,12 @@ export function keepAliveStream(
   options: KeepAliveInput,
   behaviour: { onError?: OnError | undefined } = {},
 ): (asked?: object) => net.Socket {
-  const request = { settings: parseKeepAliveOptions(options), rank: EXPLICIT, onError: onErrorOf(behaviour) };
+  const request = {
+    settings: parseKeepAliveOptions(options),
+    rank: EXPLICIT,
+    onError: onErrorOf(behaviour),
+    owner: { released: false, name: 'keepAliveStream' },
+  };
   return (asked) => {
     const socket = isAskedByMysql2(asked) ? connect(asked) : new net.Socket();
     holdSocket(socket, request);

@@ -130,7 +130,7 @@ describe.runIf(process.platform === 'linux')('who has more say', () => {
   });
 
   test('an owner’s release ends its holds and no others', async () => {
-    const owner: HoldOwner = { released: false };
+    const owner: HoldOwner = { released: false, name: 'a rule' };
     const [ruled, driven, asked] = await Promise.all([connection(), connection(), connection()]);
     for (const socket of [ruled, driven, asked]) rule(socket, owner);
     driver(driven);
@@ -143,7 +143,7 @@ describe.runIf(process.platform === 'linux')('who has more say', () => {
   });
 
   test('an owner’s release before the connection leaves the connection alone', async () => {
-    const owner: HoldOwner = { released: false };
+    const owner: HoldOwner = { released: false, name: 'a rule' };
     const socket = await connecting();
     rule(socket, owner);
     owner.released = true;
@@ -151,7 +151,7 @@ describe.runIf(process.platform === 'linux')('who has more say', () => {
   });
 
   test('after a release others may hold', async () => {
-    const owner: HoldOwner = { released: false };
+    const owner: HoldOwner = { released: false, name: 'a rule' };
     const socket = await connection();
     holdSocket(socket, { settings: sign(13_000), rank: EXPLICIT, owner });
     owner.released = true;
