@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { bench as accepting } from './accepting.ts';
+import { bench as failover } from './failover.ts';
 import { bench as growing } from './growing.ts';
 import { bench as importing } from './importing.ts';
 import { bench as memory } from './memory.ts';
@@ -22,6 +23,7 @@ const benches: readonly Bench[] = [
   accepting,
   rules,
   predict,
+  failover,
 ];
 
 /** Runs every bench, prints its table, and writes all tables to results.md. */

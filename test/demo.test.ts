@@ -20,14 +20,16 @@ describeWhereInstalled('npm run demo', postgres, () => {
   }) => {
     const demo = startDemo(onTestFinished);
     await once(demo.process, 'close');
-    expect(demo.output()).toMatch(/^ {2}pg as it comes +never +\d+ min$/m);
-    expect(demo.output()).toMatch(/^ {2}pg, keepAlive: true +\d+ h \d+ min +\d+ min$/m);
-    const [, idle, inFlight] =
-      /^ {2}pg with tcp-keepalive +([\d.]+) s \(measured\) +([\d.]+) s \(measured\)$/m.exec(demo.output()) ??
-      [];
+    expect(demo.output()).toMatch(/^ {2}pg as it comes +never +\d+ min +\d+ min$/m);
+    expect(demo.output()).toMatch(/^ {2}pg, keepAlive: true +\d+ h \d+ min +\d+ min +\d+ min$/m);
+    const measured = '([\\d.]+) s \\(measured\\)';
+    const ours = new RegExp(`^ {2}pg with tcp-keepalive +${measured} +${measured} +${measured}$`, 'm');
+    const [, idle, inFlight, connecting] = ours.exec(demo.output()) ?? [];
     const expected = predictDetection('fastFailover');
     expectWithin(expected.idle, Number(idle) * 1000);
     expectWithin(expected.unacknowledged, Number(inFlight) * 1000);
+    expectWithin(expected.connecting, Number(connecting) * 1000);
+    expect(demo.output()).toMatch(/^ {2}[\d.]+ s +still connecting +still connecting +answered$/m);
     expect(demo.process.exitCode).toBe(0);
     expect(demo.left()).toEqual([]);
 

@@ -1,6 +1,8 @@
 import { deafProxy } from '../../test/helpers/deaf-proxy.ts';
+import { startFailover } from '../../test/helpers/failover.ts';
 import { postgres, startPostgres } from '../../test/helpers/start-postgres.ts';
 import { openPools } from './pools.ts';
+import { reconnect } from './reconnect.ts';
 import { vanish } from './scenario.ts';
 import { openScreen } from './screen.ts';
 import { untilSignal } from './signals.ts';
@@ -14,8 +16,8 @@ Watch what the kernel sends in vain, by its own count, and who hears of it.
 `;
 
 const CONCLUSION = `
-The other times are the kernel's, worked out from the options that were read
-back from the pools' own sockets. The difference is one line:
+The other times are the kernel's, worked out from the options of the pools' own
+sockets. The difference is one line:
 
   keepAlivePg(pool, 'fastFailover');`;
 
@@ -38,7 +40,9 @@ async function demo(signal: AbortSignal): Promise<number> {
   const server = await startPostgres().catch((error: Error) => error.message);
   if (typeof server === 'string') return cannotRun(server);
   const proxy = await deafProxy(server);
+  const failover = await startFailover(server);
   const pools = openPools({ ...server, port: proxy.port });
+  const newPools = openPools({ ...server, host: failover.host });
   try {
     signal.throwIfAborted();
     screen.write(INTRODUCTION);
@@ -46,14 +50,17 @@ async function demo(signal: AbortSignal): Promise<number> {
     const idle = await vanish('idle', pools, proxy, screen, signal);
     screen.write('\n2. The peer vanishes, and a query is sent to it\n', 'strong');
     const inFlight = await vanish('in flight', pools, proxy, screen, signal);
+    screen.write('\n3. The peer has vanished, and the pools connect again: a failover\n', 'strong');
+    const connecting = await reconnect(newPools, failover, screen, signal);
     screen.write('\nHow long each pool goes on with a peer that is not there\n', 'strong');
-    showSummary(pools, idle, inFlight, screen);
+    showSummary(pools, { idle, 'query in flight': inFlight, connecting }, screen);
     screen.write(CONCLUSION);
-    return [idle, inFlight].every((watches) => watches.some(noticedInTime)) ? 0 : 1;
+    return [idle, inFlight, connecting].every((watches) => watches.some(noticedInTime)) ? 0 : 1;
   } finally {
     screen.clear();
     await proxy.close();
-    await Promise.all(pools.map(({ pool }) => pool.end()));
+    await Promise.all([...pools, ...newPools].map((pool) => pool.end()));
+    await failover.close();
     await server.stop();
   }
 }

@@ -2,7 +2,7 @@ import { installKeepAlive, predictDetection } from 'tcp-keepalive';
 import { describe, expect, test } from 'vitest';
 import { describeWithServer } from '../helpers/describe-with-server.ts';
 import { stalledBetween } from '../helpers/detection.ts';
-import { type Failover, outageOf, startFailover } from '../helpers/failover.ts';
+import { type Failover, outageOf, spoken, startFailover } from '../helpers/failover.ts';
 import { failoverDrivers } from '../helpers/failover-clients.ts';
 import { PATIENCE } from '../helpers/patience.ts';
 
@@ -46,8 +46,8 @@ describe.runIf(process.platform === 'linux')('a failover is over in time', { con
         expect(recoveredAfter).toBeGreaterThan(0);
         expect(recoveredAfter).toBeLessThanOrEqual(connecting.latest + 2_000 + backOff + stalled);
         // The kernel has spoken, and no driver's own timeout: that of each is longer. ioredis tries again by itself.
-        const spoken = failed.map(({ error: { code, syscall } }) => `${syscall} ${code}`);
-        expect([...new Set(spoken)]).toEqual(
+        const speakers = failed.map(({ error }) => spoken(error));
+        expect([...new Set(speakers)]).toEqual(
           driver === 'ioredis' ? [] : ['read ETIMEDOUT', 'connect ETIMEDOUT'],
         );
       });

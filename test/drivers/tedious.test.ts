@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import net from 'node:net';
+import { predictDetection } from 'tcp-keepalive';
 import { keepAliveTedious } from 'tcp-keepalive/tedious';
 import type { Connection, ConnectionConfiguration } from 'tedious';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { describeWhereInstalled } from '../helpers/describe-with-server.ts';
+import { expectDetected } from '../helpers/detection.ts';
 import {
   connectedSockets,
   errorOf,
@@ -14,6 +16,8 @@ import {
   quick,
   quickInKernel,
 } from '../helpers/driver-under-test.ts';
+import { goDark } from '../helpers/go-dark.ts';
+import { listen } from '../helpers/listen.ts';
 import { kernelValues } from '../helpers/raw-options.ts';
 import { startSqlServerStub } from '../helpers/sql-server-stub.ts';
 import { tediousPackage } from '../helpers/tedious-package.ts';
@@ -33,6 +37,17 @@ describeWhereInstalled('keepAliveTedious, with a stub of SQL Server', tediousPac
     proxy.vanish();
     const error = await expectInTime(state, socket, () => waiting ?? errorOf(run(connection, 'SELECT 1')));
     expect(error.message).toContain('ETIMEDOUT');
+  });
+
+  test('connecting to a vanished server is bounded by the user timeout', async () => {
+    const server = net.createServer();
+    const port = await listen(server);
+    goDark(server);
+    const options = { ...quick, userTimeout: 1_000 };
+    const began = performance.now();
+    const error = await errorOf(connected(keepAliveTedious(configOf(port), options)));
+    expect(error.message).toContain('ETIMEDOUT');
+    expectDetected(predictDetection(options).connecting, began);
   });
 
   test('a gateway that redirects to another server', async () => {

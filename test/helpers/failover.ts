@@ -125,3 +125,8 @@ export async function outageOf(
     send();
   });
 }
+
+/** Who gave up: the kernel's errors have a number, which mysql2 and ioredis do not imitate. */
+export function spoken({ errno, syscall, code, message }: NodeJS.ErrnoException): string {
+  return errno === undefined ? `its own: ${code ?? message}` : `${syscall} ${code}`;
+}
