@@ -7,10 +7,11 @@ import { type MarkedHandle, ONREAD } from './hold-record.ts';
 // Before 1.52, libuv takes a connection that has hung up for one that has ended, once what was unread has
 // been read (libuv/libuv#4997). The error, such as ETIMEDOUT, stays in the kernel, and a part of a stream
 // passes for the whole. That is so in Node 20 and 22. On Windows libuv asks the system differently.
-const [major = 0, minor = 0] = (process.versions.uv ?? '').split('.').map(Number);
+const HANGS_UP_SILENTLY = /^1\.([1-4]?\d|5[01])\./;
 
 /** Whether Node reports some errors as the end of the stream. */
-export const hidesErrors: boolean = process.platform !== 'win32' && major === 1 && minor < 52;
+export const hidesErrors: boolean =
+  process.platform !== 'win32' && HANGS_UP_SILENTLY.test(process.versions.uv ?? '');
 
 const byte = new Uint8Array(1);
 
@@ -31,7 +32,6 @@ export function reportErrorAtEnd(socket: net.Socket): void {
  * for a later request (Node 22). Without this it would not find its own again, and the request would fail.
  */
 const ofNode: PropertyDescriptor & ThisType<MarkedHandle> = {
-  configurable: true,
   get() {
     return this[ONREAD];
   },
@@ -62,9 +62,9 @@ function errorOfRead(fd: number): Error | undefined {
     readSync(fd, byte);
     return undefined;
   } catch (error) {
-    const { errno, code } = error as NodeJS.ErrnoException;
+    const { errno, code } = error as NodeJS.ErrnoException & { errno: number };
     // TLS may end before TCP does.
-    if (errno === undefined || code === 'EAGAIN') return undefined;
+    if (code === 'EAGAIN') return undefined;
     const name = getSystemErrorName(errno);
     // It is made as Node makes it: fs words its errors differently.
     return Object.assign(new Error(`read ${name}`), { errno, code: name, syscall: 'read' });

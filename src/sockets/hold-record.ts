@@ -114,14 +114,14 @@ export function markedHandle(socket: net.Socket): MarkedHandle | undefined {
  * The hold of a socket. That of its handle comes first, because it may have been made through another socket
  * over the same connection, such as the one on which TLS was started.
  */
-export function holdOf(socket: net.Socket): Hold | undefined {
-  return markedHandle(socket)?.[HOLD] ?? (socket as MarkedSocket)[HOLD];
+export function holdOf(socket: net.Socket, handle = markedHandle(socket)): Hold | undefined {
+  return handle?.[HOLD] ?? (socket as MarkedSocket)[HOLD];
 }
 
 /** Whether a caller of higher rank has already set this connection. */
 export function isTaken(socket: net.Socket, rank: Rank): boolean {
   const handle = markedHandle(socket);
-  const hold = handle?.[HOLD] ?? (socket as MarkedSocket)[HOLD];
+  const hold = holdOf(socket, handle);
   if (hold !== undefined && hold.rank > rank && !hold.owner?.released) return true;
   return rank < EXPLICIT && handle?.[SET] === true;
 }
@@ -129,13 +129,13 @@ export function isTaken(socket: net.Socket, rank: Rank): boolean {
 /** Records an explicit `setKeepAlive`: a hold continues with the new values. */
 export function noteExplicitCall(socket: net.Socket, settings: KeepAliveSettings): void {
   const handle = markedHandle(socket);
-  const hold = handle?.[HOLD] ?? (socket as MarkedSocket)[HOLD];
+  const hold = holdOf(socket, handle);
   const held = heldBy(hold);
   if (hold !== undefined && held !== undefined) {
     hold.settings = Object.freeze({ ...held, ...settings });
     hold.rank = EXPLICIT;
     hold.owner = undefined;
-  } else if (handle !== undefined && handle[SET] !== true) {
+  } else if (handle !== undefined) {
     handle[SET] = true;
   }
 }

@@ -3,11 +3,13 @@
  *
  * The operators are in `mutants.ts`: `<` and `<=`, `===` and `!==`, `&&` and `||`, `+` and `-` and their
  * like become each other; `a ?? b` becomes `b`; `!x` and bare conditions are inverted; `true` and `false`
- * are swapped; a number grows by 1, unless it follows `??`; `min`, `ceil` and `some` become `max`, `floor` and `every`; a statement
- * that is a call is removed. Types, comments and the words of messages stay as they are.
+ * are swapped; a number grows by 1, unless it follows `??` or is the size of a new buffer; `min`, `ceil` and
+ * `some` become `max`, `floor` and `every`; a statement that is a call is removed. Types, comments and the
+ * words of messages stay as they are.
  *
  * A mutant first meets the test file that mirrors its own, then the file that noticed the last one, then the
- * other tests of its room, the quick ones first: a room's own tests must notice it. What survives is in `survivors.ts` with the reason, or the script fails.
+ * other tests of its room, the quick ones first: a room's own tests must notice it. What survives is in
+ * `survivors.ts` with the reason, or the script fails.
  *
  * After `--`: names of rooms or files, such as `options` or `src/predict/idle.ts`, `--list` to print the
  * mutants only, and `--workers 1` if the machine has other work.

@@ -15,6 +15,13 @@ export interface Mutant {
 
 type Change = Pick<Mutant, 'operator' | 'start' | 'end' | 'replacement'>;
 
+/** What the compiler knows. */
+interface Types {
+  isNumber(node: ts.Node): boolean;
+  /** Whether a number may stand in place of another one: a type such as `1 | 2 | 3` allows few. */
+  allows(node: ts.Expression, value: number): boolean;
+}
+
 const swaps = {
   boundary: { '<': '<=', '<=': '<', '>': '>=', '>=': '>' },
   equality: { '===': '!==', '!==': '===' },
@@ -23,7 +30,7 @@ const swaps = {
   call: { min: 'max', max: 'min', ceil: 'floor', floor: 'ceil', some: 'every', every: 'some' },
 } as const satisfies Record<string, Record<string, string>>;
 
-/** Every mutant of some files, in the order of their lines. The types tell a sum from joined texts. */
+/** Every mutant of some files, in the order of their lines. The compiler tells a sum from joined texts, and what it would refuse. */
 export function mutantsOf(root: string, files: readonly string[]): Mutant[] {
   const { config } = ts.readConfigFile(`${root}/tsconfig.json`, ts.sys.readFile);
   const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, root);
@@ -32,7 +39,14 @@ export function mutantsOf(root: string, files: readonly string[]): Mutant[] {
     options,
   );
   const checker = program.getTypeChecker();
-  const isNumber = (node: ts.Node) => (checker.getTypeAtLocation(node).flags & ts.TypeFlags.NumberLike) !== 0;
+  const types: Types = {
+    isNumber: (node) => (checker.getTypeAtLocation(node).flags & ts.TypeFlags.NumberLike) !== 0,
+    allows: (node, value) => {
+      const expected = checker.getContextualType(node);
+      const allowed = expected?.isUnion() ? expected.types.filter((type) => type.isNumberLiteral()) : [];
+      return allowed.length === 0 || allowed.some((type) => type.value === value);
+    },
+  };
 
   return files.flatMap((file) => {
     const source = program.getSourceFile(`${root}/${file}`);
@@ -40,7 +54,7 @@ export function mutantsOf(root: string, files: readonly string[]): Mutant[] {
     const changes: Change[] = [];
     const visit = (node: ts.Node): void => {
       if (ts.isTypeNode(node) || ts.isInterfaceDeclaration(node)) return;
-      changes.push(...changesOf(node, source, isNumber));
+      changes.push(...changesOf(node, source, types));
       ts.forEachChild(node, visit);
     };
     ts.forEachChild(source, visit);
@@ -53,7 +67,7 @@ export function mutated(text: string, { start, end, replacement }: Change): stri
   return text.slice(0, start) + replacement + text.slice(end);
 }
 
-function changesOf(node: ts.Node, source: ts.SourceFile, isNumber: (node: ts.Node) => boolean): Change[] {
+function changesOf(node: ts.Node, source: ts.SourceFile, { isNumber, allows }: Types): Change[] {
   const change = (operator: string, at: ts.Node, replacement: string): Change[] => [
     { operator, start: at.getStart(source), end: at.end, replacement },
   ];
@@ -70,10 +84,13 @@ function changesOf(node: ts.Node, source: ts.SourceFile, isNumber: (node: ts.Nod
   }
   if (ts.isPrefixUnaryExpression(node) && node.operator === ts.SyntaxKind.ExclamationToken)
     return change('negation', node, node.operand.getText(source));
-  if (isCompared(node) || isFallback(node)) return [];
+  if (isCompared(node) || isFallback(node) || isSize(node)) return [];
   if (node.kind === ts.SyntaxKind.TrueKeyword) return change('boolean', node, 'false');
   if (node.kind === ts.SyntaxKind.FalseKeyword) return change('boolean', node, 'true');
-  if (ts.isNumericLiteral(node)) return change('constant', node, String(Number(node.text) + 1));
+  if (ts.isNumericLiteral(node)) {
+    const next = Number(node.text) + 1;
+    return allows(node, next) ? change('constant', node, String(next)) : [];
+  }
   if (ts.isCallExpression(node) && ts.isPropertyAccessExpression(node.expression)) {
     const { name } = node.expression;
     const other = (swaps.call as Record<string, string>)[name.text];
@@ -96,6 +113,11 @@ function isCompared({ parent }: ts.Node): boolean {
 /** Whether a value stands in for one that is missing: often it never is, and only the compiler asks for it. */
 function isFallback({ parent }: ts.Node): boolean {
   return ts.isBinaryExpression(parent) && parent.operatorToken.kind === ts.SyntaxKind.QuestionQuestionToken;
+}
+
+/** Whether a value is the size of a new buffer: nobody notices a greater one. */
+function isSize({ parent }: ts.Node): boolean {
+  return ts.isNewExpression(parent);
 }
 
 function conditionOf(node: ts.IfStatement | ts.ConditionalExpression): ts.Expression {

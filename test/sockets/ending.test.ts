@@ -14,11 +14,16 @@ import {
   predictDetection,
 } from 'tcp-keepalive';
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { hidesErrors } from '../../src/sockets/ending.ts';
+import type { TcpHandle } from '../../src/sockets/handle.ts';
 import { connectedPair } from '../helpers/connected-pair.ts';
 import { acknowledged, expectDetected, lastHeard } from '../helpers/detection.ts';
 import { goDark } from '../helpers/go-dark.ts';
 import { handleOf } from '../helpers/handle-of.ts';
 import { portOf } from '../helpers/listen.ts';
+import { packageOn } from '../helpers/package-on.ts';
+import { PATIENCE } from '../helpers/patience.ts';
+import { streamOver } from '../helpers/stream-over.ts';
 import { certificate, certificateKey } from '../helpers/test-certificate.ts';
 import { tlsPair } from '../helpers/tls-pair.ts';
 
@@ -144,6 +149,44 @@ async function listenUntilClosed(server: net.Server): Promise<number> {
   });
   return portOf(server);
 }
+
+describe('Node hides errors', () => {
+  test.each([
+    { platform: 'linux', uv: '1.9.1', hides: true },
+    { platform: 'linux', uv: '1.46.0', hides: true },
+    { platform: 'darwin', uv: '1.51.0', hides: true },
+    { platform: 'linux', uv: '1.52.0', hides: false },
+    { platform: 'linux', uv: '1.100.0', hides: false },
+    { platform: 'linux', uv: '2.46.0', hides: false },
+    { platform: 'linux', uv: undefined, hides: false },
+    { platform: 'win32', uv: '1.46.0', hides: false },
+  ])('on $platform with libuv $uv: $hides', async ({ platform, uv, hides }) => {
+    const own = Object.getOwnPropertyDescriptor(process, 'versions') ?? {};
+    Object.defineProperty(process, 'versions', { ...own, value: { ...process.versions, uv } });
+    onTestFinished(() => void Object.defineProperty(process, 'versions', own));
+    await packageOn(platform);
+    expect(await import('../../src/sockets/ending.ts')).toHaveProperty('hidesErrors', hides);
+  });
+});
+
+describe.runIf(process.platform === 'linux')('on the handle of a held socket, Node', () => {
+  test('finds its own reading function', async () => {
+    const { reader } = await plain();
+    expect(handleOf(reader)).toHaveProperty('onread', expect.objectContaining({ name: 'onStreamRead' }));
+  });
+
+  test('exchanges it', async () => {
+    const { reader, peer } = await plain();
+    const handle = handleOf(reader) as TcpHandle;
+    const onread = vi.fn();
+    handle.onread = onread;
+    expect(handle.onread).toBe(onread);
+    peer.write('what the other function reads');
+    await vi.waitUntil(() => onread.mock.calls.length > 0, PATIENCE);
+    expect(onread.mock.contexts).toEqual([handle]);
+    expect(reader.readableLength).toBe(0);
+  });
+});
 
 describe.runIf(process.platform === 'linux').concurrent('a connection given up with bytes unread', () => {
   test.for(kinds)('is an error to a paused reader: $kind', async ({ open }) => {
@@ -293,6 +336,24 @@ describe.runIf(process.platform === 'linux').concurrent('an orderly end stays an
     expect(await outcome(ends.reader)).toMatchObject({ ended: true, bytes: SENT });
   });
 
+  test('of TLS whose connection has not ended', async () => {
+    const { client, server, close } = await connectedPair();
+    closings.push(close);
+    const peer = new tls.TLSSocket(streamOver(server), {
+      isServer: true,
+      cert: certificate,
+      key: certificateKey,
+    });
+    const reader = keepAlive(
+      tls.connect({ socket: client, ca: certificate, servername: 'localhost' }),
+      options,
+    );
+    await once(reader, 'secureConnect');
+    peer.end('the last of it');
+    expect(await outcome(reader)).toEqual({ ended: true, bytes: 14, error: undefined });
+    expect(server.readableEnded).toBe(false);
+  });
+
   test('for a pipeline', async () => {
     const { reader, peer } = await plain();
     peer.end(Buffer.alloc(MORE));
@@ -301,13 +362,11 @@ describe.runIf(process.platform === 'linux').concurrent('an orderly end stays an
   });
 });
 
-const nodeHidesErrors = Number.parseInt(process.version.slice(1), 10) < 24;
-
-test.skipIf(nodeHidesErrors)('a Node that reports the error keeps its own handles', async () => {
+test.skipIf(hidesErrors)('a Node that reports the error keeps its own handles', async () => {
   const { reader } = await plain();
   const accepted = await acceptedOn(keepAliveServer(net.createServer(), options));
   for (const socket of [reader, accepted.reader]) {
-    expect(handleOf(socket)).toHaveProperty('onread', expect.objectContaining({ name: 'onStreamRead' }));
+    expect(Object.hasOwn(handleOf(socket), 'onread')).toBe(false);
   }
 });
 

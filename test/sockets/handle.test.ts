@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
 import { constants } from 'node:os';
-import { Duplex, PassThrough } from 'node:stream';
+import { PassThrough } from 'node:stream';
 import {
   getKeepAlive,
   getTcpInfo,
@@ -20,6 +20,7 @@ import { soonAfter } from '../helpers/hold-parts.ts';
 import { listen } from '../helpers/listen.ts';
 import { fdOf, kernelValues } from '../helpers/raw-options.ts';
 import { socketKinds } from '../helpers/socket-kinds.ts';
+import { streamOver } from '../helpers/stream-over.ts';
 import { whileClosed } from '../helpers/system-calls.ts';
 import { tlsPair } from '../helpers/tls-pair.ts';
 
@@ -316,20 +317,4 @@ function connectTo(port: number): net.Socket {
 /** SO_KEEPALIVE, which a Unix socket has too. */
 function rawEnable(socket: net.Socket): number {
   return getOption(fdOf(socket), linux.enable ?? expect.fail('no SO_KEEPALIVE on Linux'));
-}
-
-/** A stream that says nothing of the socket under it. */
-function streamOver(socket: net.Socket): Duplex {
-  const stream = new Duplex({
-    read() {},
-    write(chunk, _encoding, done) {
-      socket.write(chunk, done);
-    },
-    destroy(error, done) {
-      socket.destroy();
-      done(error);
-    },
-  });
-  socket.on('data', (chunk) => stream.push(chunk));
-  return stream;
 }

@@ -3,7 +3,14 @@ import net from 'node:net';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { readSettings } from '../../src/kernel/settings.ts';
 import { parseKeepAliveOptions } from '../../src/options/parse.ts';
-import { ALL, changeListener, nextInherits, putBack, setListener } from '../../src/sockets/listener.ts';
+import {
+  ALL,
+  changeListener,
+  isServer,
+  nextInherits,
+  putBack,
+  setListener,
+} from '../../src/sockets/listener.ts';
 import type { OnError } from '../../src/sockets/report.ts';
 import { adoptedListener, missingMultipath, untouched } from '../helpers/connection.ts';
 import { databaseInKernel, optionsSetBy } from '../helpers/hold-parts.ts';
@@ -145,5 +152,21 @@ describe.runIf(process.platform === 'linux')('a listener that is changed for a w
     const changed = changeListener(server, tunnel);
     expect(changed).toMatchObject({ oneByOne: ALL, changed: undefined });
     expect(optionsSetBy(() => putBack(server, changed, database))).toEqual([]);
+  });
+});
+
+describe('a server is known by its members', () => {
+  const members = { address() {}, prependListener() {}, listening: false };
+
+  test('whatever its class', () => {
+    for (const value of [net.createServer(), members]) expect(isServer(value)).toBe(true);
+  });
+
+  test.each(Object.keys(members) as (keyof typeof members)[])('all of them, such as %s', (lacking) => {
+    expect(isServer({ ...members, [lacking]: undefined })).toBe(false);
+  });
+
+  test.each([undefined, null, 7, {}])('%s is none', (value) => {
+    expect(isServer(value)).toBe(false);
   });
 });

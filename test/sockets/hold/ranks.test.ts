@@ -100,6 +100,14 @@ describe.runIf(process.platform === 'linux')('who has more say', () => {
     },
   );
 
+  test('keepAlive holds after setKeepAlive too', async () => {
+    const socket = await connection();
+    setKeepAlive(socket, { count: 4 });
+    explicit(socket);
+    socket.setKeepAlive(true, 33_000);
+    expect(kernelValues(socket)).toBe(inKernel.explicit);
+  });
+
   test('a driver leaves what setKeepAlive made of a rule’s hold', async () => {
     const socket = await connection();
     rule(socket);
@@ -172,6 +180,18 @@ describe.runIf(process.platform === 'linux')('who has more say', () => {
       expect(kernelValues(under)).toBe(inKernel.explicit);
     },
   );
+
+  test('setKeepAlive on TLS changes what is held on the socket underneath', async () => {
+    const port = await listen(tls.createServer({ cert: certificate, key: certificateKey }));
+    const under = net.connect(port, '127.0.0.1');
+    await once(under, 'connect');
+    explicit(under);
+    const over = tls.connect({ socket: under, ca: certificate, servername: 'localhost' });
+    onTestFinished(() => void over.destroy());
+    setKeepAlive(over, { count: 4 });
+    under.setKeepAlive(true, 33_000);
+    expect(kernelValues(under)).toBe('1:13/5/4 20000');
+  });
 
   describe('TLS started on a socket that still connects', () => {
     async function overConnecting() {
