@@ -114,7 +114,10 @@ export function markedHandle(socket: net.Socket): MarkedHandle | undefined {
  * The hold of a socket. That of its handle comes first, because it may have been made through another socket
  * over the same connection, such as the one on which TLS was started.
  */
-export function holdOf(socket: net.Socket, handle = markedHandle(socket)): Hold | undefined {
+export function holdOf(
+  socket: net.Socket,
+  handle: MarkedHandle | undefined = markedHandle(socket),
+): Hold | undefined {
   return handle?.[HOLD] ?? (socket as MarkedSocket)[HOLD];
 }
 

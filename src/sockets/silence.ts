@@ -57,7 +57,7 @@ export function writeToSilent<T>(
     noteLook(handle, settings);
     return write(settings);
   }
-  const { enable = false, initialDelay = 0, interval = 0, count = 0 } = { ...before, ...settings };
+  const { enable, initialDelay, interval, count } = { ...before, ...settings } as Required<KeepAliveSettings>;
   // Multipath TCP has no user timeout.
   const userTimeout = before.userTimeout === undefined ? undefined : settings.userTimeout;
   const isPending = enable && Boolean(userTimeout) && silence > initialDelay;
@@ -99,13 +99,13 @@ function writeOnceHeard(handle: MarkedHandle, pending: KeepAliveSettings, within
   later(look, SECOND).unref();
 }
 
-/** How long nothing was received, in milliseconds. 0 if it cannot be read: the write that follows says why. */
+/** How long nothing was received, in milliseconds. If it cannot be read, the write that follows says why. */
 function silenceOf(fd: number): number {
   try {
     const { lastDataReceived, lastAckReceived } = readTcpInfo(fd);
     return Math.min(lastDataReceived, lastAckReceived);
   } catch {
-    return 0;
+    return Number.NEGATIVE_INFINITY;
   }
 }
 

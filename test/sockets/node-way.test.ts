@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { optionNames } from '../../src/options/options.ts';
 import { presets } from '../../src/options/presets.ts';
 import { nodeTakesIntervalAndCount } from '../../src/sockets/node-way.ts';
 import { connection } from '../helpers/connection.ts';
@@ -256,6 +257,16 @@ describe.runIf(process.platform === 'linux')('without koffi, here a fake that do
     onTestFinished(() => void server.close());
     expect(warned()).toEqual([expect.objectContaining({ code: 'ERR_KEEPALIVE_UNSUPPORTED' })]);
   });
+});
+
+test.each([
+  { form: 2, reach: ['enable', 'initialDelay'] },
+  { form: 4, reach: ['enable', 'initialDelay', 'interval', 'count'] },
+] as const)('within reach of Node with $form parameters: $reach', async ({ form, reach }) => {
+  nodeWith(form);
+  vi.resetModules();
+  const { isWithinNodesReach } = await import('../../src/sockets/node-way.ts');
+  expect(optionNames.filter(isWithinNodesReach)).toEqual(reach);
 });
 
 /** Connects a socket to a listener that goes with the test. */

@@ -7,14 +7,238 @@ import {
   predictDetection,
   setKeepAlive,
 } from 'tcp-keepalive';
-import { afterAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { loadLibc } from '../../native-bindings/libc.ts';
+import type { KeepAliveSettings } from '../../src/options/options.ts';
+import { type MarkedHandle, PENDING } from '../../src/sockets/hold-record.ts';
 import { type ConnectedPair, connectedPair } from '../helpers/connected-pair.ts';
 import { expectDetected } from '../helpers/detection.ts';
 import { comeBack, goDark } from '../helpers/go-dark.ts';
+import { packageOn } from '../helpers/package-on.ts';
 
 // They wait for the kernel, all of them at once.
 vi.setConfig({ maxConcurrency: 16 });
+
+/** What a connection has that nobody has set. */
+const defaults = { enable: false, initialDelay: 7_200_000, interval: 75_000, count: 9, userTimeout: 0 };
+
+/**
+ * The file with a clock that stands until it is advanced, and a connection that was silent for exactly so many
+ * milliseconds, which a real one never is.
+ */
+async function silentFor(silence: number, before: KeepAliveSettings = defaults) {
+  vi.useFakeTimers();
+  const peer = { lastHeard: performance.now() - silence, isReadable: true };
+  const readTcpInfo = () => {
+    if (!peer.isReadable) throw new Error('no TCP_INFO');
+    const lastAckReceived = performance.now() - peer.lastHeard;
+    return { lastAckReceived, lastDataReceived: lastAckReceived + 100 };
+  };
+  const written: unknown[] = [];
+  const writeSettings = (...args: unknown[]) => void written.push(args);
+  vi.doMock('../../src/kernel/tcp-info.ts', () => ({ hasTcpInfo: true, readTcpInfo }));
+  vi.doMock('../../src/kernel/settings.ts', () => ({ readSettings: () => before, writeSettings }));
+  vi.resetModules();
+  onTestFinished(() => {
+    vi.doUnmock('../../src/kernel/tcp-info.ts');
+    vi.doUnmock('../../src/kernel/settings.ts');
+    vi.resetModules();
+    vi.useRealTimers();
+  });
+  const file = await import('../../src/sockets/silence.ts');
+  const handle: MarkedHandle & { fd: number } = { fd: 7 };
+  const write = (settings: KeepAliveSettings) =>
+    file.writeToSilent(handle, handle.fd, settings, (due) => {
+      written.push(due);
+      return 'what the write returns';
+    });
+  return { ...file, peer, handle, written, write };
+}
+
+describe('what is written to a connection that was silent', () => {
+  const options = { enable: true, initialDelay: 1_000, interval: 2_000, count: 3, userTimeout: 5_500 };
+  const { userTimeout, ...timers } = options;
+  const again = [7, { initialDelay: 1_000 }, false];
+  const on = { ...defaults, enable: true };
+  const { userTimeout: _, ...multipath } = defaults;
+
+  test.each<{
+    why: string;
+    silence: number;
+    before?: KeepAliveSettings;
+    settings?: KeepAliveSettings;
+    writes: unknown[];
+    pending?: KeepAliveSettings;
+  }>([
+    { why: 'not for a second', silence: 999, writes: [options] },
+    { why: 'not for longer than initialDelay', silence: 1_000, writes: [options, again] },
+    {
+      why: 'for longer',
+      silence: 1_001,
+      writes: [{ ...options, userTimeout: 0 }, again],
+      pending: { userTimeout },
+    },
+    {
+      why: 'for longer, with probes on',
+      silence: 1_001,
+      before: on,
+      writes: [{ ...options, userTimeout: 0 }],
+      pending: { userTimeout },
+    },
+    {
+      why: 'for longer than the initialDelay that it has',
+      silence: 3_001,
+      before: { ...on, initialDelay: 3_000 },
+      settings: { userTimeout },
+      writes: [{ userTimeout: 0 }],
+      pending: { userTimeout },
+    },
+    {
+      why: 'not for longer than that',
+      silence: 3_000,
+      before: { ...on, initialDelay: 3_000 },
+      settings: { userTimeout },
+      writes: [{ userTimeout }],
+    },
+    {
+      why: 'for longer, and gets probes without a delay',
+      silence: 3_001,
+      before: { ...defaults, initialDelay: 3_000 },
+      settings: { enable: true, userTimeout },
+      writes: [{ enable: true, userTimeout: 0 }],
+      pending: { userTimeout },
+    },
+    {
+      why: 'for longer, and gets no probes',
+      silence: 1_001,
+      settings: { ...options, enable: false },
+      writes: [{ ...options, enable: false }],
+    },
+    { why: 'for longer, without a user timeout', silence: 1_001, settings: timers, writes: [timers, again] },
+    {
+      why: 'for longer, with a user timeout of 0',
+      silence: 1_001,
+      settings: { ...options, userTimeout: 0 },
+      writes: [{ ...options, userTimeout: 0 }, again],
+    },
+    {
+      why: 'for longer, and has no user timeout',
+      silence: 1_001,
+      before: multipath,
+      writes: [options, again],
+    },
+    {
+      why: 'for longer, and has all of it but the count',
+      silence: 1_001,
+      before: { ...options, count: 4 },
+      writes: [options],
+    },
+    {
+      why: 'for longer, and has all that is set',
+      silence: 1_001,
+      before: { ...on, userTimeout },
+      settings: { userTimeout },
+      writes: [{ userTimeout }],
+    },
+    ...(['initialDelay', 'interval', 'userTimeout'] as const).map((name) => ({
+      why: `for longer, and has all of it but ${name}`,
+      silence: 1_001,
+      before: { ...options, [name]: 9_000 },
+      writes: [{ ...options, userTimeout: 0 }],
+      pending: { userTimeout },
+    })),
+  ])('$why', async ({ silence, before, settings = options, writes, pending }) => {
+    const { write, written, handle } = await silentFor(silence, before);
+    expect(write(settings)).toBe('what the write returns');
+    expect(written).toEqual(writes);
+    expect(handle[PENDING]).toEqual(pending);
+  });
+
+  test('all of it, if how long cannot be read', async () => {
+    const { write, written, peer } = await silentFor(5_000);
+    peer.isReadable = false;
+    write(options);
+    expect(written).toEqual([options]);
+  });
+
+  const late = [7, { userTimeout }, false];
+
+  test.each([
+    { heard: 'at once', after: 0, writtenAt: 1_000 },
+    { heard: 'a little later', after: 2_500, writtenAt: 3_000 },
+    { heard: 'never', after: Number.POSITIVE_INFINITY, writtenAt: 6_000 },
+  ])('the user timeout once the peer is heard: $heard', async ({ after, writtenAt }) => {
+    const { write, written, handle, peer } = await silentFor(5_000, on);
+    write(options);
+    if (after === 0) peer.lastHeard = performance.now();
+    else if (after < writtenAt)
+      setTimeout(() => Object.assign(peer, { lastHeard: performance.now() }), after);
+    vi.advanceTimersByTime(writtenAt - 1);
+    expect(written).toHaveLength(1);
+    vi.advanceTimersByTime(1);
+    expect(written.slice(1)).toEqual([late]);
+    expect(handle[PENDING]).toBeUndefined();
+    vi.advanceTimersByTime(60_000);
+    expect(written).toHaveLength(2);
+  });
+
+  test('the user timeout of the last call only', async () => {
+    const { write, written } = await silentFor(5_000, on);
+    write(options);
+    write({ ...options, userTimeout: 5_000 });
+    vi.advanceTimersByTime(60_000);
+    expect(written.slice(2)).toEqual([[7, { userTimeout: 5_000 }, false]]);
+  });
+
+  test('no user timeout once the connection is closed', async () => {
+    const { write, written, handle } = await silentFor(5_000, on);
+    write(options);
+    handle.fd = -1;
+    vi.advanceTimersByTime(60_000);
+    expect(written).toHaveLength(1);
+  });
+
+  test('nothing that is pending', async () => {
+    const { write, handle, dueNow } = await silentFor(5_000);
+    expect(dueNow(handle, options)).toBe(options);
+    expect(dueNow(undefined, options)).toBe(options);
+    write(options);
+    expect(dueNow(handle, options)).toEqual(timers);
+  });
+});
+
+describe('a connection may have been silent', () => {
+  const [options, others] = [{ count: 3 }, { count: 4 }];
+
+  test('unless it was looked at in the second that runs', async () => {
+    const { write, handle, mayBeSilent } = await silentFor(0);
+    expect(mayBeSilent(handle, options)).toBe(true);
+    write(options);
+    const next: MarkedHandle = { fd: 8 };
+    expect([handle, next].map((each) => mayBeSilent(each, others))).toEqual([false, true]);
+    vi.advanceTimersByTime(999);
+    expect(mayBeSilent(handle, options)).toBe(false);
+    vi.advanceTimersByTime(1);
+    expect(mayBeSilent(handle, options)).toBe(true);
+  });
+
+  test('or was found silent, with these settings', async () => {
+    const { write, handle, mayBeSilent } = await silentFor(5_000);
+    write(options);
+    expect([options, others].map((settings) => mayBeSilent(handle, settings))).toEqual([false, true]);
+  });
+
+  test('if there is a handle to keep that on', async () => {
+    const { mayBeSilent } = await silentFor(5_000);
+    expect(mayBeSilent(undefined, options)).toBe(false);
+  });
+
+  test('if the system tells how long, which macOS does not', async () => {
+    await packageOn('darwin');
+    const { mayBeSilent } = await import('../../src/sockets/silence.ts');
+    expect(mayBeSilent({ fd: 7 }, options)).toBe(false);
+  });
+});
 
 const options = { initialDelay: 1_000, interval: 2_000, count: 3, userTimeout: 5_500 } as const;
 const SILENCE = 5_000;
