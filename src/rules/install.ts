@@ -106,6 +106,11 @@ function ownedRule(rule: CompiledRule): InstalledRule {
   return { rule, owner: { released: false, name: `the rule ${ruleText(rule, rule.rule.side ?? 'client')}` } };
 }
 
+/** Whether this thread is under rules, by whichever copy of this library. */
+export function areInstalled(): boolean {
+  return installedRules().sets.length > 0;
+}
+
 function installedRules(): Installed {
   const holder = globalThis as { [RULES]?: Installed };
   holder[RULES] ??= { sets: [], watch: undefined };

@@ -10,7 +10,7 @@ import { connectedDescriptor, NO_DESCRIPTOR, unreadable } from './handle.ts';
 /**
  * Reads all options of a connected socket back from the kernel, in milliseconds. Options that this platform
  * lacks are absent. {@link setKeepAlive} accepts the result as it is, even if it is out of the usual range.
- * A default that Linux accepts as a sysctl but not as an option (over 32 767 s, or over 127 probes) can only
+ * A default that Linux accepts as a sysctl but not as an option (0, over 32 767 s, or over 127 probes) can only
  * be set on a connection that already has it; otherwise the system call fails with `EINVAL`.
  *
  * @param socket - a connected TCP or TLS socket, or an http2 session's `socket`
@@ -60,12 +60,14 @@ function readableDescriptor(socket: net.Socket): number {
 
 const timers = ['initialDelay', 'interval', 'count'] as const;
 
-/** Another program may have set a user timeout under a second, and a sysctl may exceed the ranges. */
+/** Another program may have set a user timeout under a second, and a sysctl may be 0 or exceed the ranges. */
 function isOutOfRange(settings: KeepAliveSettings): boolean {
+  const isOutside = (name: 'userTimeout' | (typeof timers)[number], value: number | undefined) =>
+    value !== undefined && (value < optionRanges[name].min || value > optionRanges[name].max);
   const { userTimeout } = settings;
   return (
-    timers.some((name) => (settings[name] ?? 0) > optionRanges[name].max) ||
-    Boolean(userTimeout && userTimeout < optionRanges.userTimeout.min)
+    timers.some((name) => isOutside(name, settings[name])) ||
+    isOutside('userTimeout', userTimeout || undefined)
   );
 }
 

@@ -5,11 +5,16 @@ import { type Diagnosis, examine } from './diagnoses.ts';
 
 const help = `tcp-keepalive doctor: what works on this machine, and what its sockets have
 
-Usage: tcp-keepalive doctor [--json]
+Usage: tcp-keepalive doctor [--strict] [--json]
 
 Looks at the runtime, the platform's table of options, koffi, the system's own
-defaults, and at what Node leaves on the sockets of a connection that it opens
-on the loopback interface. Each is ok, a warning or a fail, with what to do.
+defaults, at what Node leaves on the sockets of a connection that it opens on
+the loopback interface, and at the rules of this environment, whose options it
+reviews. Each is ok, a warning or a fail, with what to do.
+
+  --strict  exit code 1 also if there is a warning
+  --json    ok, unit and diagnoses: each with its status and values; ok if there
+            is no warning and no fail
 
 Exit code 1 if something fails.
 
@@ -23,15 +28,32 @@ export const doctor: Command = {
   summary: 'this machine, this runtime, and what its sockets have',
   help,
   async run(args, io) {
-    const given = parseArguments(args, { json: 'boolean' });
+    const given = parseArguments(args, { json: 'boolean', strict: 'boolean' });
     if (given.positionals[0] !== undefined) {
       throw new UsageError(`Expected no argument, got \`${given.positionals[0]}\``);
     }
     const diagnoses = await examine();
-    io.out(given.has('json') ? json(diagnoses) : draw(io, diagnoses));
-    return diagnoses.some(({ status }) => status === 'fail') ? 1 : 0;
+    const warnings = countOf(diagnoses, 'warning');
+    const fails = countOf(diagnoses, 'fail');
+    const ok = warnings + fails === 0;
+    if (given.has('json')) io.out(json({ ok, unit: 'milliseconds', diagnoses }));
+    else io.out(`${draw(io, diagnoses)}\n${ok ? 'All is well.' : verdict(warnings, fails)}\n`);
+    return fails > 0 || (given.has('strict') && !ok) ? 1 : 0;
   },
 };
+
+function countOf(diagnoses: readonly Diagnosis[], wanted: Diagnosis['status']): number {
+  return diagnoses.filter(({ status }) => status === wanted).length;
+}
+
+function verdict(warnings: number, fails: number): string {
+  const counts = [
+    [fails, 'fail'],
+    [warnings, 'warning'],
+  ] as const;
+  const told = counts.filter(([count]) => count > 0);
+  return `${told.map(([count, what]) => `${count} ${what}${count === 1 ? '' : 's'}`).join(', ')}.`;
+}
 
 /** The column at which messages begin. */
 const INDENT = 9;

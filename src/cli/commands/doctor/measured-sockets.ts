@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
 import type { KeepAliveSettings } from '../../../options/options.ts';
+import { installKeepAlive } from '../../../rules/install.ts';
 import { getKeepAlive } from '../../../sockets/get.ts';
 import { setKeepAlive } from '../../../sockets/set.ts';
 
@@ -23,6 +24,8 @@ export async function measureSockets(): Promise<MeasuredSockets> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as net.AddressInfo;
+  // The rules that this process may be under are not for the sockets on which Node is measured.
+  const uninstall = installKeepAlive([{ port, use: false }]);
   try {
     return {
       bare: await onSocket(port, (socket) => socket.setKeepAlive(true)),
@@ -31,6 +34,7 @@ export async function measureSockets(): Promise<MeasuredSockets> {
       ours: await onSocket(port, (socket) => setKeepAlive(socket, 'database')),
     };
   } finally {
+    uninstall();
     server.close();
     server.closeAllConnections();
   }
