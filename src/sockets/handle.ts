@@ -67,10 +67,8 @@ export function tcpHandle(socket: net.Socket): TcpHandle | undefined {
  * @returns {@link NO_DESCRIPTOR} if there is none yet, or the runtime shows none
  */
 export function attemptDescriptor(socket: net.Socket): number {
-  const { _handle: handle, connecting, destroyed } = socket as SocketInternals;
-  if (!handle || connecting !== true || destroyed) return NO_DESCRIPTOR;
-  const inner = innermost(handle);
-  return typeof inner.getpeername === 'function' ? handleDescriptor(inner) : NO_DESCRIPTOR;
+  const handle = socket.connecting ? tcpHandle(socket) : undefined;
+  return typeof handle?.getpeername === 'function' ? handleDescriptor(handle) : NO_DESCRIPTOR;
 }
 
 /** The handle that a socket reads from: that of TLS, if TLS runs on it. */
@@ -85,7 +83,8 @@ export function ownerOf(handle: TcpHandle): net.Socket | undefined {
   ownerSymbol ??= Object.getOwnPropertySymbols(handle).find(
     ({ description }) => description === 'owner_symbol',
   );
-  return ownerSymbol && (handle as Record<symbol, net.Socket | undefined>)[ownerSymbol];
+  // It is null on a handle that TLS has left for an attempt with another address.
+  return (ownerSymbol && (handle as Record<symbol, net.Socket | null | undefined>)[ownerSymbol]) ?? undefined;
 }
 
 /** The descriptor of a handle, or {@link NO_DESCRIPTOR} if it is closed. */

@@ -14,10 +14,16 @@ import {
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { linux } from '../../native-bindings/platforms/linux.ts';
 import { getOption } from '../../native-bindings/sockopt.ts';
+import {
+  attemptDescriptor,
+  handleDescriptor,
+  NO_DESCRIPTOR,
+  type TcpHandle,
+} from '../../src/sockets/handle.ts';
 import { connection, unixConnection, untouched, untouchedConnection } from '../helpers/connection.ts';
 import { type Handle, handleOf } from '../helpers/handle-of.ts';
 import { soonAfter } from '../helpers/hold-parts.ts';
-import { listen } from '../helpers/listen.ts';
+import { listen, listenOnPath } from '../helpers/listen.ts';
 import { fdOf, kernelValues } from '../helpers/raw-options.ts';
 import { socketKinds } from '../helpers/socket-kinds.ts';
 import { streamOver } from '../helpers/stream-over.ts';
@@ -318,3 +324,59 @@ function connectTo(port: number): net.Socket {
 function rawEnable(socket: net.Socket): number {
   return getOption(fdOf(socket), linux.enable ?? expect.fail('no SO_KEEPALIVE on Linux'));
 }
+
+describe('the descriptor of a handle', () => {
+  test.each([
+    { fd: 0, shown: 0 },
+    { fd: 2_147_483_647, shown: 2_147_483_647 },
+    { fd: 2_147_483_648, shown: NO_DESCRIPTOR },
+    { fd: 1.5, shown: NO_DESCRIPTOR },
+    { fd: -9, shown: NO_DESCRIPTOR },
+    { fd: undefined, shown: NO_DESCRIPTOR },
+  ])('that shows $fd', ({ fd, shown }) => {
+    expect(handleDescriptor({ fd } as TcpHandle)).toBe(shown);
+  });
+
+  test('inside others, but not inside more than Node ever nests', () => {
+    const nested = (depth: number): TcpHandle =>
+      depth === 0 ? { fd: 7 } : ({ _parent: nested(depth - 1) } as TcpHandle);
+    expect([0, 1, 8, 9].map((depth) => handleDescriptor(nested(depth)))).toEqual([7, 7, 7, NO_DESCRIPTOR]);
+  });
+
+  test('that has no socket yet is what Node itself shows', async () => {
+    const { fd } = handleOf(connectTo(await listen(net.createServer()))) as TcpHandle;
+    expect(fd).toBe(NO_DESCRIPTOR);
+  });
+});
+
+describe.runIf(process.platform === 'linux')('the descriptor of an attempt to connect', () => {
+  const nextTick = () => new Promise<void>((resolve) => process.nextTick(resolve));
+
+  test('is there one turn after the attempt begins, until it succeeds', async () => {
+    const idle = new net.Socket();
+    expect(attemptDescriptor(idle)).toBe(NO_DESCRIPTOR);
+    const client = connectTo(await listen(net.createServer()));
+    expect(attemptDescriptor(client)).toBe(NO_DESCRIPTOR);
+    await nextTick();
+    expect(attemptDescriptor(client)).toBe(fdOf(client));
+    await once(client, 'connect');
+    expect(attemptDescriptor(client)).toBe(NO_DESCRIPTOR);
+  });
+
+  test('is none once the socket is destroyed', async () => {
+    const client = connectTo(await listen(net.createServer()));
+    await nextTick();
+    client.destroy();
+    expect(attemptDescriptor(client)).toBe(NO_DESCRIPTOR);
+  });
+
+  test('is none on a Unix socket', async () => {
+    const client = net.connect(await listenOnPath(net.createServer()));
+    onTestFinished(() => void client.destroy());
+    expect([attemptDescriptor(client), fdOf(client) > 0, client.connecting]).toEqual([
+      NO_DESCRIPTOR,
+      true,
+      true,
+    ]);
+  });
+});

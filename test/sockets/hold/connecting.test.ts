@@ -48,10 +48,13 @@ const ofTwoAddresses = {
 
 /** Expects that a socket that connects now fails as `connecting` of its prediction says. */
 async function expectBounded(socket: net.Socket): Promise<void> {
+  const warn = vi.spyOn(process, 'emitWarning');
+  onTestFinished(() => warn.mockRestore());
   const began = performance.now();
   const [error] = (await once(socket, 'error')) as [NodeJS.ErrnoException];
   expect(error).toMatchObject({ code: 'ETIMEDOUT' });
   expectDetected(bounded, began);
+  expect(warn).not.toHaveBeenCalled();
 }
 
 describe.runIf(process.platform === 'linux')('an attempt to connect to a vanished server', () => {
