@@ -2,7 +2,7 @@ import type { Bench } from './support/bench.ts';
 import { aloneWith, aloneWithFloor, sideBySide } from './support/compare.ts';
 
 export const bench: Bench = {
-  title: "Setting five options: setKeepAlive(socket, 'database')",
+  title: 'Setting five options: those of the preset database',
   async run() {
     return [
       ...(await sideBySide('set', {

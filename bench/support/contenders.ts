@@ -3,6 +3,10 @@ import type net from 'node:net';
 import { loadFloor } from './floor.ts';
 import { library } from './library.ts';
 
+// Nobody else sets the sixth option.
+const { maxRetransmitInterval: _sixth, ...five } = library.presets.database;
+const database = Object.freeze(five);
+
 /** Work on one socket, done again and again. */
 export type Work = (socket: net.Socket) => unknown;
 
@@ -53,7 +57,7 @@ function known(name: string): Partial<Record<Job, Work>> {
 
 function ours(): Record<Job, Work> {
   const { setKeepAlive, getKeepAlive, getTcpInfo } = library;
-  return { set: (socket) => setKeepAlive(socket, 'database'), read: getKeepAlive, info: getTcpInfo };
+  return { set: (socket) => setKeepAlive(socket, database), read: getKeepAlive, info: getTcpInfo };
 }
 
 function sockopt(): Partial<Record<Job, Work>> {

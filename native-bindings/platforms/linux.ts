@@ -1,13 +1,15 @@
 import { BSD_SO_KEEPALIVE, IPPROTO_TCP, type OptionTable } from './table.ts';
 
 /**
- * Linux and Android, with any C library.
+ * Linux and Android, with any C library. A kernel before 6.15 answers `ENOPROTOOPT` to `TCP_RTO_MAX_MS`, and the
+ * option is then named as skipped.
  *
  * @see https://man7.org/linux/man-pages/man7/tcp.7.html
  * @see https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/linux/tcp.h
  */
 export const linux: OptionTable = {
   userTimeout: { level: IPPROTO_TCP, name: 18, unit: 'millisecond', constant: 'TCP_USER_TIMEOUT' },
+  maxRetransmitInterval: { level: IPPROTO_TCP, name: 44, unit: 'millisecond', constant: 'TCP_RTO_MAX_MS' },
   initialDelay: { level: IPPROTO_TCP, name: 4, unit: 'second', constant: 'TCP_KEEPIDLE' },
   interval: { level: IPPROTO_TCP, name: 5, unit: 'second', constant: 'TCP_KEEPINTVL' },
   count: { level: IPPROTO_TCP, name: 6, unit: 'none', constant: 'TCP_KEEPCNT' },

@@ -1,5 +1,11 @@
-/** The five options of a connection, by their names in this library. */
-export type OptionName = 'enable' | 'initialDelay' | 'interval' | 'count' | 'userTimeout';
+/** The options of a connection, by their names in this library. */
+export type OptionName =
+  | 'enable'
+  | 'initialDelay'
+  | 'interval'
+  | 'count'
+  | 'userTimeout'
+  | 'maxRetransmitInterval';
 
 /** The unit in which a kernel counts an option. The library itself counts in milliseconds. */
 export type Unit = 'none' | 'second' | 'millisecond';

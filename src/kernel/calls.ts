@@ -3,7 +3,7 @@ import { platformTable } from '../../native-bindings/platforms/index.ts';
 import type { OptionEntry, OptionTable } from '../../native-bindings/platforms/table.ts';
 import { fromKernel, toKernel } from '../../native-bindings/sockopt.ts';
 import { keepAliveError } from '../options/errors.ts';
-import { type KeepAliveSettings, type OptionName, optionNames } from '../options/options.ts';
+import { type KeepAliveSettings, type OptionName, onlyTunes, optionNames } from '../options/options.ts';
 
 /** The options that were written, as the kernel rounds them, and those that this platform lacks. */
 export interface AppliedKeepAlive extends KeepAliveSettings {
@@ -34,14 +34,21 @@ const known = platformTable();
 /** Whether this system has an option table. If not, only Node's own call can be used. */
 export const hasTable: boolean = known !== undefined;
 
-/** The option table of this system. */
-export const table: OptionTable = known ?? {};
+/** The option table of this system, without what its kernel turned out to lack. */
+export let table: OptionTable = known ?? {};
 
 // A new initialDelay restarts the kernel's timer at once, so the interval and the count are set before it.
 // SO_KEEPALIVE is last: a Unix socket accepts it, and must have been refused before.
-const writeOrder = ['userTimeout', 'interval', 'count', 'initialDelay', 'enable'] as const;
+const writeOrder = [
+  'userTimeout',
+  'maxRetransmitInterval',
+  'interval',
+  'count',
+  'initialDelay',
+  'enable',
+] as const;
 
-const plans = new WeakMap<KeepAliveSettings, WritePlan>();
+let plans = new WeakMap<KeepAliveSettings, WritePlan>();
 
 /** Plans the calls that settings need, once for each settings object. */
 export function planWrites(settings: KeepAliveSettings): WritePlan {
@@ -52,6 +59,20 @@ export function planWrites(settings: KeepAliveSettings): WritePlan {
     plans.set(settings, plan);
   }
   return plan;
+}
+
+/** Removes an option that this kernel turned out to lack, so that no more calls are spent on it. */
+export function forgetOption(option: OptionName): void {
+  const { [option]: _lacking, ...others } = table;
+  table = others;
+  plans = new WeakMap();
+}
+
+/** The reason why this system, or its kernel, lacks an option; `undefined` if it has it. */
+export function reasonOfLack(option: OptionName): string | undefined {
+  if (table[option] !== undefined) return undefined;
+  const constant = known?.[option]?.constant;
+  return constant === undefined ? `${process.platform} has no such option` : `this kernel has no ${constant}`;
 }
 
 /** The reason why no system call can be made here, or `undefined`. This loads koffi. */
@@ -94,6 +115,16 @@ function tell(settings: KeepAliveSettings, writes: readonly Write[]): AppliedKee
   const written = asked.filter((option) => rounded.has(option));
   const skipped = asked.filter((option) => !rounded.has(option));
   return withSkipped(Object.fromEntries(written.map((option) => [option, rounded.get(option)])), skipped);
+}
+
+/**
+ * Refuses to skip options, for `strict`. Those that only tune may be skipped.
+ *
+ * @throws `ERR_KEEPALIVE_UNSUPPORTED`
+ */
+export function expectAll(skipped: readonly OptionName[] | undefined, cause?: unknown): void {
+  const missing = (skipped ?? []).filter((option) => !onlyTunes(option));
+  if (missing.length > 0) throw lacking(missing, cause);
 }
 
 /** The error that `strict` throws instead of skipping options. */

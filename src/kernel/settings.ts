@@ -2,8 +2,16 @@ import { IPPROTO_TCP, type OptionEntry } from '../../native-bindings/platforms/t
 import { fromKernel, getOption, setOption, toKernel } from '../../native-bindings/sockopt.ts';
 import { isSystemCallError, type SystemCallError } from '../../native-bindings/system-error.ts';
 import { keepAliveError } from '../options/errors.ts';
-import type { KeepAliveSettings, OptionName } from '../options/options.ts';
-import { type AppliedKeepAlive, lacking, planWrites, table, type Write, withSkipped } from './calls.ts';
+import { isReadBack, type KeepAliveSettings, type OptionName } from '../options/options.ts';
+import {
+  type AppliedKeepAlive,
+  expectAll,
+  forgetOption,
+  planWrites,
+  table,
+  type Write,
+  withSkipped,
+} from './calls.ts';
 
 // Every TCP implementation has this option, so reading it proves that a descriptor is TCP.
 const TCP_NODELAY: OptionEntry = { level: IPPROTO_TCP, name: 1, unit: 'none', constant: 'TCP_NODELAY' };
@@ -11,6 +19,8 @@ const TCP_NODELAY: OptionEntry = { level: IPPROTO_TCP, name: 1, unit: 'none', co
 // The errors for a TCP option on a Unix socket, on a file or pipe, and on another protocol. On Linux the
 // first two names have the same number.
 const REFUSALS: readonly string[] = ['EOPNOTSUPP', 'ENOTSUP', 'ENOTSOCK', 'ENOPROTOOPT'];
+
+const NONE: readonly OptionName[] = [];
 
 /**
  * Writes settings to a descriptor, with one `setsockopt` for each.
@@ -21,9 +31,9 @@ const REFUSALS: readonly string[] = ['EOPNOTSUPP', 'ENOTSUP', 'ENOTSOCK', 'ENOPR
  */
 export function writeSettings(fd: number, settings: KeepAliveSettings, strict: boolean): AppliedKeepAlive {
   const { writes, applied } = planWrites(settings);
-  if (strict && applied.skipped !== undefined) throw lacking(applied.skipped);
+  if (strict) expectAll(applied.skipped);
   if (writes.length === 0) proveTcp(fd, writes);
-  let lackedHere = false;
+  let lackedHere = NONE;
   for (let i = 0; i < writes.length; i++) {
     const { option, entry, kernelValue } = writes[i] as Write;
     if (option === 'enable' && i === 0) proveTcp(fd, writes);
@@ -31,14 +41,18 @@ export function writeSettings(fd: number, settings: KeepAliveSettings, strict: b
       setOption(fd, entry, kernelValue);
     } catch (error) {
       if (isWrittenAlready(error, fd, entry, kernelValue)) continue;
-      // Another protocol, such as UDP, lacks it too, and the user timeout is the first option written.
-      if (isUserTimeoutLacking(error, option)) proveTcp(fd, writes);
-      else throw meaningOf(error, writes.slice(lackedHere ? 1 : 0, i), writes.slice(i));
-      if (strict) throw lacking([option], error);
-      lackedHere = true;
+      if (!mayBeLacking(error, option)) {
+        const written = writes.slice(0, i).filter((write) => !lackedHere.includes(write.option));
+        throw meaningOf(error, written, writes.slice(i));
+      }
+      // Another protocol, such as UDP, lacks it too, and these options are the first that are written.
+      proveTcp(fd, writes);
+      if (strict) expectAll([option], error);
+      if (option === 'maxRetransmitInterval') learnOfLack(fd);
+      lackedHere = [...lackedHere, option];
     }
   }
-  return lackedHere ? withSkipped(applied, [...(applied.skipped ?? []), 'userTimeout']) : applied;
+  return lackedHere === NONE ? applied : withSkipped(applied, [...(applied.skipped ?? []), ...lackedHere]);
 }
 
 /** @throws `ERR_KEEPALIVE_NOT_TCP`, or the system call's error */
@@ -71,10 +85,10 @@ function isWrittenAlready(error: unknown, fd: number, entry: OptionEntry, kernel
  *   system call's error.
  */
 export function correctSettings(fd: number, settings: KeepAliveSettings): void {
-  const current = readSettings(fd);
+  const current = settings.maxRetransmitInterval === undefined ? readFive(fd) : readSettings(fd);
   const differing = planWrites(settings).writes.filter(({ option, entry, kernelValue }) => {
     const value = current[option];
-    return value !== undefined && toKernel(entry, Number(value)) !== kernelValue;
+    return value !== undefined && !isReadBack(option, kernelValue, toKernel(entry, Number(value)));
   });
   for (const [i, { entry, kernelValue }] of differing.entries()) {
     try {
@@ -92,13 +106,22 @@ export function correctSettings(fd: number, settings: KeepAliveSettings): void {
  *   system call's error.
  */
 export function readSettings(fd: number): KeepAliveSettings {
+  const settings = readFive(fd);
+  const maxRetransmitInterval = readUnlessLacking(fd, 'maxRetransmitInterval');
+  return maxRetransmitInterval === undefined
+    ? settings
+    : Object.freeze({ ...settings, maxRetransmitInterval });
+}
+
+/** The options that every connection of this platform has, and `userTimeout` if this one has it. */
+function readFive(fd: number): KeepAliveSettings {
   try {
     // The first TCP option proves that the descriptor is TCP; on OpenBSD this is the only one.
     if (table.initialDelay === undefined) getOption(fd, TCP_NODELAY);
     const initialDelay = read(fd, table.initialDelay);
     const interval = read(fd, table.interval);
     const count = read(fd, table.count);
-    const userTimeout = readUserTimeout(fd);
+    const userTimeout = readUnlessLacking(fd, 'userTimeout');
     const enable = read(fd, table.enable);
 
     const settings: { -readonly [name in OptionName]?: KeepAliveSettings[name] } = {};
@@ -118,19 +141,33 @@ function read(fd: number, entry: OptionEntry | undefined): number | undefined {
   return entry === undefined ? undefined : fromKernel(entry, getOption(fd, entry));
 }
 
-function readUserTimeout(fd: number): number | undefined {
+type RetransmissionOption = 'userTimeout' | 'maxRetransmitInterval';
+
+function readUnlessLacking(fd: number, option: RetransmissionOption): number | undefined {
   try {
-    return read(fd, table.userTimeout);
+    return read(fd, table[option]);
   } catch (error) {
     // Linux returns EOPNOTSUPP for Multipath TCP. The calls before have proved that this is TCP.
-    if (isRefusal(error)) return undefined;
-    throw error;
+    if (!isRefusal(error) && !mayBeLacking(error, option)) throw error;
+    if (option === 'maxRetransmitInterval') learnOfLack(fd);
+    return undefined;
   }
 }
 
-/** Whether TCP has no user timeout here, as a Multipath TCP socket and FreeBSD before 14. */
-function isUserTimeoutLacking(error: unknown, option: OptionName): boolean {
-  return option === 'userTimeout' && isSystemCallError(error) && error.code === 'ENOPROTOOPT';
+/**
+ * Whether TCP may lack an option here: the user timeout on a Multipath TCP socket and on FreeBSD before 14, the
+ * retransmission interval also on Linux before 6.15. That one only tunes, so no refusal of it is an error.
+ */
+function mayBeLacking(error: unknown, option: OptionName): boolean {
+  if (!isSystemCallError(error)) return false;
+  return option === 'maxRetransmitInterval'
+    ? error.code !== 'EBADF'
+    : option === 'userTimeout' && error.code === 'ENOPROTOOPT';
+}
+
+/** Notes that the kernel lacks the option, unless only this connection does: Multipath TCP lacks the user timeout too. */
+function learnOfLack(fd: number): void {
+  if (readUnlessLacking(fd, 'userTimeout') !== undefined) forgetOption('maxRetransmitInterval');
 }
 
 /** Whether an error says that a descriptor has no such option, or is no socket. */

@@ -63,6 +63,23 @@ export interface KeepAliveOptions {
    * @default leaves the system's value
    */
   readonly userTimeout?: number | 'auto' | undefined;
+
+  /**
+   * The longest pause between two retransmissions of unacknowledged data, in milliseconds: 1 000 to 120 000. The
+   * pauses double, so that without this a connection does not try again in the second half of its user timeout, and
+   * ends although its peer is back.
+   *
+   * `'auto'` means an eighth of `userTimeout`, at least 1 s and at most 120 s, and nothing if that is 0 or left out.
+   * It also bounds data in flight if there is no user timeout: 2 000 gives up after about 28 s. An attempt to
+   * connect tries again sooner with it, and may end before `userTimeout`.
+   *
+   * Sets `TCP_RTO_MAX_MS`, which Linux has since 6.15, rounded up to a tick of its clock. It only tunes: if the system
+   * lacks it, it is named in `skipped`, and never an error, not even with `strict`.
+   *
+   * @see https://docs.kernel.org/networking/ip-sysctl.html
+   * @default leaves the system's value, usually 120 seconds
+   */
+  readonly maxRetransmitInterval?: number | 'auto' | undefined;
 }
 
 /** Options, or the name of a preset. */
@@ -75,6 +92,7 @@ export interface KeepAliveSettings {
   readonly interval?: number;
   readonly count?: number;
   readonly userTimeout?: number;
+  readonly maxRetransmitInterval?: number;
 }
 
 /** The range of each option, in the order of {@link KeepAliveOptions}. */
@@ -91,6 +109,7 @@ export const optionRanges: {
   interval: { min: 1_000, max: 32_767_000, step: 1_000, unit: 'milliseconds' },
   count: { min: 1, max: 127, step: 1, unit: 'probes' },
   userTimeout: { min: 1_000, max: 2_147_483_647, step: 1, unit: 'milliseconds' },
+  maxRetransmitInterval: { min: 1_000, max: 120_000, step: 1, unit: 'milliseconds' },
 };
 
 /** The names of all options. */
@@ -100,4 +119,21 @@ export const optionNames: readonly OptionName[] = Object.freeze([
   'interval',
   'count',
   'userTimeout',
+  'maxRetransmitInterval',
 ]);
+
+/** Whether a connection without this option still works as asked, so that lacking it is never an error. */
+export function onlyTunes(name: OptionName): boolean {
+  return name === 'maxRetransmitInterval';
+}
+
+/** The longest tick of a kernel's clock, in milliseconds. */
+const LONGEST_TICK = 10;
+
+/** Whether a value that a kernel reads back is the one that was set. */
+export function isReadBack(name: OptionName, set: number | boolean, read: number | boolean): boolean {
+  if (name !== 'maxRetransmitInterval') return read === set;
+  // Linux keeps this one in ticks of its clock.
+  const rounded = Number(read) - Number(set);
+  return rounded >= 0 && rounded < LONGEST_TICK;
+}

@@ -1,10 +1,11 @@
-/** The options of a preset: all five. */
+/** The options of a preset: all of them. */
 export interface Preset {
   readonly enable: true;
   readonly initialDelay: number;
   readonly interval: number;
   readonly count: number;
   readonly userTimeout: number;
+  readonly maxRetransmitInterval: 'auto';
 }
 
 /**
@@ -23,6 +24,7 @@ const database: Preset = Object.freeze({
   interval: 5_000,
   count: 3,
   userTimeout: 24_500,
+  maxRetransmitInterval: 'auto',
 });
 
 /**
@@ -41,6 +43,7 @@ const fastFailover: Preset = Object.freeze({
   interval: 2_000,
   count: 3,
   userTimeout: 10_500,
+  maxRetransmitInterval: 'auto',
 });
 
 /**
@@ -59,6 +62,7 @@ const websocket: Preset = Object.freeze({
   interval: 15_000,
   count: 3,
   userTimeout: 89_500,
+  maxRetransmitInterval: 'auto',
 });
 
 /**
@@ -77,6 +81,7 @@ const tunnel: Preset = Object.freeze({
   interval: 10_000,
   count: 6,
   userTimeout: 89_500,
+  maxRetransmitInterval: 'auto',
 });
 
 /**
@@ -94,6 +99,7 @@ const loadBalancer: Preset = Object.freeze({
   interval: 15_000,
   count: 4,
   userTimeout: 119_500,
+  maxRetransmitInterval: 'auto',
 });
 
 /** The names of {@link presets}. */

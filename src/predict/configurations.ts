@@ -18,6 +18,7 @@ keepAlive(socket, {
   interval: ${apart(plan.interval)},
   count: ${plan.count},
   userTimeout: ${apart(plan.userTimeout)},
+  maxRetransmitInterval: ${apart(plan.maxRetransmitInterval)},
 });
 `;
 

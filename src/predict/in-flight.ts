@@ -1,30 +1,47 @@
-import type { SystemSettings } from './system.ts';
+import type { KeepAliveSettings } from '../options/options.ts';
+import { RTO_MAX, type SystemSettings } from './system.ts';
 import { covering, type DetectionWindow, lateness, NEVER, ratesOf } from './window.ts';
 
 // Data in flight, a full window, a SYN. These have a retransmission timer, which waits longer each time and
 // is cut short at the user timeout. Without a user timeout the limit is a time computed from the number of
 // retries, and no wait is cut short.
 
-/** The kernel's TCP_RTO_MIN and TCP_RTO_MAX, and the RTO of a first SYN, TCP_TIMEOUT_INIT. */
+/** The kernel's TCP_RTO_MIN, and the RTO of a first SYN, TCP_TIMEOUT_INIT. */
 const RTO_MIN = 200;
-const RTO_MAX = 120_000;
 const RTO_OF_SYN = 1_000;
 
 /** The usual rate of distributions. An RTO that is not known is the minimum and one such tick. */
 const COMMON_HZ = 250;
 
-/** `net.ipv4.tcp_syn_linear_timeouts`: how many SYNs are repeated without backing off, since Linux 6.5. */
-const SYN_LINEAR_TIMEOUTS = 4;
+/** How many SYNs are repeated without backing off: 4 since Linux 6.5, none before. */
+const SYN_LINEAR_TIMEOUTS = [4, 0];
+
+/** The bounds of retransmissions. */
+export interface Limits {
+  /** 0 means none. */
+  readonly userTimeout: number;
+  /** The longest wait between two of them. */
+  readonly rtoMax: number;
+}
+
+/** The options that are set, and the system's values for the others. */
+export function limitsOf(
+  { userTimeout = 0, maxRetransmitInterval }: KeepAliveSettings,
+  { rtoMax }: SystemSettings,
+): Limits {
+  return { userTimeout, rtoMax: maxRetransmitInterval ?? rtoMax };
+}
 
 /** When a connection is dropped if the peer leaves data unacknowledged, or has no room for more. */
 export function dataInFlight(
-  userTimeout: number,
+  limits: Limits,
   system: SystemSettings,
 ): { unacknowledged: DetectionWindow; zeroWindow: DetectionWindow } {
-  const rto = system.rto ?? RTO_MIN + 1_000 / (system.hz ?? COMMON_HZ);
-  const schedule = dataSchedule(rto, userTimeout, system);
+  const known = system.rto && Math.min(system.rto, limits.rtoMax);
+  const rto = known ?? RTO_MIN + 1_000 / (system.hz ?? COMMON_HZ);
+  const schedule = dataSchedule(rto, limits, system);
   // An RTO that is not known may be as short as the kernel's minimum.
-  const earliest = (system.rto ?? RTO_MIN) + earliestExpiry(schedule);
+  const earliest = (known ?? RTO_MIN) + earliestExpiry(schedule);
   const unacknowledged: number[] = [];
   const zeroWindow: number[] = [];
   for (const hz of ratesOf(system)) {
@@ -39,15 +56,20 @@ export function dataInFlight(
   return {
     unacknowledged: covering([earliest], 2 * rto + schedule.end, unacknowledged),
     // Without a user timeout, a peer that answers window probes is probed for ever.
-    zeroWindow: userTimeout === 0 ? NEVER : covering([earliest], rto + schedule.end, zeroWindow),
+    zeroWindow: limits.userTimeout === 0 ? NEVER : covering([earliest], rto + schedule.end, zeroWindow),
   };
 }
 
-function dataSchedule(rto: number, userTimeout: number, system: SystemSettings): Schedule {
-  const limit = userTimeout === 0 ? modelTimeout(system.tcpRetries2, RTO_MIN) : userTimeout;
+function dataSchedule(
+  rto: number,
+  { userTimeout, rtoMax }: Limits,
+  { tcpRetries2 }: SystemSettings,
+): Schedule {
+  const limit = userTimeout === 0 ? modelTimeout(tcpRetries2, RTO_MIN, rtoMax) : userTimeout;
   return scheduleOf({
     start: 0,
-    wait: 2 * rto,
+    wait: Math.min(2 * rto, rtoMax),
+    longest: rtoMax,
     waitsAlike: 1,
     limit,
     cut: userTimeout !== 0,
@@ -56,30 +78,39 @@ function dataSchedule(rto: number, userTimeout: number, system: SystemSettings):
 }
 
 /** When an unanswered attempt to connect ends. */
-export function connectionAttempt(userTimeout: number, system: SystemSettings): DetectionWindow {
-  const schedule = synSchedule(SYN_LINEAR_TIMEOUTS, userTimeout, system);
-  const beforeLinux65 = synSchedule(0, userTimeout, system);
-  const latest: number[] = [];
-  for (const hz of ratesOf(system)) latest.push(latestExpiry(schedule, hz), latestExpiry(beforeLinux65, hz));
-  return covering([earliestExpiry(schedule), earliestExpiry(beforeLinux65)], schedule.end, latest);
+export function connectionAttempt(limits: Limits, system: SystemSettings): DetectionWindow {
+  const schedules = linearTimeouts(limits, system).map((linear) => synSchedule(linear, limits, system));
+  const latest = ratesOf(system).flatMap((hz) => schedules.map((schedule) => latestExpiry(schedule, hz)));
+  return covering(schedules.map(earliestExpiry), schedules[0]?.end ?? Infinity, latest);
+}
+
+function linearTimeouts({ rtoMax }: Limits, { synLinearTimeouts }: SystemSettings): readonly number[] {
+  if (synLinearTimeouts !== undefined) return [synLinearTimeouts];
+  // A kernel in which the longest wait can be changed is not older than 6.5.
+  return rtoMax === RTO_MAX ? SYN_LINEAR_TIMEOUTS : SYN_LINEAR_TIMEOUTS.slice(0, 1);
 }
 
 /** The clock starts with the first SYN. The first retry comes one RTO later, whatever the user timeout. */
-function synSchedule(linear: number, userTimeout: number, system: SystemSettings): Schedule {
+function synSchedule(
+  linear: number,
+  { userTimeout, rtoMax }: Limits,
+  { tcpSynRetries }: SystemSettings,
+): Schedule {
   return scheduleOf({
     start: RTO_OF_SYN,
-    wait: linear === 0 ? 2 * RTO_OF_SYN : RTO_OF_SYN,
+    wait: linear === 0 ? Math.min(2 * RTO_OF_SYN, rtoMax) : RTO_OF_SYN,
+    longest: rtoMax,
     waitsAlike: Math.max(1, linear),
-    limit: userTimeout === 0 ? modelTimeout(system.tcpSynRetries, RTO_OF_SYN) : userTimeout,
+    limit: userTimeout === 0 ? modelTimeout(tcpSynRetries, RTO_OF_SYN, rtoMax) : userTimeout,
     cut: userTimeout !== 0,
-    most: system.tcpSynRetries + linear,
+    most: tcpSynRetries + linear,
   });
 }
 
 /** The kernel's `tcp_model_timeout()`: the time that so many retries take, from this RTO on. */
-function modelTimeout(retries: number, rto: number): number {
-  const doublings = Math.min(retries, Math.floor(Math.log2(RTO_MAX / rto)));
-  return (2 ** (doublings + 1) - 1) * rto + (retries - doublings) * RTO_MAX;
+function modelTimeout(retries: number, rto: number, rtoMax: number): number {
+  const doublings = Math.min(retries, Math.floor(Math.log2(rtoMax / rto)));
+  return (2 ** (doublings + 1) - 1) * rto + (retries - doublings) * rtoMax;
 }
 
 /** A retransmission timer, from its first retry on. */
@@ -90,6 +121,8 @@ interface Retries {
   readonly wait: number;
   /** How many retries wait that long. Each one after them doubles the wait. */
   readonly waitsAlike: number;
+  /** The longest wait. */
+  readonly longest: number;
   /** The connection is dropped at the first expiry at which this time has passed. */
   readonly limit: number;
   /** Whether a wait is cut short at the limit. */
@@ -112,7 +145,7 @@ interface Step {
   readonly times: number;
 }
 
-function scheduleOf({ start, wait: firstWait, waitsAlike, limit, cut, most }: Retries): Schedule {
+function scheduleOf({ start, wait: firstWait, waitsAlike, longest, limit, cut, most }: Retries): Schedule {
   const steps: Step[] = [];
   let end = start;
   let wait = firstWait;
@@ -127,11 +160,11 @@ function scheduleOf({ start, wait: firstWait, waitsAlike, limit, cut, most }: Re
     }
     // The longest waits are all alike, and a limit of weeks has thousands of them.
     const whole = cut ? Math.ceil(left / wait) - 1 : Math.ceil(left / wait);
-    const times = wait === RTO_MAX ? Math.min(whole, most - retry) : 1;
+    const times = wait === longest ? Math.min(whole, most - retry) : 1;
     steps.push({ wait, times });
     end += times * wait;
     retry += times;
-    if (retry >= waitsAlike) wait = Math.min(2 * wait, RTO_MAX);
+    if (retry >= waitsAlike) wait = Math.min(2 * wait, longest);
   } while (retry < most && end < limit);
   return { start, limit, cut, steps, end };
 }

@@ -1,5 +1,6 @@
 import { type Field, type FieldTable, otherwise, readFields, refusal, within } from '../options/fields.ts';
 import { type KeepAliveSettings, optionRanges } from '../options/options.ts';
+import { autoRetransmitInterval } from '../options/parse.ts';
 import { aPath, type PathName } from './paths.ts';
 import { predictDetection } from './predict.ts';
 import { systemFields } from './system.ts';
@@ -16,7 +17,7 @@ export interface KeepAliveGoal {
   readonly rto?: number | undefined;
 }
 
-/** The options of a plan: all five. */
+/** The options of a plan: all of them. */
 export type KeepAlivePlan = Required<KeepAliveSettings>;
 
 /**
@@ -30,7 +31,7 @@ export type KeepAlivePlan = Required<KeepAliveSettings>;
  *
  * @example
  * planKeepAlive({ detectWithin: 30_000, pathIdleLimit: 'aws-nlb' });
- * // { enable: true, initialDelay: 15000, interval: 4000, count: 3, userTimeout: 26500 }
+ * // { enable: true, initialDelay: 15000, interval: 4000, count: 3, userTimeout: 26500, maxRetransmitInterval: 3312 }
  *
  * @param goal - the deadline, and optionally the path, the number of probes and the round trip
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`; if the deadline cannot be met, the message names the shortest
@@ -103,11 +104,18 @@ function optionsFor(delay: number, interval: number, goal: Goal): KeepAlivePlan 
   // If the deadline does not allow that, just long enough for the last probe to be sent, however late.
   const roomy = timers.initialDelay + timers.interval * goal.probes - 500;
   for (const userTimeout of [roomy, last + 1]) {
-    const options = { enable: true, ...timers, userTimeout };
+    const options = withUserTimeout(timers, userTimeout);
     if (userTimeout > last && userTimeout <= optionRanges.userTimeout.max && meets(options, goal))
       return options;
   }
   return undefined;
+}
+
+type ProbeTimers = Pick<KeepAlivePlan, 'initialDelay' | 'interval' | 'count'>;
+
+function withUserTimeout(timers: ProbeTimers, userTimeout: number): KeepAlivePlan {
+  const maxRetransmitInterval = autoRetransmitInterval(userTimeout);
+  return { enable: true, ...timers, userTimeout, maxRetransmitInterval };
 }
 
 function meets(options: KeepAlivePlan, { detectWithin, rto }: Goal): boolean {
@@ -125,7 +133,7 @@ function unmet({ detectWithin, pathIdleLimit, probes, rto }: Goal): Error {
     return refusal(expected, pathIdleLimit, { outOfRange: true });
   }
   const userTimeout = (sent.at(-1)?.latest ?? 0) + 1;
-  const { idle, unacknowledged } = predictDetection({ ...timers, userTimeout }, { rto });
+  const { idle, unacknowledged } = predictDetection(withUserTimeout(timers, userTimeout), { rto });
   const shortest = Math.max(idle.latest, unacknowledged.latest);
   const conditions = `${probes} unanswered probe${probes === 1 ? '' : 's'}${rto === undefined ? '' : ` and an rto of ${rto}`}`;
   return refusal(

@@ -1,7 +1,7 @@
 import type { KeepAliveInput } from '../options/options.ts';
 import { parseKeepAliveOptions } from '../options/parse.ts';
 import { dropTick, firstDropTick, idleDrop, probesSent, timersOf } from './idle.ts';
-import { connectionAttempt, dataInFlight } from './in-flight.ts';
+import { connectionAttempt, dataInFlight, limitsOf } from './in-flight.ts';
 import { type DetectionSystem, parseSystem } from './system.ts';
 import { type DetectionWindow, NEVER, ratesOf } from './window.ts';
 
@@ -45,15 +45,17 @@ export interface Detection {
  */
 export function predictDetection(options: KeepAliveInput, system?: DetectionSystem): Detection {
   const checkedSystem = parseSystem(system);
-  const timers = timersOf(parseKeepAliveOptions(options), checkedSystem);
+  const settings = parseKeepAliveOptions(options);
+  const timers = timersOf(settings, checkedSystem);
   const rates = ratesOf(checkedSystem);
-  const { unacknowledged, zeroWindow } = dataInFlight(timers.userTimeout, checkedSystem);
+  const limits = limitsOf(settings, checkedSystem);
+  const { unacknowledged, zeroWindow } = dataInFlight(limits, checkedSystem);
   return {
     probes: timers.enable ? probesSent(timers, rates) : [],
     idle: timers.enable ? idleDrop(timers, rates) : NEVER,
     unacknowledged,
     zeroWindow,
-    connecting: connectionAttempt(timers.userTimeout, checkedSystem),
+    connecting: connectionAttempt(limits, checkedSystem),
   };
 }
 

@@ -1,4 +1,5 @@
 import { type FieldTable, optional, otherwise, readFields, within } from '../options/fields.ts';
+import { optionRanges } from '../options/options.ts';
 
 /**
  * The settings of a Linux system, for a prediction. Times are in milliseconds; a field that is left out has
@@ -20,11 +21,24 @@ export interface DetectionSystem {
    */
   readonly rto?: number | undefined;
 
+  /**
+   * `net.ipv4.tcp_rto_max_ms`, which `maxRetransmitInterval` replaces: the longest pause between two
+   * retransmissions, since Linux 6.15. @default 120 000
+   */
+  readonly rtoMax?: number | undefined;
+
   /** `net.ipv4.tcp_retries2`: how often data is retransmitted. @default 15 */
   readonly tcpRetries2?: number | undefined;
 
   /** `net.ipv4.tcp_syn_retries`: how often a SYN is retransmitted. @default 6 */
   readonly tcpSynRetries?: number | undefined;
+
+  /**
+   * `net.ipv4.tcp_syn_linear_timeouts`: how many SYNs are repeated without backing off.
+   *
+   * @default 4, and none before Linux 6.5: the prediction covers both
+   */
+  readonly synLinearTimeouts?: number | undefined;
 
   /** `net.ipv4.tcp_keepalive_time`, which `initialDelay` replaces. @default 7 200 000, two hours */
   readonly keepaliveTime?: number | undefined;
@@ -36,8 +50,9 @@ export interface DetectionSystem {
   readonly keepaliveProbes?: number | undefined;
 }
 
-/** A checked system with all defaults; `hz` and `rto` stay `undefined` if they are not known. */
+/** A checked system with all defaults; fields without a default of Linux stay `undefined` if they are not known. */
 export interface SystemSettings extends DetectionSystem {
+  readonly rtoMax: number;
   readonly tcpRetries2: number;
   readonly tcpSynRetries: number;
   readonly keepaliveTime: number;
@@ -45,14 +60,19 @@ export interface SystemSettings extends DetectionSystem {
   readonly keepaliveProbes: number;
 }
 
+/** The kernel's TCP_RTO_MAX. */
+export const RTO_MAX = 120_000;
+
 // A sysctl may hold more than the option that replaces it.
 const sysctlTime = within({ min: 1_000, max: 2_147_483_000, unit: 'milliseconds' });
 
 export const systemFields: FieldTable<SystemSettings> = {
   hz: optional(within({ min: 24, max: 1_200, unit: 'ticks a second' })),
   rto: optional(within({ min: 1, max: 120_000, unit: 'milliseconds' })),
+  rtoMax: otherwise(within(optionRanges.maxRetransmitInterval), RTO_MAX),
   tcpRetries2: otherwise(within({ min: 0, max: 255, unit: 'retransmissions' }), 15),
   tcpSynRetries: otherwise(within({ min: 1, max: 127, unit: 'retransmissions' }), 6),
+  synLinearTimeouts: optional(within({ min: 0, max: 127, unit: 'retransmissions' })),
   keepaliveTime: otherwise(sysctlTime, 7_200_000),
   keepaliveIntvl: otherwise(sysctlTime, 75_000),
   keepaliveProbes: otherwise(within({ min: 0, max: 255, unit: 'probes' }), 9),

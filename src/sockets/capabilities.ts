@@ -1,4 +1,5 @@
-import { lacking, table } from '../kernel/calls.ts';
+import { existsSync } from 'node:fs';
+import { expectAll, forgetOption, reasonOfLack, table } from '../kernel/calls.ts';
 import { hasTcpInfo } from '../kernel/tcp-info.ts';
 import { keepAliveError } from '../options/errors.ts';
 import { type KeepAliveSettings, type OptionName, optionNames } from '../options/options.ts';
@@ -34,6 +35,7 @@ export interface Capabilities {
 /** Returns which options can be set and read here, and why others cannot. This loads koffi. */
 export function capabilities(): Capabilities {
   const obstacle = obstacleToKernel();
+  if (isBeforeLinux615()) forgetOption('maxRetransmitInterval');
   const options = optionNames.map((name) => [name, capabilityOf(name, obstacle)] as const);
   return Object.freeze({
     platform: process.platform,
@@ -57,8 +59,7 @@ export function expectSettable(settings: KeepAliveSettings): void {
       `Expected every option to be available (strict): ${reason}`,
     );
   }
-  const missing = optionNames.filter((name) => settings[name] !== undefined && !options[name].set);
-  if (missing.length > 0) throw lacking(missing);
+  expectAll(optionNames.filter((name) => settings[name] !== undefined && !options[name].set));
 }
 
 function capabilityOf(name: OptionName, obstacle: string | undefined): OptionCapability {
@@ -69,8 +70,18 @@ function capabilityOf(name: OptionName, obstacle: string | undefined): OptionCap
     const reason = set ? `cannot be read: ${obstacle}` : obstacle;
     return Object.freeze({ set, read: false, ...told, reason });
   }
-  if (constant === undefined) {
-    return Object.freeze({ set: false, read: false, reason: `${process.platform} has no such option` });
-  }
+  const reason = reasonOfLack(name);
+  if (reason !== undefined) return Object.freeze({ set: false, read: false, reason });
   return Object.freeze({ set: true, read: true, ...told });
+}
+
+/**
+ * Whether this kernel lacks `TCP_RTO_MAX_MS`: it came together with a sysctl for its default. A sandbox may hide all
+ * sysctls, and then a call will show it.
+ */
+function isBeforeLinux615(): boolean {
+  const hasSysctl = (name: string) => existsSync(`/proc/sys/net/ipv4/${name}`);
+  return (
+    table.maxRetransmitInterval !== undefined && !hasSysctl('tcp_rto_max_ms') && hasSysctl('tcp_retries2')
+  );
 }

@@ -1,5 +1,5 @@
 import net from 'node:net';
-import { type AppliedKeepAlive, lacking, withSkipped } from '../kernel/calls.ts';
+import { type AppliedKeepAlive, expectAll, withSkipped } from '../kernel/calls.ts';
 import { type KeepAliveSettings, type OptionName, optionNames } from '../options/options.ts';
 import { markedHandle, PASSES } from './hold-record.ts';
 
@@ -9,7 +9,7 @@ export const nodeTakesIntervalAndCount: boolean = net.Socket.prototype.setKeepAl
 /** Whether Node's own `setKeepAlive` can set an option. */
 export function isWithinNodesReach(option: OptionName): boolean {
   if (option === 'enable' || option === 'initialDelay') return true;
-  return option !== 'userTimeout' && nodeTakesIntervalAndCount;
+  return (option === 'interval' || option === 'count') && nodeTakesIntervalAndCount;
 }
 
 /**
@@ -26,7 +26,7 @@ export function setWithNode(
 ): AppliedKeepAlive {
   const written = optionsTaken(settings);
   const skipped = optionNames.filter((name) => settings[name] !== undefined && !written.includes(name));
-  if (strict && skipped.length > 0) throw lacking(skipped);
+  if (strict) expectAll(skipped);
   if (settings.enable !== undefined)
     callNode(
       socket,

@@ -65,7 +65,7 @@ describe('as a process without koffi', () => {
       { subject: 'system calls', advice: expect.stringMatching(/^Cannot load koffi/) },
     ]);
     expect(about(diagnoses, 'options').message).toMatch(
-      /without system calls not: interval, count, userTimeout$/,
+      /without system calls not: interval, count, userTimeout, maxRetransmitInterval$/,
     );
     const { stdout: text } = await failed();
     for (const line of text.split('\n'))

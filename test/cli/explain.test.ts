@@ -8,12 +8,13 @@ test('draws the four states of a connection', async () => {
   const { code, out, err } = await type('explain database');
   expect({ code, err }).toEqual({ code: 0, err: '' });
   expect(out).toMatch(/^database {2}initialDelay=10s interval=5s count=3 userTimeout=24\.5s$/m);
+  expect(out).toMatch(/^ +maxRetransmitInterval=3\.062s$/m);
   expect(out).toMatch(/^idle {12}·+●─+●─+●─+✖▒+$/m);
   expect(out).toContain('3 probes unanswered, dropped after 25s to 27.1s');
   expect(out).toMatch(/^data in flight {2}━+▒*✖▒+$/m);
-  expect(out).toMatch(/^zero window {5}━+✖▒+$/m);
+  expect(out).toMatch(/^zero window {5}━+✖▒*$/m);
   expect(out).toMatch(/^connecting {6}━+✖▒+$/m);
-  expect(out).toMatch(/no answer to the SYN: given up after 24\.5s to 25\.1s/);
+  expect(out).toMatch(/no answer to the SYN: given up after 22\.3s to 23\.\ds/);
   expect(out).toContain('connectionTimeoutMillis (pg)');
   expect(out).toContain('720 an hour');
   expect(out).toContain('2 000 a second');
@@ -67,7 +68,14 @@ test('draws the drop of data in flight where nothing else is bounded', async () 
 
 test('changes fields of a preset', async () => {
   const { out } = await type('explain database count=5 userTimeout=auto --json');
-  expect(JSON.parse(out).options).toEqual({ ...presets.database, count: 5, userTimeout: 34_500 });
+  expect(JSON.parse(out).options).toEqual({
+    ...presets.database,
+    count: 5,
+    userTimeout: 34_500,
+    maxRetransmitInterval: 4_312,
+  });
+  const other = JSON.parse((await type('explain database maxRetransmitInterval=2s --json')).out);
+  expect(other.options.maxRetransmitInterval).toBe(2_000);
 });
 
 test('gives the prediction, the packets and the findings as JSON', async () => {

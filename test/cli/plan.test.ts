@@ -10,7 +10,8 @@ const plan = planKeepAlive(goal);
 
 test.each(['3h', '5h', '10m', '24d'])('within %s tells options that can be typed again', async (detect) => {
   const { out } = await type(`plan --detect ${detect} --connections 1`);
-  const told = ['initialDelay', 'interval', 'count', 'userTimeout'].map((name) => {
+  const names = ['initialDelay', 'interval', 'count', 'userTimeout', 'maxRetransmitInterval'];
+  const told = names.map((name) => {
     return `${name}=${new RegExp(`^${name} +(\\S+)$`, 'm').exec(out)?.[1]}`;
   });
   const { options } = JSON.parse((await type(`explain ${told.join(' ')} --json`)).out);
@@ -23,6 +24,7 @@ test('tells the options and what they do', async () => {
   expect(code).toBe(0);
   expect(out).toContain('initialDelay    15s');
   expect(out).toContain('userTimeout     26.5s');
+  expect(out).toContain('maxRetransmitInterval 3.312s');
   expect(out).toMatch(/idle {12}dropped after 27s to 29\.\ds/);
   expect(out).toContain('1 333 a second on 10 000 of them');
 });

@@ -1,5 +1,6 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
+import net from 'node:net';
 import { constants } from 'node:os';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { loadLibc } from '../../native-bindings/libc.ts';
@@ -21,8 +22,11 @@ import { optionsSetBy } from '../helpers/hold-parts.ts';
 import { packageOn } from '../helpers/package-on.ts';
 import { fdOf, kernelValues, writeRaw } from '../helpers/raw-options.ts';
 import { recordedLibc } from '../helpers/recorded-libc.ts';
+import { asRead, hasRetransmitInterval } from '../helpers/retransmit-interval.ts';
 
-const database = parseKeepAliveOptions('database');
+// The five options that every connection of Linux has. What is special about the sixth has its own tests below.
+const { maxRetransmitInterval: _auto, ...five } = presets.database;
+const database = parseKeepAliveOptions(five);
 
 function numberOf(option: keyof typeof linux): number {
   return linux[option]?.name ?? expect.fail(`no ${option} on Linux`);
@@ -42,7 +46,7 @@ describe.runIf(process.platform === 'linux')('writing', () => {
       set.mockRestore();
       get.mockRestore();
     });
-    expect(writeSettings(fd, database, false)).toEqual(presets.database);
+    expect(writeSettings(fd, database, false)).toEqual(database);
     expect(set.mock.calls).toEqual([
       [fd, 6, 18],
       [fd, 6, 5],
@@ -89,6 +93,8 @@ describe.runIf(process.platform === 'linux')('writing', () => {
     { options: 'database', strict: false },
     { options: { userTimeout: 5_000 }, strict: false },
     { options: { userTimeout: 5_000 }, strict: true },
+    { options: { maxRetransmitInterval: 5_000 }, strict: false },
+    { options: { maxRetransmitInterval: 5_000 }, strict: true },
     { options: { enable: true }, strict: false },
     { options: {}, strict: false },
   ])(
@@ -108,7 +114,7 @@ describe.runIf(process.platform === 'linux')('writing', () => {
     writeSettings(fdOf(client), database, false);
     const get = loadLibc().getsockopt;
     failCallsOf(numberOf('initialDelay'), constants.errno.EINVAL);
-    expect(writeSettings(fdOf(client), database, false)).toEqual(presets.database);
+    expect(writeSettings(fdOf(client), database, false)).toEqual(database);
     expect(() => writeSettings(fdOf(client), { initialDelay: 11_000 }, false)).toThrow(
       expect.objectContaining({ code: 'EINVAL', applied: [] }),
     );
@@ -162,7 +168,7 @@ describe.runIf(process.platform === 'linux')('correcting', () => {
     const client = await untouchedConnection();
     writeSettings(fdOf(client), database, false);
     expect(optionsSetBy(() => correctSettings(fdOf(client), settings))).toEqual(written);
-    expect(readSettings(fdOf(client))).toEqual(settings);
+    expect(readSettings(fdOf(client))).toEqual(asRead(settings));
   });
 
   test('names what was applied before a call failed', async () => {
@@ -181,17 +187,18 @@ describe.runIf(process.platform === 'linux')('correcting', () => {
 });
 
 describe.runIf(process.platform === 'linux')('reading', () => {
-  test('gives all five in milliseconds, frozen', async () => {
+  test('gives all in milliseconds, frozen', async () => {
     const client = await untouchedConnection();
     expect(kernelValues(client)).toBe(untouched);
     const settings = readSettings(fdOf(client));
-    expect(settings).toEqual({
+    const untouchedSettings = {
       enable: false,
       initialDelay: 7_200_000,
       interval: 75_000,
       count: 9,
       userTimeout: 0,
-    });
+    };
+    expect(settings).toEqual(asRead(untouchedSettings));
     expect(Object.isFrozen(settings)).toBe(true);
   });
 
@@ -200,7 +207,7 @@ describe.runIf(process.platform === 'linux')('reading', () => {
     const get = vi.spyOn(loadLibc(), 'getsockopt');
     onTestFinished(() => get.mockRestore());
     readSettings(fd);
-    expect(get).toHaveBeenCalledTimes(5);
+    expect(get).toHaveBeenCalledTimes(hasRetransmitInterval ? 6 : 5);
   });
 
   test('refuses what is not TCP', async () => {
@@ -211,7 +218,7 @@ describe.runIf(process.platform === 'linux')('reading', () => {
 
 describe.runIf(process.platform === 'linux')('a Multipath TCP socket, which lacks a user timeout', () => {
   const missing = missingMultipath();
-  const { userTimeout: _, ...rest } = presets.database;
+  const { userTimeout: _, ...rest } = database;
 
   async function multipath(skip: (because: string) => void): Promise<number> {
     if (missing !== undefined) skip(missing);
@@ -280,6 +287,63 @@ describe.runIf(process.platform === 'linux')('a Multipath TCP socket, which lack
     const written = optionsSetBy(() => correctSettings(fd, database));
     expect(written).toEqual(['TCP_KEEPINTVL', 'TCP_KEEPCNT', 'TCP_KEEPIDLE', 'SO_KEEPALIVE']);
     expect(readSettings(fd)).toEqual(rest);
+  });
+});
+
+describe.runIf(hasRetransmitInterval)('the longest retransmission interval', () => {
+  test.each([1_000, 1_001, 1_002, 1_003, 1_009, 3_062, 119_999, 120_000])(
+    '%i is read back, at most a tick longer, and not written again',
+    async (maxRetransmitInterval) => {
+      const fd = fdOf(await untouchedConnection());
+      expect(writeSettings(fd, { maxRetransmitInterval }, true)).toEqual({ maxRetransmitInterval });
+      expect(readSettings(fd)).toMatchObject(asRead({ maxRetransmitInterval }));
+      expect(optionsSetBy(() => correctSettings(fd, { maxRetransmitInterval }))).toEqual([]);
+      const other = maxRetransmitInterval === 5_000 ? 6_000 : 5_000;
+      const written = optionsSetBy(() => correctSettings(fd, { maxRetransmitInterval: other }));
+      expect(written).toEqual(['TCP_RTO_MAX_MS']);
+    },
+  );
+
+  test('is one system call more, after the user timeout', async () => {
+    const fd = fdOf(await untouchedConnection());
+    const settings = { ...database, maxRetransmitInterval: 3_000 };
+    expect(optionsSetBy(() => writeSettings(fd, settings, false))).toEqual([
+      'TCP_USER_TIMEOUT',
+      'TCP_RTO_MAX_MS',
+      'TCP_KEEPINTVL',
+      'TCP_KEEPCNT',
+      'TCP_KEEPIDLE',
+      'SO_KEEPALIVE',
+    ]);
+  });
+
+  test('is not read for a hold that does not have it', async () => {
+    const fd = fdOf(await untouchedConnection());
+    const get = vi.spyOn(loadLibc(), 'getsockopt');
+    onTestFinished(() => get.mockRestore());
+    correctSettings(fd, database);
+    expect(get).toHaveBeenCalledTimes(5);
+  });
+
+  test('is skipped on Multipath TCP, and still written to TCP afterwards', async ({ skip }) => {
+    const missing = missingMultipath();
+    skip(missing !== undefined, missing);
+    const fd = fdOf(await adopted('MPTCP'));
+    const { userTimeout: _, ...rest } = database;
+    expect(writeSettings(fd, parseKeepAliveOptions('database'), false)).toEqual({
+      ...rest,
+      skipped: ['userTimeout', 'maxRetransmitInterval'],
+    });
+    expect(readSettings(fd)).toEqual(rest);
+    const tuning = { maxRetransmitInterval: 5_000 };
+    expect(writeSettings(fd, tuning, true)).toEqual({ skipped: ['maxRetransmitInterval'] });
+    expect(writeSettings(fdOf(await connection()), tuning, false)).toEqual(tuning);
+  });
+
+  test('of a closed descriptor is an error, as of any other option', () => {
+    expect(() => writeSettings(2 ** 30, { maxRetransmitInterval: 5_000 }, false)).toThrow(
+      expect.objectContaining({ code: 'EBADF', option: 'TCP_RTO_MAX_MS', applied: [] }),
+    );
   });
 });
 
@@ -354,6 +418,67 @@ test.runIf(givesDescriptors)(
     expect(setKeepAlive(client, asked).skipped).toEqual(['interval', 'userTimeout']);
   },
 );
+
+describe.runIf(givesDescriptors)('Linux before 6.15, which lacks TCP_RTO_MAX_MS', () => {
+  const TCP_RTO_MAX_MS = 44;
+  const options = { ...presets.database, count: 5 };
+  const written = { ...five, count: 5, skipped: ['maxRetransmitInterval'] };
+
+  /** The package on such a kernel, and how many of its calls are for that option. */
+  async function olderLinux(errno: number = constants.errno.ENOPROTOOPT) {
+    const client = await connection();
+    const { failures } = recordedLibc();
+    failures.set(TCP_RTO_MAX_MS, errno);
+    const library = await packageOn('linux');
+    const libc = (await import('../../native-bindings/libc.ts')).loadLibc();
+    const set = vi.spyOn(libc, 'setsockopt');
+    const get = vi.spyOn(libc, 'getsockopt');
+    const calls = () =>
+      [...set.mock.calls, ...get.mock.calls].filter(([, , name]) => name === TCP_RTO_MAX_MS).length;
+    return { client, calls, ...library };
+  }
+
+  test.each([{ strict: false }, { strict: true }])(
+    'names it in skipped, with $strict too, and is asked once',
+    async (behaviour) => {
+      const { client, calls, setKeepAlive, getKeepAlive, capabilities } = await olderLinux();
+      expect(setKeepAlive(client, options, behaviour)).toEqual(written);
+      expect(setKeepAlive(client, options, behaviour)).toEqual(written);
+      expect(getKeepAlive(client)).not.toHaveProperty('maxRetransmitInterval');
+      expect(calls()).toBe(1);
+      expect(capabilities().options.maxRetransmitInterval).toEqual({
+        set: false,
+        read: false,
+        reason: 'this kernel has no TCP_RTO_MAX_MS',
+      });
+    },
+  );
+
+  test('is asked once if it is first read', async () => {
+    const { client, calls, setKeepAlive, getKeepAlive } = await olderLinux();
+    expect(getKeepAlive(client)).not.toHaveProperty('maxRetransmitInterval');
+    expect(setKeepAlive(client, options)).toEqual(written);
+    expect(calls()).toBe(1);
+  });
+
+  test('holds, serves and follows rules without it, and nobody is told', async () => {
+    const { client, keepAlive, keepAliveServer, installKeepAlive } = await olderLinux();
+    const warnings = vi.spyOn(process, 'emitWarning');
+    onTestFinished(() => warnings.mockRestore());
+    const onError = vi.fn();
+    keepAlive(client, 'database', { onError });
+    keepAlive(client, { ...presets.database, count: 5 }, { onError });
+    keepAliveServer(net.createServer(), 'database', { onError });
+    installKeepAlive([{ use: 'database' }], { strict: true })();
+    expect(onError).not.toHaveBeenCalled();
+    expect(warnings).not.toHaveBeenCalled();
+  });
+
+  test('may be a sandbox that refuses the call in another way', async () => {
+    const { client, setKeepAlive } = await olderLinux(constants.errno.EPERM);
+    expect(setKeepAlive(client, options, { strict: true })).toEqual(written);
+  });
+});
 
 /** Node keeps it there; reading it does not give the warning that `_handle` would. */
 function descriptorOf(udp: UdpSocket): number {

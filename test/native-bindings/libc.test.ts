@@ -3,11 +3,15 @@ import { constants } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { loadLibc } from '../../native-bindings/libc.ts';
+import { parseKeepAliveOptions } from '../../src/options/parse.ts';
 import { presets } from '../../src/options/presets.ts';
 import { type Bundle, bundle, platformPackage } from '../helpers/bundle.ts';
 import { connectedPair } from '../helpers/connected-pair.ts';
 import { kernelValues } from '../helpers/raw-options.ts';
+import { asRead } from '../helpers/retransmit-interval.ts';
 import { withoutFfi } from '../helpers/without-ffi.ts';
+
+const database = parseKeepAliveOptions('database');
 
 test('what was loaded is kept', () => {
   expect(loadLibc()).toBe(loadLibc());
@@ -78,7 +82,7 @@ describe.runIf(process.platform === 'linux')('the package in a process of its ow
         lib.setKeepAlive(socket, 'database');
         tell({ imported, held, set: isLoaded(), read: lib.getKeepAlive(socket) });
       `);
-      expect(told).toEqual({ imported: false, held: false, set: true, read: presets.database });
+      expect(told).toEqual({ imported: false, held: false, set: true, read: asRead(database) });
     });
 
     test('says what is missing where koffi is not installed, each time', async () => {
@@ -171,7 +175,7 @@ describe.runIf(process.platform === 'linux')('the package in a process of its ow
         return told;
       }),
     );
-    expect(read).toEqual(counts.map((count) => ({ ...presets.database, count })));
+    expect(read).toEqual(counts.map((count) => asRead({ ...database, count })));
   });
 });
 
@@ -183,9 +187,9 @@ test('a second evaluation of the modules works beside the first', async ({ onTes
   const second = await import('../../src/index.ts');
   expect(second.setKeepAlive).not.toBe(first.setKeepAlive);
   first.setKeepAlive(client, 'database');
-  expect(second.getKeepAlive(client)).toEqual(presets.database);
+  expect(second.getKeepAlive(client)).toEqual(asRead(database));
   second.setKeepAlive(client, 'fastFailover');
-  expect(first.getKeepAlive(client)).toEqual(presets.fastFailover);
+  expect(first.getKeepAlive(client)).toEqual(asRead(parseKeepAliveOptions('fastFailover')));
   expect(kernelValues(client)).toBe('1:5/2/3 10500');
 });
 

@@ -5,10 +5,11 @@ import { type KeepAliveInput, optionNames, optionRanges } from '../../src/option
 import { parseKeepAliveOptions, trustSettings } from '../../src/options/parse.ts';
 import { type PresetName, presets } from '../../src/options/presets.ts';
 
-const names = '`enable`, `initialDelay`, `interval`, `count`, `userTimeout`';
+const names = '`enable`, `initialDelay`, `interval`, `count`, `userTimeout`, `maxRetransmitInterval`';
 const presetNames = '`database`, `fastFailover`, `websocket`, `tunnel`, `loadBalancer`';
 const milliseconds = 'from 1000 to 32767000 milliseconds';
 const userTimeouts = "from 1000 to 2147483647 milliseconds, 0, or 'auto'";
+const retransmitIntervals = "from 1000 to 120000 milliseconds, or 'auto'";
 const counts = 'an integer from 1 to 127';
 const unreadable = `Expected a preset (${presetNames}) or an object of options, got a value that cannot be read as such`;
 
@@ -119,6 +120,20 @@ describe('bad input', () => {
     [RangeError, { count: 128 }, `Expected \`count\` to be ${counts}, got \`128\` (number)`],
     [RangeError, { count: 3_000 }, `Expected \`count\` to be ${counts}, got \`3000\` (number)`],
   ];
+
+  const badRetransmitIntervals = [
+    [TypeError, '3000', '`3000` (string)'],
+    [TypeError, null, 'null'],
+    [RangeError, NaN, '`NaN` (number)'],
+    [RangeError, 0, '`0` (number)'],
+    [RangeError, 3, '`3` (number); did you mean 3000?'],
+    [RangeError, 999.9, '`999.9` (number); did you mean 999900?'],
+    [RangeError, 120_001, '`120001` (number)'],
+  ].map(([type, value, got]) => [
+    type,
+    { maxRetransmitInterval: value },
+    `Expected \`maxRetransmitInterval\` to be ${retransmitIntervals}, got ${got}`,
+  ]);
 
   const badUserTimeouts = [
     [
@@ -278,7 +293,16 @@ describe('bad input', () => {
     [TypeError, { count: revoked() }, unreadable],
   ];
 
-  const rows = [badTimes, badCounts, badUserTimeouts, badEnables, badAutos, badKeys, badOptions].flat();
+  const rows = [
+    badTimes,
+    badCounts,
+    badUserTimeouts,
+    badRetransmitIntervals,
+    badEnables,
+    badAutos,
+    badKeys,
+    badOptions,
+  ].flat();
   test.each(rows.map(([type, input, message], row) => ({ row, type, input, message })))(
     '$row: $message',
     ({ type, input, message }) => {
@@ -354,6 +378,24 @@ describe('good input', () => {
   });
 
   test.each([
+    { options: { userTimeout: 24_500 }, want: 3_062 },
+    { options: { initialDelay: 10_000, interval: 5_000, count: 3, userTimeout: 'auto' }, want: 3_062 },
+    { options: { userTimeout: 8_007 }, want: 1_000 },
+    { options: { userTimeout: 1_000 }, want: 1_000 },
+    { options: { userTimeout: 960_000 }, want: 120_000 },
+    { options: { userTimeout: 2_147_483_647 }, want: 120_000 },
+    // Without a user timeout it alone would bound data in flight.
+    { options: { userTimeout: 0 }, want: undefined },
+    { options: {}, want: undefined },
+  ])("a maxRetransmitInterval of 'auto' for $options is $want", ({ options, want }) => {
+    expect(parse({ ...options, maxRetransmitInterval: 'auto' }).maxRetransmitInterval).toBe(want);
+  });
+
+  test('a maxRetransmitInterval is rounded up to a millisecond, and turns no probes on', () => {
+    expect(parse({ maxRetransmitInterval: 1_500.2 })).toEqual({ maxRetransmitInterval: 1_501 });
+  });
+
+  test.each([
     { what: 'an empty object', input: {}, want: {} },
     { what: 'one without a prototype', input: Object.create(null), want: {} },
     { what: 'one of another context', input: runInNewContext('({})'), want: {} },
@@ -382,7 +424,8 @@ describe('good input', () => {
 
 describe('what is made once', () => {
   test.each(Object.keys(presets) as PresetName[])('the preset %s', (name) => {
-    expect(parseKeepAliveOptions(name)).toEqual(presets[name]);
+    const maxRetransmitInterval = Math.floor(presets[name].userTimeout / 8);
+    expect(parseKeepAliveOptions(name)).toEqual({ ...presets[name], maxRetransmitInterval });
     expect(parseKeepAliveOptions(name)).toBe(parseKeepAliveOptions(name));
     expect(parseKeepAliveOptions(name)).toBe(parseKeepAliveOptions(presets[name]));
   });
@@ -436,10 +479,9 @@ describe('anything at all is refused with a code, or in range', () => {
     fc.integer({ min: 900, max: 32_768_000 }),
     fc.constantFrom('auto', true, false, undefined),
   );
-  const options = fc.record(
-    { enable: anyField, initialDelay: anyField, interval: anyField, count: anyField, userTimeout: anyField },
-    { requiredKeys: [] },
-  );
+  const options = fc.record(Object.fromEntries(optionNames.map((name) => [name, anyField])), {
+    requiredKeys: [],
+  });
   const goodOptions = fc.record(
     {
       enable: fc.boolean(),
@@ -447,6 +489,7 @@ describe('anything at all is refused with a code, or in range', () => {
       interval: fc.double({ min: 1_000, max: 32_767_000, noNaN: true }),
       count: fc.integer({ min: 1, max: 127 }),
       userTimeout: fc.double({ min: 1_000, max: 2_147_483_647, noNaN: true }),
+      maxRetransmitInterval: fc.double({ min: 1_000, max: 120_000, noNaN: true }),
     },
     { requiredKeys: [] },
   );
@@ -489,7 +532,7 @@ describe('anything at all is refused with a code, or in range', () => {
       fc.property(goodOptions, (input) => {
         const settings = parse(input);
         expectInRange(settings);
-        for (const name of ['initialDelay', 'interval', 'count', 'userTimeout'] as const) {
+        for (const name of Object.keys(optionRanges) as (keyof typeof optionRanges)[]) {
           const given = input[name];
           if (given === undefined) expect(settings).not.toHaveProperty(name);
           else

@@ -4,11 +4,11 @@ import { presets } from '../../src/options/presets.ts';
 import { predictDetection } from '../../src/predict/predict.ts';
 
 const rows = [
-  { name: 'database', values: [10_000, 5_000, 3, 24_500], drop: 25_000 },
-  { name: 'fastFailover', values: [5_000, 2_000, 3, 10_500], drop: 11_000 },
-  { name: 'websocket', values: [45_000, 15_000, 3, 89_500], drop: 90_000 },
-  { name: 'tunnel', values: [30_000, 10_000, 6, 89_500], drop: 90_000 },
-  { name: 'loadBalancer', values: [60_000, 15_000, 4, 119_500], drop: 120_000 },
+  { name: 'database', values: [10_000, 5_000, 3, 24_500, 3_062], drop: 25_000 },
+  { name: 'fastFailover', values: [5_000, 2_000, 3, 10_500, 1_312], drop: 11_000 },
+  { name: 'websocket', values: [45_000, 15_000, 3, 89_500, 11_187], drop: 90_000 },
+  { name: 'tunnel', values: [30_000, 10_000, 6, 89_500, 11_187], drop: 90_000 },
+  { name: 'loadBalancer', values: [60_000, 15_000, 4, 119_500, 14_937], drop: 120_000 },
 ] as const;
 
 test('there are these, and nobody can change them', () => {
@@ -18,11 +18,14 @@ test('there are these, and nobody can change them', () => {
 });
 
 test.each(rows)('$name', ({ name, values, drop }) => {
-  const [initialDelay, interval, count, userTimeout] = values;
+  const [initialDelay, interval, count, userTimeout, maxRetransmitInterval] = values;
   const preset = presets[name];
-  expect(preset).toStrictEqual({ enable: true, initialDelay, interval, count, userTimeout });
-  expect(parseKeepAliveOptions(name)).toEqual(preset);
-  expect(parseKeepAliveOptions({ ...preset, userTimeout: 'auto' })).toEqual(preset);
+  const five = { enable: true, initialDelay, interval, count, userTimeout };
+  expect(preset).toStrictEqual({ ...five, maxRetransmitInterval: 'auto' });
+  expect(parseKeepAliveOptions(name)).toEqual({ ...five, maxRetransmitInterval });
+  expect(parseKeepAliveOptions({ ...preset, userTimeout: 'auto' })).toEqual(parseKeepAliveOptions(name));
+  // Without a user timeout it would bound data in flight.
+  expect(parseKeepAliveOptions({ ...preset, userTimeout: 0 })).toEqual({ ...five, userTimeout: 0 });
 
   const { idle, probes, unacknowledged } = predictDetection(name);
   expect(idle.nominal).toBe(drop);

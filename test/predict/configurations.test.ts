@@ -11,7 +11,16 @@ function configurationFor(format: string): string {
 
 // What each system calls these, in the unit that it counts in.
 test.each([
-  ['ts', ['initialDelay: 15_000,', 'interval: 4_000,', 'count: 3,', 'userTimeout: 26_500,']],
+  [
+    'ts',
+    [
+      'initialDelay: 15_000,',
+      'interval: 4_000,',
+      'count: 3,',
+      'userTimeout: 26_500,',
+      'maxRetransmitInterval: 3_312,',
+    ],
+  ],
   [
     'libpq',
     [

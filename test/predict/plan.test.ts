@@ -114,6 +114,7 @@ describe('a plan', () => {
       interval: 4_000,
       count: 3,
       userTimeout: 26_500,
+      maxRetransmitInterval: 3_312,
     });
   });
 
@@ -124,6 +125,7 @@ describe('a plan', () => {
       interval: 32_767_000,
       count: 3,
       userTimeout: 131_067_500,
+      maxRetransmitInterval: 120_000,
     });
   });
 

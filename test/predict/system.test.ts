@@ -6,8 +6,10 @@ describe('a system', () => {
     const linux = {
       hz: undefined,
       rto: undefined,
+      rtoMax: 120_000,
       tcpRetries2: 15,
       tcpSynRetries: 6,
+      synLinearTimeouts: undefined,
       keepaliveTime: 7_200_000,
       keepaliveIntvl: 75_000,
       keepaliveProbes: 9,
@@ -24,8 +26,10 @@ describe('a system', () => {
   test.each<[keyof DetectionSystem, number, number]>([
     ['hz', 24, 1_200],
     ['rto', 1, 120_000],
+    ['rtoMax', 1_000, 120_000],
     ['tcpRetries2', 0, 255],
     ['tcpSynRetries', 1, 127],
+    ['synLinearTimeouts', 0, 127],
     ['keepaliveTime', 1_000, 2_147_483_000],
     ['keepaliveIntvl', 1_000, 2_147_483_000],
     ['keepaliveProbes', 0, 255],

@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
 import { debugLine } from '../../src/rules/debug-line.ts';
 import { type Connection, compileRules } from '../../src/rules/rule.ts';
+import { getKeepAlive } from '../../src/sockets/get.ts';
 import { setKeepAlive } from '../../src/sockets/set.ts';
 import { connectedPair } from '../helpers/connected-pair.ts';
+import { hasRetransmitInterval } from '../helpers/retransmit-interval.ts';
 
 const [rule] = compileRules([{ port: 5432, use: 'database' }]);
 
@@ -25,7 +27,9 @@ test.each<[Connection, string]>([
   try {
     setKeepAlive(client, 'database');
     const values = 'enable=true initialDelay=10000 interval=5000 count=3 userTimeout=24500';
-    expect(debugLine(client, connection, rule)).toBe(text + values);
+    const { maxRetransmitInterval } = getKeepAlive(client);
+    const rest = hasRetransmitInterval ? ` maxRetransmitInterval=${maxRetransmitInterval}` : '';
+    expect(debugLine(client, connection, rule)).toBe(text + values + rest);
   } finally {
     await close();
   }

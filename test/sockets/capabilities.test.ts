@@ -8,6 +8,7 @@ import { connectedPair } from '../helpers/connected-pair.ts';
 import { missingKoffi } from '../helpers/missing-koffi.ts';
 import { packageOn } from '../helpers/package-on.ts';
 import { recordedLibc } from '../helpers/recorded-libc.ts';
+import { hasRetransmitInterval } from '../helpers/retransmit-interval.ts';
 
 test.runIf(process.platform === 'linux')('Linux has everything', () => {
   expect(capabilities()).toStrictEqual({
@@ -19,6 +20,9 @@ test.runIf(process.platform === 'linux')('Linux has everything', () => {
       interval: { set: true, read: true, constant: 'TCP_KEEPINTVL' },
       count: { set: true, read: true, constant: 'TCP_KEEPCNT' },
       userTimeout: { set: true, read: true, constant: 'TCP_USER_TIMEOUT' },
+      maxRetransmitInterval: hasRetransmitInterval
+        ? { set: true, read: true, constant: 'TCP_RTO_MAX_MS' }
+        : { set: false, read: false, reason: 'this kernel has no TCP_RTO_MAX_MS' },
     },
     tcpInfo: true,
   });
@@ -47,7 +51,7 @@ describe('a system whose kernel lacks some', () => {
     for (const name of optionNames) {
       const lacking = { set: false, read: false, reason: `${platform} has no such option` };
       expect(options[name]).toEqual(
-        lacks.some((lack) => lack === name)
+        name === 'maxRetransmitInterval' || lacks.some((lack) => lack === name)
           ? lacking
           : { set: true, read: true, constant: expect.any(String) },
       );
@@ -71,7 +75,9 @@ describe('where only Node’s own call is left', () => {
     expect(rest).toEqual({ platform, through: 'node', reason, tcpInfo: false });
     for (const name of optionNames) {
       const set =
-        name === 'enable' || name === 'initialDelay' || (name !== 'userTimeout' && nodeTakesIntervalAndCount);
+        name === 'enable' ||
+        name === 'initialDelay' ||
+        ((name === 'interval' || name === 'count') && nodeTakesIntervalAndCount);
       expect(options[name]).toMatchObject({
         set,
         read: false,

@@ -27,6 +27,7 @@ function scaledDown({ initialDelay, interval, count }: Preset): Options {
     interval: 1_000,
     count,
     userTimeout: 'auto',
+    maxRetransmitInterval: 'auto',
   };
 }
 

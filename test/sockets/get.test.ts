@@ -9,6 +9,7 @@ import { hideDescriptor } from '../helpers/hide-descriptor.ts';
 import { packageOn } from '../helpers/package-on.ts';
 import { kernelValues, writeRaw } from '../helpers/raw-options.ts';
 import { recordedLibc } from '../helpers/recorded-libc.ts';
+import { asRead } from '../helpers/retransmit-interval.ts';
 import { fixtureArguments } from '../helpers/run-fixture.ts';
 import { socketKinds } from '../helpers/socket-kinds.ts';
 
@@ -18,13 +19,14 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     onTestFinished(close);
     const raw = { enable: 1, initialDelay: 41, interval: 42, count: 7, userTimeout: 9_000 };
     for (const [option, value] of Object.entries(raw)) writeRaw(carrier, option as 'count', value);
-    expect(getKeepAlive(socket)).toEqual({
+    const settings = {
       enable: true,
       initialDelay: 41_000,
       interval: 42_000,
       count: 7,
       userTimeout: 9_000,
-    });
+    };
+    expect(getKeepAlive(socket)).toEqual(asRead(settings));
     expect(getTcpInfo(socket).state).toBe('ESTABLISHED');
   });
 
@@ -57,8 +59,20 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
   });
 
   describe('it goes unchecked only if it is out of the usual range', () => {
-    const { initialDelay = 0, interval = 0, count = 0, userTimeout = 0 } = numbers();
-    const usual = { [initialDelay]: 10, [interval]: 5, [count]: 3, [userTimeout]: 0 };
+    const {
+      initialDelay = 0,
+      interval = 0,
+      count = 0,
+      userTimeout = 0,
+      maxRetransmitInterval = 0,
+    } = numbers();
+    const usual = {
+      [initialDelay]: 10,
+      [interval]: 5,
+      [count]: 3,
+      [userTimeout]: 0,
+      [maxRetransmitInterval]: 120_000,
+    };
 
     test.each([
       { read: 'each option', values: {}, isChecked: true },
@@ -108,7 +122,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
         count,
         userTimeout: 0,
       };
-      expect(accepted).toEqual({ read: defaults, set: defaults });
+      expect(accepted).toEqual({ read: asRead(defaults), set: asRead(defaults) });
       // The fixture has changed the count of this connection.
       expect(refused).toBe(count > 0 && count <= 127 ? undefined : 'EINVAL');
     },

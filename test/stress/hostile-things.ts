@@ -169,6 +169,7 @@ const optionFields = fields({
   interval: orJustBeyond(time, 999, 32_767_001),
   count: orJustBeyond(fc.integer({ min: 1, max: 127 }), 0, 128),
   userTimeout: orJustBeyond(fc.oneof(time, fc.constantFrom(0, 'auto')), 999, 2 ** 31),
+  maxRetransmitInterval: orJustBeyond(fc.oneof(time, fc.constant('auto')), 999, 120_001),
 });
 const names = fc.constantFrom('database', 'fastFailover', 'websocket', 'tunnel', 'loadBalancer');
 const options = disguised(

@@ -10,6 +10,7 @@ const RANGES: Record<string, readonly [min: number, max: number]> = {
   TCP_KEEPINTVL: [1, 32_767],
   TCP_KEEPCNT: [1, 127],
   TCP_USER_TIMEOUT: [0, 0x7fff_ffff],
+  TCP_RTO_MAX_MS: [1_000, 120_000],
 };
 
 const TCP_NODELAY = { level: 6, name: 1 };

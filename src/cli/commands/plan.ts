@@ -106,6 +106,7 @@ function described({ options, detection, packets }: Report): string {
     ['interval', exactTime(options.interval)],
     ['count', String(options.count)],
     ['userTimeout', exactTime(options.userTimeout)],
+    ['maxRetransmitInterval', exactTime(options.maxRetransmitInterval)],
     ['', ''],
     ['idle', `dropped after ${formatTime(idle.earliest)} to ${formatTime(idle.latest)}`],
     [
@@ -116,7 +117,7 @@ function described({ options, detection, packets }: Report): string {
     ['', `${grouped(perHourOfAll / 3_600)} a second on ${grouped(connections)} of them`],
   ];
   return rows
-    .map(([label = '', text = '']) => `${label.padEnd(16)}${text}`.trimEnd())
+    .map(([label = '', text = '']) => `${label.padEnd(15)} ${text}`.trimEnd())
     .join('\n')
     .concat('\n');
 }

@@ -11,6 +11,7 @@ Usage: tcp-keepalive presets [--json]
 
 An idle peer that vanished is noticed after the time in the last column, by
 exact timers; tcp-keepalive explain <preset> tells how much later it may be.
+Each has maxRetransmitInterval=auto beside these, an eighth of its user timeout.
 
 Examples:
   tcp-keepalive presets

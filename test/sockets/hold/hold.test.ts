@@ -204,7 +204,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     skip(missing !== undefined, missing);
     const socket = await adopted('MPTCP');
     const onError = vi.fn<OnError>();
-    const { userTimeout: _, ...rest } = presets.database;
+    const { userTimeout: _, maxRetransmitInterval: _auto, ...rest } = presets.database;
     keepAlive(socket, 'database', { onError });
     expect(getKeepAlive(socket)).toEqual(rest);
     socket.setKeepAlive(true, 33_000);

@@ -1,4 +1,4 @@
-import { type OptionName, optionNames } from '../../../options/options.ts';
+import { type OptionName, onlyTunes, optionNames } from '../../../options/options.ts';
 import type { Capabilities } from '../../../sockets/capabilities.ts';
 import { diagnoseRules } from './rules.ts';
 import { diagnoseSockets } from './sockets.ts';
@@ -64,9 +64,11 @@ function diagnoseOptions({ options, platform, through }: Capabilities): Diagnosi
   if (cannot.length === 0) return { ...fact, message };
   // Without system calls the reason is theirs, and was told.
   const reason = through === 'setsockopt' ? `; ${platform} does not have` : '; without system calls not';
+  const lacking = `${message}${reason}: ${cannot.join(', ')}`;
+  if (cannot.every(onlyTunes)) return { ...fact, message: lacking };
   return {
     ...fact,
-    message: `${message}${reason}: ${cannot.join(', ')}`,
+    message: lacking,
     advice: 'Expect these in `skipped`; `{ strict: true }` makes them an error.',
   };
 }

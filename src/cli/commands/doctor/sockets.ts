@@ -1,5 +1,5 @@
-import type { KeepAliveSettings } from '../../../options/options.ts';
-import { presets } from '../../../options/presets.ts';
+import { isReadBack, type KeepAliveSettings, onlyTunes, optionNames } from '../../../options/options.ts';
+import { parseKeepAliveOptions } from '../../../options/parse.ts';
 import { predictDetection } from '../../../predict/predict.ts';
 import type { DetectionSystem } from '../../../predict/system.ts';
 import { formatTime } from '../../values.ts';
@@ -48,9 +48,11 @@ function foundOnSocket(
 }
 
 function sameAsPreset(values: KeepAliveSettings): Diagnosis {
-  const same = Object.entries(presets.database).every(
-    ([name, value]) => values[name as keyof KeepAliveSettings] === value,
-  );
+  const preset = parseKeepAliveOptions('database');
+  const same = optionNames.every((name) => {
+    const [set = 0, read] = [preset[name], values[name]];
+    return read === undefined ? onlyTunes(name) : isReadBack(name, set, read);
+  });
   const subject = 'tcp-keepalive';
   if (same) {
     const message = "setKeepAlive(socket, 'database') reads back as it was set";

@@ -17,8 +17,8 @@ Usage: tcp-keepalive explain <preset> [<option>=<value> ...] [--json]
        tcp-keepalive explain <option>=<value> ... [--json]
 
 Presets: ${Object.keys(presets).join(', ')}
-Options: initialDelay, interval, userTimeout (a time, or userTimeout=auto),
-         count (a number), enable (true or false)
+Options: initialDelay, interval, userTimeout, maxRetransmitInterval (a time; the
+         last two also auto), count (a number), enable (true or false)
 Times:   30s, 1m30s, 500ms, or bare milliseconds
 
   --path <name|time>        what lies between the two ends, or after how much
@@ -101,7 +101,7 @@ function fieldOf(word: string): [string, unknown] {
   }
   if (name === 'enable') return [name, parseSwitch(text)];
   if (name === 'count') return [name, parseWhole(name, text)];
-  if (name === 'userTimeout' && text === 'auto') return [name, text];
+  if ((name === 'userTimeout' || name === 'maxRetransmitInterval') && text === 'auto') return [name, text];
   return [name, parseTime(name, text)];
 }
 
