@@ -7,7 +7,7 @@ const isCi = process.env.CI === 'true';
 
 const config: ViteUserConfig = {
   test: {
-    include: ['test/**/*.test.ts'],
+    include: ['test/**/*.test.ts', 'examples/testing/*.test.ts'],
     // Most tests wait for kernel timers, not for a processor.
     maxWorkers: 8,
     // A test of kernel timers may be upset by what else a shared machine does.
@@ -21,7 +21,7 @@ const config: ViteUserConfig = {
     alias: [
       { find: /^#core$/, replacement: source('./src/core.ts') },
       { find: /^tcp-keepalive$/, replacement: source('./src/index.ts') },
-      { find: /^tcp-keepalive\/(predict|heartbeat)$/, replacement: source('./src/$1/index.ts') },
+      { find: /^tcp-keepalive\/(predict|heartbeat|testing)$/, replacement: source('./src/$1/index.ts') },
       { find: /^tcp-keepalive\/register$/, replacement: source('./src/register.ts') },
       { find: /^tcp-keepalive\/(.+)$/, replacement: source('./src/drivers/$1.ts') },
       {

@@ -4,6 +4,8 @@
  * package; `index.ts` exports the public names.
  */
 
+export { setDeaf } from './kernel/deaf.ts';
+export { hasTcpInfo } from './kernel/tcp-info.ts';
 export { invalidOption, isKeepAliveError, keepAliveError } from './options/errors.ts';
 export { isObject, readable, refusal } from './options/fields.ts';
 export { parseKeepAliveOptions } from './options/parse.ts';
@@ -16,7 +18,8 @@ export { reviewKeepAlive } from './predict/review.ts';
 export { installKeepAlive } from './rules/install.ts';
 export { startRules } from './rules/start.ts';
 export { capabilities } from './sockets/capabilities.ts';
-export { getKeepAlive, getTcpInfo } from './sockets/get.ts';
+export { getKeepAlive, getTcpInfo, readableDescriptor } from './sockets/get.ts';
+export { listenerDescriptor, NO_DESCRIPTOR } from './sockets/handle.ts';
 export { holdSocket, keepAlive } from './sockets/hold.ts';
 export { ASKED, DRIVER, WRAPPED } from './sockets/hold-record.ts';
 export { isServer } from './sockets/listener.ts';

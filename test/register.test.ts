@@ -9,10 +9,10 @@ import { dirname, join } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
 import { Aedes } from 'aedes';
 import ssh2 from 'ssh2';
+import type { VanishingProxy } from 'tcp-keepalive/testing';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, test, vi } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { predictDetection } from '../src/predict/predict.ts';
-import type { DeafProxy } from './helpers/deaf-proxy.ts';
 import { describeWhereInstalled, describeWithServer } from './helpers/describe-with-server.ts';
 import { proxyTo, quick } from './helpers/driver-under-test.ts';
 import { PATIENCE } from './helpers/patience.ts';
@@ -69,7 +69,7 @@ async function shown(
 }
 
 /** Waits until a client of a proxy has asked this. */
-async function asked(query: string, { connections }: DeafProxy): Promise<void> {
+async function asked(query: string, { connections }: VanishingProxy): Promise<void> {
   const client = await vi.waitUntil(() => [...connections][0], { timeout: PATIENCE, interval: 5 });
   for await (const [chunk] of on(client, 'data')) if (String(chunk).includes(query)) return;
 }
@@ -126,7 +126,7 @@ describe.each(nodes)('%s', (node) => {
       const values = shown(source, proxy.port, account(), { node, env });
       await asked('SELECT 1', proxy);
       await new Promise((resolve) => setTimeout(resolve, 300));
-      proxy.vanish();
+      await proxy.vanish();
       const [[code, sinceAsked, sinceTold] = []] = await values;
       const { earliest, latest } = predictDetection(quick).idle;
       expect(code).toBe('ETIMEDOUT');

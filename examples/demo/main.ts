@@ -1,4 +1,4 @@
-import { deafProxy } from '../../test/helpers/deaf-proxy.ts';
+import { vanishingProxy } from 'tcp-keepalive/testing';
 import { startFailover } from '../../test/helpers/failover.ts';
 import { postgres, startPostgres } from '../../test/helpers/start-postgres.ts';
 import { openPools } from './pools.ts';
@@ -39,7 +39,7 @@ async function demo(signal: AbortSignal): Promise<number> {
   screen.write('Starting PostgreSQL, on a free port and in a temporary directory ...', 'quiet');
   const server = await startPostgres().catch((error: Error) => error.message);
   if (typeof server === 'string') return cannotRun(server);
-  const proxy = await deafProxy(server);
+  const proxy = await vanishingProxy({ to: server.port });
   const failover = await startFailover(server);
   const pools = openPools({ ...server, port: proxy.port });
   const newPools = openPools({ ...server, host: failover.host });

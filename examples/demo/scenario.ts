@@ -1,6 +1,5 @@
-import { setInterval, setTimeout } from 'node:timers/promises';
-import { getTcpInfo } from 'tcp-keepalive';
-import type { DeafProxy } from '../../test/helpers/deaf-proxy.ts';
+import { setInterval } from 'node:timers/promises';
+import type { VanishingProxy } from 'tcp-keepalive/testing';
 import { duration } from './duration.ts';
 import type { DemoPool } from './pools.ts';
 import type { Cell, Screen } from './screen.ts';
@@ -20,14 +19,13 @@ const WORDS = {
 export async function vanish(
   activity: Activity,
   pools: readonly DemoPool[],
-  proxy: DeafProxy,
+  proxy: VanishingProxy,
   screen: Screen,
   signal: AbortSignal,
 ): Promise<readonly Watch[]> {
-  proxy.comeBack();
+  await proxy.restore();
   await Promise.all(pools.map(({ pool }) => pool.query('select 1')));
-  await acknowledged(proxy);
-  proxy.vanish();
+  await proxy.vanish();
   const watches = pools.map((pool) => watch(pool, activity));
 
   const names = pools.map(({ name }): Cell => ({ text: name, tone: 'strong' }));
@@ -38,13 +36,6 @@ export async function vanish(
   const last = Math.max(...watches.map((watch) => watch.noticed()?.after ?? 0));
   screen.row(duration(last || PATIENCE), watches.map(verdict));
   return watches;
-}
-
-/** Waits for the last ACKs: a proxy that is deaf to them sends its data again and again, and is heard. */
-async function acknowledged(proxy: DeafProxy): Promise<void> {
-  for (const connection of proxy.connections) {
-    while (getTcpInfo(connection).unacked > 0) await setTimeout(5);
-  }
 }
 
 /** Shows the kernel's counters, until every pool has noticed that can be waited for. */

@@ -44,7 +44,7 @@ export function getTcpInfo(socket: net.Socket): TcpInfo {
 }
 
 /** @throws the errors of {@link connectedDescriptor}, or `ERR_KEEPALIVE_NO_DESCRIPTOR` if there is none */
-function readableDescriptor(socket: net.Socket): number {
+export function readableDescriptor(socket: net.Socket): number {
   let fd: number;
   try {
     fd = connectedDescriptor(socket);

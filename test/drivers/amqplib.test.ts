@@ -39,7 +39,7 @@ describe('keepAliveAmqplib, with a stub of RabbitMQ that opens connections and c
     const socket = only(opened.to(proxy.port));
     expect(kernelValues(socket)).toBe(quickInKernel);
 
-    proxy.vanish();
+    await proxy.vanish();
     let pending: Promise<unknown> = Promise.resolve();
     const [error] = await expectInTime(state, socket, () => {
       if (state === 'unacknowledged') pending = errorOf(connection.createChannel());

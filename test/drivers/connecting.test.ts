@@ -23,13 +23,13 @@ import { keepAliveMysql2 } from 'tcp-keepalive/mysql2';
 import { keepAlivePg } from 'tcp-keepalive/pg';
 import { keepAlivePostgres } from 'tcp-keepalive/postgres';
 import { keepAliveSsh2 } from 'tcp-keepalive/ssh2';
+import { vanish } from 'tcp-keepalive/testing';
 import { keepAliveUndici } from 'tcp-keepalive/undici';
 import { keepAliveWs } from 'tcp-keepalive/ws';
 import { Agent, request } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { expectDetected } from '../helpers/detection.ts';
-import { goDark } from '../helpers/go-dark.ts';
+import { expectWithin } from '../helpers/detection.ts';
 import { listen } from '../helpers/listen.ts';
 
 // Every driver connects to a server that has vanished. Its own timeout, if it has one, is longer than a test waits.
@@ -266,14 +266,14 @@ describe.runIf(process.platform === 'linux')(
     test.each(rows)('$driver', async ({ begin }) => {
       const server = net.createServer();
       const port = await listen(server);
-      goDark(server);
+      vanish(server);
       const began = performance.now();
       const error = await begin(port).then(
         () => new Error('it connected'),
         (thrown: unknown) => thrown,
       );
       expect(codesOf(error).join(' ')).toContain('ETIMEDOUT');
-      expectDetected(predictDetection(options).connecting, began);
+      expectWithin(predictDetection(options).connecting, began);
     });
   },
 );

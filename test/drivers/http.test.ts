@@ -5,6 +5,7 @@ import net from 'node:net';
 import { text } from 'node:stream/consumers';
 import axios from 'axios';
 import { keepAliveHttp } from 'tcp-keepalive/http';
+import { vanish } from 'tcp-keepalive/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import {
   connectedSockets,
@@ -16,7 +17,6 @@ import {
   quick,
   quickInKernel,
 } from '../helpers/driver-under-test.ts';
-import { goDark } from '../helpers/go-dark.ts';
 import { kernelValues } from '../helpers/raw-options.ts';
 import { certificate, certificateKey } from '../helpers/test-certificate.ts';
 
@@ -54,7 +54,7 @@ describe.each(protocols)('keepAliveHttp, $scheme', ({ scheme, newServer, newAgen
       // One request waits for its answer when the server vanishes, the other is sent after that.
       const waiting = state === 'idle' ? request('/never') : undefined;
       await idleAMoment();
-      proxy.vanish();
+      await proxy.vanish();
       const error = await expectInTime(state, only(opened.to(proxy.port)), () =>
         errorOf(once(waiting ?? request('/'), 'response')),
       );
@@ -123,7 +123,7 @@ describe.each(protocols)('keepAliveHttp, $scheme', ({ scheme, newServer, newAgen
     const waiting = get({ port, host: '127.0.0.1', path: '/never', agent });
     waiting.on('error', () => {});
     await idleAMoment();
-    goDark(only(opened.to(port)));
+    vanish(only(opened.to(port)));
     const [error] = (await expectInTime('idle', socket, () => once(server, 'clientError'))) as [
       NodeJS.ErrnoException,
     ];

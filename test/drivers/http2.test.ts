@@ -3,6 +3,7 @@ import http2 from 'node:http2';
 import type net from 'node:net';
 import { text } from 'node:stream/consumers';
 import { keepAliveHttp2 } from 'tcp-keepalive/http2';
+import { vanish } from 'tcp-keepalive/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import {
   connectedSockets,
@@ -12,7 +13,6 @@ import {
   quick,
   quickInKernel,
 } from '../helpers/driver-under-test.ts';
-import { goDark } from '../helpers/go-dark.ts';
 import { kernelValues } from '../helpers/raw-options.ts';
 import { certificate, certificateKey } from '../helpers/test-certificate.ts';
 
@@ -53,7 +53,7 @@ describe.each(protocols)('keepAliveHttp2, $scheme', ({ scheme, newServer }) => {
       const failing = () => once(session.request({ ':path': '/never' }), 'error');
       const waiting = state === 'idle' ? failing() : undefined;
       await idleAMoment();
-      proxy.vanish();
+      await proxy.vanish();
       const socket = opened.to(proxy.port)[0] as net.Socket;
       const [error] = await expectInTime(state, socket, () => waiting ?? failing());
       expect(error.code).toBe('ETIMEDOUT');
@@ -74,7 +74,7 @@ describe.each(protocols)('keepAliveHttp2, $scheme', ({ scheme, newServer }) => {
     const [socket] = await accepted;
     expect(kernelValues(socket)).toBe(quickInKernel);
     const [serverSession] = await atServer;
-    goDark(opened.to(port)[0] as net.Socket);
+    vanish(opened.to(port)[0] as net.Socket);
     const [error] = await expectInTime('idle', socket, () => once(serverSession, 'error'));
     expect(error.code).toBe('ETIMEDOUT');
   });

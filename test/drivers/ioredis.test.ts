@@ -51,7 +51,7 @@ describeWithServer('keepAliveIoredis', redis, (server) => {
     const client = keepAliveIoredis(newClient({ port: proxy.port, retryStrategy: () => null }), quick);
     await client.ping();
     await idleAMoment();
-    proxy.vanish();
+    await proxy.vanish();
     let pending: Promise<unknown> = Promise.resolve();
     const [error] = await expectInTime(state, client.stream as net.Socket, () => {
       const failed = once(client, 'error');
@@ -93,7 +93,7 @@ describeWithServer('keepAliveIoredis', redis, (server) => {
     await client.ping();
     await idleAMoment();
     expect(kernelValues(client.stream as net.Socket)).toBe(quickInKernel);
-    proxy.vanish();
+    await proxy.vanish();
     const [error] = await expectInTime('idle', client.stream as net.Socket, () => once(client, 'error'));
     expect(error.code).toBe('ETIMEDOUT');
   });

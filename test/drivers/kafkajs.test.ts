@@ -35,7 +35,7 @@ describe('keepAliveKafkajs, with a stub of Kafka that tells its versions and bro
     stub.answers = false;
     const waiting = state === 'idle' ? errorOf(admin.describeCluster()) : undefined;
     await idleAMoment();
-    proxy.vanish();
+    await proxy.vanish();
     const error = await expectInTime(state, socket, () => waiting ?? errorOf(admin.describeCluster()));
     expect(error.message).toContain('ETIMEDOUT');
   });

@@ -43,7 +43,7 @@ describeWithServer('keepAliveMariadb', mariadbServer, (server) => {
 
     const waiting = row.state === 'idle' ? errorOf(pool.query('SELECT SLEEP(60)')) : undefined;
     await idleAMoment();
-    proxy.vanish();
+    await proxy.vanish();
     const error = await expectInTime(row.state, socket, () => waiting ?? errorOf(pool.query('SELECT 1')));
     expect(`${error.message} ${error.cause}`).toContain('ETIMEDOUT');
   });
@@ -54,7 +54,7 @@ describeWithServer('keepAliveMariadb', mariadbServer, (server) => {
     const connection = await mariadb.createConnection(keepAliveMariadb(config({ port: proxy.port }), quick));
     await connection.query('SELECT 1');
     await idleAMoment();
-    proxy.vanish();
+    await proxy.vanish();
     const socket = only(opened.to(proxy.port));
     const [error] = await expectInTime('idle', socket, () => once(connection as never, 'error'));
     expect(`${error.message} ${error.cause}`).toContain('ETIMEDOUT');

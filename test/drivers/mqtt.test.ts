@@ -41,7 +41,7 @@ test.for([
   const socket = only(opened.to(proxy.port));
   expect(kernelValues(socket)).toBe(quickInKernel);
 
-  proxy.vanish();
+  await proxy.vanish();
   const error = await expectInTime(row.state, socket, () => {
     if (row.state === 'unacknowledged') client.publish('topic', 'nobody hears this');
     return next(client, 'error');

@@ -2,13 +2,11 @@ import { once } from 'node:events';
 import type net from 'node:net';
 import mysql from 'mysql2';
 import promise from 'mysql2/promise';
+import { expectDetection, type VanishingProxy, vanishingProxy } from 'tcp-keepalive/testing';
 import { describe, expect, expectTypeOf, onTestFinished, type TestContext, test, vi } from 'vitest';
 import { keepAliveMysql2 } from '../../src/drivers/mysql2.ts';
-import { getTcpInfo, keepAlive, type OnError } from '../../src/index.ts';
-import { predictDetection } from '../../src/predict/predict.ts';
-import { type DeafProxy, deafProxy } from '../helpers/deaf-proxy.ts';
+import { keepAlive, type OnError } from '../../src/index.ts';
 import { describeWithServer } from '../helpers/describe-with-server.ts';
-import { acknowledged, expectDetected, lastHeard } from '../helpers/detection.ts';
 import { kernelValues } from '../helpers/raw-options.ts';
 import { mariadb } from '../helpers/start-mariadb.ts';
 
@@ -149,14 +147,12 @@ describeWithServer('keepAliveMysql2', mariadb, (server) => {
       await connection.query('SELECT 1');
       const dropped = once(coreOf(connection), 'error');
       connection.release();
-      await acknowledged(proxy.connections);
-      proxy.vanish();
-      const heard = lastHeard(socketOf(connection));
+      await proxy.vanish();
 
-      const [error] = await dropped;
-      expectDetected(predictDetection(SCALED_DOWN).idle, heard);
-      expect(error).toMatchObject({ code: 'ETIMEDOUT' });
-      proxy.comeBack();
+      const idle = { state: 'idle', socket: socketOf(connection) } as const;
+      const noticed = await expectDetection(dropped, SCALED_DOWN, idle);
+      expect(noticed).toMatchObject([{ code: 'ETIMEDOUT' }]);
+      await proxy.restore();
       const [rows] = await pool.query('SELECT 2 AS two');
       expect(rows).toEqual([{ two: 2 }]);
     });
@@ -166,14 +162,12 @@ describeWithServer('keepAliveMysql2', mariadb, (server) => {
       const connection = await pool.getConnection();
       await connection.query('SELECT 1');
       connection.release();
-      await acknowledged(proxy.connections);
-      proxy.vanish();
-      const { rto } = getTcpInfo(socketOf(connection));
-      const sent = performance.now();
+      await proxy.vanish();
 
-      await expect(pool.query('SELECT 2')).rejects.toMatchObject({ code: 'ETIMEDOUT' });
-      expectDetected(predictDetection(SCALED_DOWN, { rto }).unacknowledged, sent);
-      proxy.comeBack();
+      const inFlight = { state: 'unacknowledged', socket: socketOf(connection) } as const;
+      const failing = expectDetection(pool.query('SELECT 2'), SCALED_DOWN, inFlight);
+      expect(await failing).toMatchObject({ code: 'ETIMEDOUT' });
+      await proxy.restore();
       const [rows] = await pool.query('SELECT 3 AS three');
       expect(rows).toEqual([{ three: 3 }]);
     });
@@ -181,31 +175,27 @@ describeWithServer('keepAliveMysql2', mariadb, (server) => {
     test("a single connection, idle: its own 'error'", async ({ onTestFinished }) => {
       const { connection, proxy } = await connectionThroughProxy(onTestFinished);
       await connection.promise().query('SELECT 1');
-      await acknowledged(proxy.connections);
-      proxy.vanish();
-      const heard = lastHeard(socketOf(connection));
+      await proxy.vanish();
 
-      const [error] = await once(connection, 'error');
-      expectDetected(predictDetection(SCALED_DOWN).idle, heard);
-      expect(error).toMatchObject({ code: 'ETIMEDOUT' });
+      const idle = { state: 'idle', socket: socketOf(connection) } as const;
+      const noticed = await expectDetection(once(connection, 'error'), SCALED_DOWN, idle);
+      expect(noticed).toMatchObject([{ code: 'ETIMEDOUT' }]);
     });
 
     test("a single connection, a query in flight: the query's error", async ({ onTestFinished }) => {
       const { connection, proxy } = await connectionThroughProxy(onTestFinished);
       await connection.promise().query('SELECT 1');
-      await acknowledged(proxy.connections);
-      proxy.vanish();
-      const { rto } = getTcpInfo(socketOf(connection));
-      const sent = performance.now();
+      await proxy.vanish();
 
-      await expect(connection.promise().query('SELECT 2')).rejects.toMatchObject({ code: 'ETIMEDOUT' });
-      expectDetected(predictDetection(SCALED_DOWN, { rto }).unacknowledged, sent);
+      const inFlight = { state: 'unacknowledged', socket: socketOf(connection) } as const;
+      const failing = expectDetection(connection.promise().query('SELECT 2'), SCALED_DOWN, inFlight);
+      expect(await failing).toMatchObject({ code: 'ETIMEDOUT' });
     });
 
     async function poolThroughProxy(
       onFinished: OnFinished,
-    ): Promise<{ pool: promise.Pool; proxy: DeafProxy }> {
-      const proxy = await deafProxy(server());
+    ): Promise<{ pool: promise.Pool; proxy: VanishingProxy }> {
+      const proxy = await vanishingProxy({ to: server().port });
       onFinished(() => proxy.close());
       const pool = promisePool({ ...config(kind), port: proxy.port }, onFinished);
       return { pool: keepAliveMysql2(pool, SCALED_DOWN), proxy };
@@ -213,8 +203,8 @@ describeWithServer('keepAliveMysql2', mariadb, (server) => {
 
     async function connectionThroughProxy(
       onFinished: OnFinished,
-    ): Promise<{ connection: mysql.Connection; proxy: DeafProxy }> {
-      const proxy = await deafProxy(server());
+    ): Promise<{ connection: mysql.Connection; proxy: VanishingProxy }> {
+      const proxy = await vanishingProxy({ to: server().port });
       onFinished(() => proxy.close());
       const connection = mysql.createConnection({ ...config(kind), port: proxy.port });
       onFinished(() => connection.destroy());

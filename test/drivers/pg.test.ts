@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import type net from 'node:net';
 import pg from 'pg';
+import { expectDetection, type VanishingProxy, vanishingProxy } from 'tcp-keepalive/testing';
 import {
   describe,
   expect,
@@ -12,11 +13,8 @@ import {
   vi,
 } from 'vitest';
 import { keepAlivePg } from '../../src/drivers/pg.ts';
-import { getTcpInfo, keepAlive, type OnError } from '../../src/index.ts';
-import { predictDetection } from '../../src/predict/predict.ts';
-import { type DeafProxy, deafProxy } from '../helpers/deaf-proxy.ts';
+import { keepAlive, type OnError } from '../../src/index.ts';
 import { describeWithServer } from '../helpers/describe-with-server.ts';
-import { acknowledged, expectDetected, lastHeard } from '../helpers/detection.ts';
 import { PATIENCE } from '../helpers/patience.ts';
 import { kernelValues } from '../helpers/raw-options.ts';
 import { postgres } from '../helpers/start-postgres.ts';
@@ -146,13 +144,11 @@ describeWithServer('keepAlivePg', postgres, (server) => {
       const client = await pool.connect();
       await client.query('SELECT 1');
       client.release();
-      await acknowledged(proxy.connections);
-      proxy.vanish();
-      const heard = lastHeard(socketOf(client));
+      await proxy.vanish();
 
-      const [error] = await once(pool, 'error');
-      expectDetected(predictDetection(SCALED_DOWN).idle, heard);
-      expect(error).toMatchObject({ code: 'ETIMEDOUT', client });
+      const idle = { state: 'idle', socket: socketOf(client) } as const;
+      const noticed = await expectDetection(once(pool, 'error'), SCALED_DOWN, idle);
+      expect(noticed).toMatchObject([{ code: 'ETIMEDOUT', client }, client]);
       expect(pool.totalCount).toBe(0);
     });
 
@@ -160,13 +156,11 @@ describeWithServer('keepAlivePg', postgres, (server) => {
       const { pool, proxy } = await poolThroughProxy(onTestFinished);
       const client = await pool.connect();
       await client.query('SELECT 1');
-      await acknowledged(proxy.connections);
-      proxy.vanish();
-      const heard = lastHeard(socketOf(client));
+      await proxy.vanish();
 
-      const [error] = await once(client, 'error');
-      expectDetected(predictDetection(SCALED_DOWN).idle, heard);
-      expect(error).toMatchObject({ code: 'ETIMEDOUT' });
+      const idle = { state: 'idle', socket: socketOf(client) } as const;
+      const noticed = await expectDetection(once(client, 'error'), SCALED_DOWN, idle);
+      expect(noticed).toMatchObject([{ code: 'ETIMEDOUT' }]);
       client.on('error', () => {}); // The end of its stream is one more.
       client.release(true);
     });
@@ -179,13 +173,11 @@ describeWithServer('keepAlivePg', postgres, (server) => {
       const failed = vi.fn();
       client.on('error', failed);
       await client.query('SELECT 1');
-      await acknowledged(proxy.connections);
-      proxy.vanish();
-      const { rto } = getTcpInfo(socketOf(client));
-      const sent = performance.now();
+      await proxy.vanish();
 
-      await expect(client.query('SELECT 2')).rejects.toMatchObject({ code: 'ETIMEDOUT' });
-      expectDetected(predictDetection(SCALED_DOWN, { rto }).unacknowledged, sent);
+      const inFlight = { state: 'unacknowledged', socket: socketOf(client) } as const;
+      const failing = expectDetection(client.query('SELECT 2'), SCALED_DOWN, inFlight);
+      expect(await failing).toMatchObject({ code: 'ETIMEDOUT' });
       expect(failed).toHaveBeenCalledWith(expect.objectContaining({ code: 'ETIMEDOUT' }));
       client.release(true);
     });
@@ -195,20 +187,20 @@ describeWithServer('keepAlivePg', postgres, (server) => {
       const client = await pool.connect();
       await client.query('SELECT 1');
       client.release();
-      await acknowledged(proxy.connections);
-      proxy.vanish();
-      const { rto } = getTcpInfo(socketOf(client));
-      const sent = performance.now();
+      await proxy.vanish();
 
-      await expect(pool.query('SELECT 2')).rejects.toMatchObject({ code: 'ETIMEDOUT' });
-      expectDetected(predictDetection(SCALED_DOWN, { rto }).unacknowledged, sent);
-      proxy.comeBack();
+      const inFlight = { state: 'unacknowledged', socket: socketOf(client) } as const;
+      const failing = expectDetection(pool.query('SELECT 2'), SCALED_DOWN, inFlight);
+      expect(await failing).toMatchObject({ code: 'ETIMEDOUT' });
+      await proxy.restore();
       const { rows } = await pool.query('SELECT 3 AS three');
       expect(rows).toEqual([{ three: 3 }]);
     });
 
-    async function poolThroughProxy(onFinished: OnFinished): Promise<{ pool: pg.Pool; proxy: DeafProxy }> {
-      const proxy = await deafProxy(server());
+    async function poolThroughProxy(
+      onFinished: OnFinished,
+    ): Promise<{ pool: pg.Pool; proxy: VanishingProxy }> {
+      const proxy = await vanishingProxy({ to: server().port });
       onFinished(() => proxy.close());
       const pool = newPool({ ...config(kind), port: proxy.port }, onFinished);
       return { pool: keepAlivePg(pool, SCALED_DOWN), proxy };

@@ -51,7 +51,7 @@ describeWithServer('keepAlivePostgres', postgresServer, (server) => {
 
     const waiting = state === 'idle' ? errorOf(sql`SELECT pg_sleep(60)`) : undefined;
     await idleAMoment();
-    proxy.vanish();
+    await proxy.vanish();
     const error = await expectInTime(state, socket, () => waiting ?? errorOf(sql`SELECT 1`));
     expect(error.code).toBe('ETIMEDOUT');
   });

@@ -3,6 +3,7 @@ import net from 'node:net';
 import ssh2 from 'ssh2';
 import { keepAlive } from 'tcp-keepalive';
 import { keepAliveSsh2 } from 'tcp-keepalive/ssh2';
+import { vanish } from 'tcp-keepalive/testing';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import {
   connectedSockets,
@@ -14,7 +15,6 @@ import {
   quick,
   quickInKernel,
 } from '../helpers/driver-under-test.ts';
-import { goDark } from '../helpers/go-dark.ts';
 import { kernelValues } from '../helpers/raw-options.ts';
 
 const hostKey = ssh2.utils.generateKeyPairSync('ed25519').private;
@@ -33,7 +33,7 @@ test.for(['idle', 'unacknowledged'] as const)(
     const socket = only(opened.to(proxy.port));
     expect(kernelValues(socket)).toBe(quickInKernel);
 
-    proxy.vanish();
+    await proxy.vanish();
     const [error] = await expectInTime(state, socket, () => {
       if (state === 'unacknowledged') client.exec('whatever', () => {});
       return once(client, 'error');
@@ -85,7 +85,7 @@ test('a server: a vanished client is noticed in time', async () => {
   await idleAMoment();
   expect(kernelValues(socket)).toBe(quickInKernel);
 
-  goDark(only(opened.to(port)));
+  vanish(only(opened.to(port)));
   const [error] = await expectInTime('idle', socket, () => once(connection, 'error'));
   expect(error.code).toBe('ETIMEDOUT');
 });

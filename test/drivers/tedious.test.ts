@@ -1,11 +1,10 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import { predictDetection } from 'tcp-keepalive';
 import { keepAliveTedious } from 'tcp-keepalive/tedious';
+import { expectDetection, vanish } from 'tcp-keepalive/testing';
 import type { Connection, ConnectionConfiguration } from 'tedious';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { describeWhereInstalled } from '../helpers/describe-with-server.ts';
-import { expectDetected } from '../helpers/detection.ts';
 import {
   connectedSockets,
   errorOf,
@@ -16,7 +15,6 @@ import {
   quick,
   quickInKernel,
 } from '../helpers/driver-under-test.ts';
-import { goDark } from '../helpers/go-dark.ts';
 import { listen } from '../helpers/listen.ts';
 import { kernelValues } from '../helpers/raw-options.ts';
 import { startSqlServerStub } from '../helpers/sql-server-stub.ts';
@@ -34,7 +32,7 @@ describeWhereInstalled('keepAliveTedious, with a stub of SQL Server', tediousPac
 
     const waiting = state === 'idle' ? errorOf(run(connection, 'SELECT never')) : undefined;
     await idleAMoment();
-    proxy.vanish();
+    await proxy.vanish();
     const error = await expectInTime(state, socket, () => waiting ?? errorOf(run(connection, 'SELECT 1')));
     expect(error.message).toContain('ETIMEDOUT');
   });
@@ -42,12 +40,11 @@ describeWhereInstalled('keepAliveTedious, with a stub of SQL Server', tediousPac
   test('connecting to a vanished server is bounded by the user timeout', async () => {
     const server = net.createServer();
     const port = await listen(server);
-    goDark(server);
+    vanish(server);
     const options = { ...quick, userTimeout: 1_000 };
-    const began = performance.now();
-    const error = await errorOf(connected(keepAliveTedious(configOf(port), options)));
-    expect(error.message).toContain('ETIMEDOUT');
-    expectDetected(predictDetection(options).connecting, began);
+    const connecting = connected(keepAliveTedious(configOf(port), options));
+    const error = await expectDetection(connecting, options, { state: 'connecting' });
+    expect(String(error)).toContain('ETIMEDOUT');
   });
 
   test('a gateway that redirects to another server', async () => {
@@ -83,7 +80,7 @@ describeWhereInstalled('keepAliveTedious, with a stub of SQL Server', tediousPac
     expect(refused.message).toContain('ECONNREFUSED');
 
     const proxy = await proxyTo({ port: await stubPort() });
-    proxy.vanish();
+    await proxy.vanish();
     const config = configOf(proxy.port);
     const bounded = { ...config, options: { ...config.options, connectTimeout: 500 } };
     const connect = vi.spyOn(net.Socket.prototype, 'connect');

@@ -53,7 +53,7 @@ describe.each(servers)('keepAliveUndici, $name', ({ scheme, newServer, config })
       // One request waits for its answer when the server vanishes, the other is sent after that.
       const waiting = state === 'idle' ? errorOf(request(`${url}/never`, { dispatcher })) : undefined;
       await idleAMoment();
-      proxy.vanish();
+      await proxy.vanish();
       const error = await expectInTime(
         state,
         only(opened.to(proxy.port)),
@@ -76,7 +76,7 @@ test('fetch: held, and a vanished server is noticed in time', async () => {
 
   const failing = errorOf(get('/never'));
   await idleAMoment();
-  proxy.vanish();
+  await proxy.vanish();
   const error = await expectInTime('idle', only(opened.to(proxy.port)), () => failing);
   expect(error.cause).toMatchObject({ code: 'ETIMEDOUT' });
 });

@@ -3,6 +3,7 @@ import http from 'node:http';
 import type net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { keepAliveHttp } from 'tcp-keepalive/http';
+import { vanish } from 'tcp-keepalive/testing';
 import { keepAliveWs, type WsSocket } from 'tcp-keepalive/ws';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
@@ -15,7 +16,6 @@ import {
   quick,
   quickInKernel,
 } from '../helpers/driver-under-test.ts';
-import { goDark } from '../helpers/go-dark.ts';
 import { kernelValues } from '../helpers/raw-options.ts';
 
 test.for([
@@ -35,7 +35,7 @@ test.for([
   await idleAMoment();
 
   expect(kernelValues(socket)).toBe(quickInKernel);
-  proxy.vanish();
+  await proxy.vanish();
   const [code] = await expectInTime('idle', socket, () => once(client, 'close'));
   expect(code).toBe(1006);
 });
@@ -48,7 +48,7 @@ test('a client with data in flight', async () => {
   client.send('hello');
   await once(client, 'message');
   await idleAMoment();
-  proxy.vanish();
+  await proxy.vanish();
   const [code] = await expectInTime('unacknowledged', only(opened.to(proxy.port)), () => {
     client.send('nobody hears this');
     return once(client, 'close');
@@ -71,7 +71,7 @@ test('a server: open and later connections are held, and a vanished client is no
   expect(accepted.map(kernelValues)).toEqual([quickInKernel, quickInKernel]);
   const vanishing = opened.to(port)[0] as net.Socket;
   const atServer = accepted.find(({ remotePort }) => remotePort === vanishing.localPort) as net.Socket;
-  goDark(vanishing);
+  vanish(vanishing);
   const [code] = await expectInTime('idle', atServer, () => once(first, 'close'));
   expect(code).toBe(1006);
   expect(server.clients.size).toBe(1);
@@ -100,7 +100,7 @@ test('the handshake, through an agent', async () => {
   const agent = keepAliveHttp(new http.Agent(), quick);
   const client = new WebSocket(`ws://127.0.0.1:${proxy.port}`, { agent });
   await idleAMoment();
-  proxy.vanish();
+  await proxy.vanish();
   const [error] = await expectInTime('idle', only(opened.to(proxy.port)), () => once(client, 'error'));
   expect(error.code).toBe('ETIMEDOUT');
 });

@@ -2,8 +2,8 @@ import { EventEmitter, once } from 'node:events';
 import http2 from 'node:http2';
 import net from 'node:net';
 import { heartbeatHttp2 } from 'tcp-keepalive/heartbeat';
+import { vanish } from 'tcp-keepalive/testing';
 import { beforeEach, describe, expect, it, onTestFinished, test, vi } from 'vitest';
-import { goDark } from '../helpers/go-dark.ts';
 import {
   afterBeats,
   deathOf,
@@ -101,7 +101,7 @@ describe('heartbeatHttp2', () => {
       const elapsed = await deathOf(
         onTestFinished,
         (onDead) => heartbeatHttp2(target, { ...rhythm, onDead }),
-        () => goDark(peer),
+        () => vanish(peer),
       );
       expectInTime(elapsed);
       expect(target.destroyed).toBe(true);
@@ -129,7 +129,7 @@ describe('heartbeatHttp2', () => {
 
       const onDead = vi.fn();
       const beating = heartbeatHttp2(session, { ...rhythm, onDead });
-      if (peer === 'vanishes') goDark(socket);
+      if (peer === 'vanishes') vanish(socket);
       await afterBeats(3);
       expect([session.destroyed, onDead.mock.calls.length]).toEqual(
         peer === 'vanishes' ? [true, 1] : [false, 0],
@@ -207,7 +207,7 @@ test.concurrent.for(['is being closed', 'has something to write'] as const)(
       onTestFinished,
       (onDead) => heartbeatHttp2(session, { ...rhythm, onDead }),
       () => {
-        goDark(raw);
+        vanish(raw);
         if (state === 'has something to write') stream.write(Buffer.alloc(WINDOW - 1));
         // A session that is being closed is not pinged any more, but one ping may be out.
         else setTimeout(() => session.close(), rhythm.every + 100);

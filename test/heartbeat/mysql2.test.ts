@@ -3,8 +3,8 @@ import type net from 'node:net';
 import mysql from 'mysql2';
 import mysqlPromise from 'mysql2/promise';
 import { heartbeatMysql2 } from 'tcp-keepalive/heartbeat';
+import { vanishingProxy } from 'tcp-keepalive/testing';
 import { describe, expect, it, onTestFinished, test, vi } from 'vitest';
-import { deafProxy } from '../helpers/deaf-proxy.ts';
 import { describeWithServer } from '../helpers/describe-with-server.ts';
 import { deathOf, expectInTime, rhythm } from '../helpers/heartbeats.ts';
 import { PATIENCE } from '../helpers/patience.ts';
@@ -15,7 +15,7 @@ describeWithServer('heartbeatMysql2', mariadb, (server) => {
     '%s: removes idle connections whose server has vanished',
     async (flavour, { onTestFinished }) => {
       const { user, password, database, port } = server();
-      const proxy = await deafProxy({ port });
+      const proxy = await vanishingProxy({ to: port });
       const options = { host: '127.0.0.1', port: proxy.port, user, password, database, connectionLimit: 4 };
       const pool = flavour === 'mysql2' ? mysql.createPool(options) : mysqlPromise.createPool(options);
       const queries = 'promise' in pool ? pool.promise() : pool;
@@ -43,7 +43,7 @@ describeWithServer('heartbeatMysql2', mariadb, (server) => {
       expect(ping).not.toHaveBeenCalled();
       expect(proxy.connections.size).toBe(3);
       used.destroy();
-      proxy.comeBack();
+      await proxy.restore();
       const [rows] = await queries.query('SELECT 1 AS one');
       expect(rows).toEqual([{ one: 1 }]);
     },

@@ -2,8 +2,8 @@ import { EventEmitter } from 'node:events';
 import type net from 'node:net';
 import pg from 'pg';
 import { heartbeatPg, type Silence } from 'tcp-keepalive/heartbeat';
+import { vanishingProxy } from 'tcp-keepalive/testing';
 import { beforeEach, describe, expect, it, onTestFinished, test, vi } from 'vitest';
-import { deafProxy } from '../helpers/deaf-proxy.ts';
 import { describeWithServer } from '../helpers/describe-with-server.ts';
 import { afterBeats, deathOf, expectInTime, fakeTimers, type Later, rhythm } from '../helpers/heartbeats.ts';
 import { PATIENCE } from '../helpers/patience.ts';
@@ -35,7 +35,7 @@ describe('heartbeatPg, with a fake pool on fake timers', () => {
 describeWithServer('heartbeatPg', postgres, (server) => {
   async function poolBehindProxy(later: Later) {
     const { user, password, database, port } = server();
-    const proxy = await deafProxy({ port });
+    const proxy = await vanishingProxy({ to: port });
     const pool = new pg.Pool({ host: '127.0.0.1', port: proxy.port, user, password, database, max: 4 });
     pool.on('error', () => {});
     later(() => proxy.close());
@@ -64,7 +64,7 @@ describeWithServer('heartbeatPg', postgres, (server) => {
     expectInTime(elapsed);
     await vi.waitFor(() => expect(pool.totalCount).toBe(0), { timeout: PATIENCE });
     expect(removed).toHaveBeenCalledTimes(3);
-    proxy.comeBack();
+    await proxy.restore();
     expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
   });
 
@@ -104,12 +104,12 @@ describeWithServer('heartbeatPg', postgres, (server) => {
     const beating = heartbeatPg(pool, { every: 1_000, timeout: 20_000, onDead });
     onTestFinished(beating.stop);
     await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(0), { timeout: PATIENCE });
-    proxy.vanish();
+    await proxy.vanish();
     await vi.waitFor(() => expect(pool.idleCount).toBe(0), { timeout: PATIENCE, interval: 10 });
     for (const socket of proxy.connections) socket.destroy();
     await vi.waitFor(() => expect(pool.totalCount).toBe(0), { timeout: PATIENCE });
     expect(onDead).not.toHaveBeenCalled();
-    proxy.comeBack();
+    await proxy.restore();
     await fill(pool);
     await pool.end();
     await afterBeats(2);
@@ -120,7 +120,7 @@ describeWithServer('heartbeatPg', postgres, (server) => {
     const { pool, proxy } = await poolBehindProxy(onTestFinished);
     await fill(pool);
     const beating = heartbeatPg(pool, { every: 1_000, timeout: 20_000 });
-    proxy.vanish();
+    await proxy.vanish();
     await vi.waitFor(() => expect(pool.idleCount).toBe(0), { timeout: PATIENCE });
     beating.stop();
     await vi.waitFor(() => expect(pool.totalCount).toBe(0), { timeout: PATIENCE });

@@ -3,8 +3,8 @@ import type net from 'node:net';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { createClient, createClientPool, createCluster, createSentinel } from 'redis';
 import { type Heartbeat, heartbeatRedis, type Silence } from 'tcp-keepalive/heartbeat';
+import { vanishingProxy } from 'tcp-keepalive/testing';
 import { describe, expect, it, onTestFinished, test, vi } from 'vitest';
-import { deafProxy } from '../helpers/deaf-proxy.ts';
 import { describeWithServer } from '../helpers/describe-with-server.ts';
 import { idleAMoment } from '../helpers/driver-under-test.ts';
 import {
@@ -77,7 +77,7 @@ describeWithServer('heartbeatRedis', redis, (server) => {
     it.concurrent('ends the connection of a server that has vanished, and the client makes another', async ({
       onTestFinished,
     }) => {
-      const proxy = await deafProxy(server());
+      const proxy = await vanishingProxy({ to: server().port });
       onTestFinished(() => proxy.close());
       const client = await connect(login({ port: proxy.port }), onTestFinished);
       await client.set('key', 'value');
@@ -96,7 +96,7 @@ describeWithServer('heartbeatRedis', redis, (server) => {
       );
       expectInTime(elapsed);
       expect(silences[0]?.duration).toBeGreaterThanOrEqual(rhythm.timeout - 50);
-      proxy.comeBack();
+      await proxy.restore();
       expect(await client.get('key')).toBe('value');
       await afterBeats(3);
       expect(silences).toHaveLength(1);
@@ -118,13 +118,13 @@ describeWithServer('heartbeatRedis', redis, (server) => {
     it.concurrent('tells of nobody while the client connects again, although a ping was out', async ({
       onTestFinished,
     }) => {
-      const proxy = await deafProxy(server());
+      const proxy = await vanishingProxy({ to: server().port });
       const client = await connect(login({ port: proxy.port }), onTestFinished);
       const onDead = vi.fn();
       const beating = client.beat({ every: 1_000, timeout: 3_000, onDead });
       onTestFinished(beating.stop);
       await idleAMoment();
-      proxy.vanish();
+      await proxy.vanish();
       await vi.waitFor(() => expect(beating.misses).toBeGreaterThan(0), { timeout: PATIENCE, interval: 10 });
       await proxy.close();
       await afterBeats(5);
@@ -169,7 +169,7 @@ describeWithServer('heartbeatRedis', redis, (server) => {
   it.concurrent('ioredis: tells of a silent server if its own commandTimeout is shorter', async ({
     onTestFinished,
   }) => {
-    const proxy = await deafProxy(server());
+    const proxy = await vanishingProxy({ to: server().port });
     onTestFinished(() => proxy.close());
     const client = newIoredis(login({ port: proxy.port }), onTestFinished, { commandTimeout: 300 });
     await once(client, 'ready');
@@ -190,7 +190,7 @@ describeWithServer('heartbeatRedis', redis, (server) => {
     const patient = { every: 1_000, timeout: 5_000 };
     const beating = heartbeatRedis(cluster, { ...patient, onDead: (client) => dead.push(client) });
     onTestFinished(beating.stop);
-    const proxy = await deafProxy(server());
+    const proxy = await vanishingProxy({ to: server().port });
     onTestFinished(() => proxy.close());
     const [living, silent] = [
       newIoredis(login(), onTestFinished),
@@ -198,7 +198,7 @@ describeWithServer('heartbeatRedis', redis, (server) => {
     ];
     nodes.mockReturnValue([living, silent]);
     await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(0), { timeout: PATIENCE });
-    proxy.vanish();
+    await proxy.vanish();
     await vi.waitFor(() => expect(dead).toEqual([silent]), { timeout: PATIENCE });
   });
 

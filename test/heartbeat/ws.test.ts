@@ -3,9 +3,9 @@ import type net from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout } from 'node:timers/promises';
 import { heartbeatWs, type Silence } from 'tcp-keepalive/heartbeat';
+import { vanishingProxy } from 'tcp-keepalive/testing';
 import { beforeEach, describe, expect, it, onTestFinished, test, vi } from 'vitest';
 import { createWebSocketStream, WebSocket, WebSocketServer } from 'ws';
-import { deafProxy } from '../helpers/deaf-proxy.ts';
 import {
   afterBeats,
   deathOf,
@@ -106,7 +106,7 @@ describe('heartbeatWs', () => {
   async function pair(later: Later) {
     const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
     await once(server, 'listening');
-    const proxy = await deafProxy({ port: (server.address() as net.AddressInfo).port });
+    const proxy = await vanishingProxy({ to: (server.address() as net.AddressInfo).port });
     const connect = async () => {
       const accepted = once(server, 'connection') as Promise<[WebSocket]>;
       const client = new WebSocket(`ws://127.0.0.1:${proxy.port}`);

@@ -1,10 +1,7 @@
 import net from 'node:net';
+import { expectDetection, type VanishingProxy, vanishingProxy } from 'tcp-keepalive/testing';
 import { expect, onTestFinished, vi } from 'vitest';
 import type { KeepAliveOptions } from '../../src/options/options.ts';
-import { predictDetection } from '../../src/predict/predict.ts';
-import { getTcpInfo } from '../../src/sockets/get.ts';
-import { type DeafProxy, deafProxy } from './deaf-proxy.ts';
-import { expectDetected, lastHeard } from './detection.ts';
 
 /** Options with short times: an idle connection is dropped after 3 s. */
 export const quick: KeepAliveOptions = Object.freeze({
@@ -18,8 +15,8 @@ export const quick: KeepAliveOptions = Object.freeze({
 export const quickInKernel = '1:1/1/2 2500';
 
 /** A proxy in front of a server, for one test. */
-export async function proxyTo(target: { host?: string; port: number }): Promise<DeafProxy> {
-  const proxy = await deafProxy(target);
+export async function proxyTo({ port }: { port: number }): Promise<VanishingProxy> {
+  const proxy = await vanishingProxy({ to: port });
   onTestFinished(() => proxy.close());
   return proxy;
 }
@@ -43,20 +40,13 @@ export function idleAMoment(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 100));
 }
 
-/**
- * Compares the time at which a driver reports a vanished peer with the prediction for {@link quick}: for an
- * idle connection from the last byte received; with data in flight, from the write at the start of `told`.
- */
+/** Expects that a driver reports a vanished peer when {@link quick} says so. The loss is in flight from `told` on. */
 export async function expectInTime<T>(
   state: 'idle' | 'unacknowledged',
   socket: net.Socket,
   told: () => Promise<T>,
 ): Promise<T> {
-  const { rto } = getTcpInfo(socket);
-  const since = state === 'idle' ? lastHeard(socket) : performance.now();
-  const result = await told();
-  expectDetected(predictDetection(quick, { rto })[state], since);
-  return result;
+  return (await expectDetection(told(), quick, { state, socket })) as T;
 }
 
 /** The error with which a promise is rejected, or that an event has: the one that a driver's user gets. */

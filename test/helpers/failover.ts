@@ -1,7 +1,7 @@
 import dns from 'node:dns';
 import { once } from 'node:events';
 import net from 'node:net';
-import { goDark } from './go-dark.ts';
+import { vanish } from 'tcp-keepalive/testing';
 
 /** A name of a server that vanishes, and that later is the name of another one, which has the same port. */
 export interface Failover {
@@ -58,7 +58,7 @@ export async function startFailover(server: { port: number }): Promise<Failover>
     host,
     port,
     vanish() {
-      goDark(first, ...pairs.keys());
+      vanish(first, ...pairs.keys());
       // A deaf socket can still speak.
       for (const upstream of pairs.values()) upstream.pause();
     },

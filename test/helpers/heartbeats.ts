@@ -32,14 +32,14 @@ export function expectLongWait(
 export async function deathOf(
   later: Later,
   start: (onDead: () => void) => Heartbeat,
-  vanish: () => void,
+  vanish: () => unknown,
 ): Promise<number> {
   const { promise, resolve } = withResolvers<void>();
   const beating = start(resolve);
   later(beating.stop);
   await vi.waitFor(() => expect(beating.roundTrip).toBeGreaterThan(0), { timeout: PATIENCE, interval: 10 });
-  vanish();
   const begin = performance.now();
+  await vanish();
   await promise;
   return performance.now() - begin;
 }

@@ -7,8 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import mysql from 'mysql2/promise';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type DeafProxy, deafProxy } from './deaf-proxy.ts';
+import { expect, it, vi } from 'vitest';
 import { describeWithServer } from './describe-with-server.ts';
 import { PATIENCE } from './patience.ts';
 import { fixtureArguments } from './run-fixture.ts';
@@ -68,42 +67,6 @@ describeWithServer('startRedis', redis, (server) => {
     const socket = route === 'plain' ? net.connect(port, host) : net.connect(socketPath);
     socket.end(`AUTH ${password}\r\nPING\r\n`);
     expect((await socket.toArray()).join('')).toBe('+OK\r\n+PONG\r\n');
-  });
-});
-
-describe('deafProxy', () => {
-  let echo: net.Server;
-  let proxy: DeafProxy;
-  beforeAll(async () => {
-    echo = net.createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1');
-    await once(echo, 'listening');
-    proxy = await deafProxy(echo.address() as net.AddressInfo);
-  });
-  afterAll(async () => {
-    await proxy.close();
-    echo.close();
-  });
-
-  it('is silent to old and new clients while it has vanished, and loses nothing', async () => {
-    const client = net.connect(proxy.port);
-    client.write('before');
-    expect(String((await once(client, 'data'))[0])).toBe('before');
-    proxy.vanish();
-    client.write('meanwhile');
-    const late = net.connect(proxy.port, '127.0.0.1');
-    const news = vi.fn();
-    for (const event of ['data', 'error', 'close']) client.on(event, news);
-    for (const event of ['connect', 'error', 'close']) late.on(event, news);
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    expect(news).not.toHaveBeenCalled();
-
-    proxy.comeBack();
-    // The kernel sends both again by itself, after at most a second.
-    const [[data]] = await Promise.all([once(client, 'data'), once(late, 'connect')]);
-    expect(String(data)).toBe('meanwhile');
-    client.destroy();
-    late.destroy();
-    await vi.waitFor(() => expect(proxy.connections.size).toBe(0), { timeout: PATIENCE });
   });
 });
 

@@ -2,12 +2,12 @@ import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
 import { setKeepAlive } from 'tcp-keepalive';
+import { vanish } from 'tcp-keepalive/testing';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { loadLibc } from '../../native-bindings/libc.ts';
 import { tcpInfoLayout } from '../../native-bindings/tcp-info.ts';
 import { acceptQueueLength, readTcpInfo, type TcpInfo } from '../../src/kernel/tcp-info.ts';
 import { pair } from '../helpers/connection.ts';
-import { goDark } from '../helpers/go-dark.ts';
 import { accept, listen } from '../helpers/listen.ts';
 import { packageOn } from '../helpers/package-on.ts';
 import { PATIENCE } from '../helpers/patience.ts';
@@ -67,7 +67,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
 
   test('a peer that vanished while data is in flight', async () => {
     const { client, server } = await pair();
-    goDark(client, server);
+    vanish(client, server);
     client.write('nobody hears this');
     await vi.waitFor(() => expect(infoOf(client).retransmits).toBeGreaterThan(0), PATIENCE);
     const info = infoOf(client);
@@ -91,7 +91,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
       heard = true;
     });
     setKeepAlive(socket, { initialDelay: 1_000, interval: 1_000, count: 2 });
-    goDark(socket);
+    vanish(socket);
     const probes = new Set<number>();
     await vi.waitFor(
       () => {

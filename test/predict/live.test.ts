@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { setTimeout as soon } from 'node:timers/promises';
+import { expectDetection, vanish } from 'tcp-keepalive/testing';
 import { describe, expect, test } from 'vitest';
 import { predictDetection } from '../../src/predict/predict.ts';
 import { getTcpInfo } from '../../src/sockets/get.ts';
 import { connectedPair } from '../helpers/connected-pair.ts';
-import { acknowledged, expectDetected, lastHeard } from '../helpers/detection.ts';
-import { goDark } from '../helpers/go-dark.ts';
+import { acknowledged, expectWithin, lastHeard } from '../helpers/detection.ts';
 import { writeRaw } from '../helpers/raw-options.ts';
 
 // Fresh runs against the kernel under the test, each with options drawn at random. Set
@@ -39,11 +39,8 @@ describe.runIf(process.platform === 'linux')(
         writeRaw(client, 'userTimeout', options.userTimeout);
         writeRaw(client, 'enable', 1);
         await exchange(client, server);
-        goDark(client, server);
-        const heard = lastHeard(client);
-
-        await dropped(client);
-        expectDetected(predictDetection(options).idle, heard);
+        vanish(client, server);
+        await expectDetection(dropped(client), options, { state: 'idle', socket: client });
       },
     );
 
@@ -61,14 +58,12 @@ describe.runIf(process.platform === 'linux')(
       const started = performance.now();
       // The first probe goes out after a second, is answered, and the kernel then waits for the interval.
       while (getTcpInfo(client).lastAckReceived > performance.now() - started - 500) await soon(20);
-      goDark(client, server);
+      vanish(client, server);
       const heard = lastHeard(client);
 
-      await dropped(client);
-      const died = performance.now();
-      expectDetected(predictDetection(options).idle, heard, died);
+      await expectDetection(dropped(client), options, { state: 'idle', socket: client });
       // Later than a connection that was never probed would have been.
-      expect(died - heard).toBeGreaterThan(5_900);
+      expect(performance.now() - heard).toBeGreaterThan(5_900);
     });
 
     test.for(userTimeouts)('data in flight: $userTimeout', async ({ userTimeout }, { onTestFinished }) => {
@@ -76,13 +71,9 @@ describe.runIf(process.platform === 'linux')(
       onTestFinished(close);
       await exchange(client, server);
       writeRaw(client, 'userTimeout', userTimeout);
-      goDark(client, server);
-      const { rto } = getTcpInfo(client);
-      const written = performance.now();
+      vanish(client, server);
       client.write('nobody hears this');
-
-      await dropped(client);
-      expectDetected(predictDetection({ userTimeout }, { rto }).unacknowledged, written);
+      await expectDetection(dropped(client), { userTimeout }, { state: 'unacknowledged', socket: client });
     });
 
     test.for(userTimeouts)('a zero window: $userTimeout', async ({ userTimeout }, { onTestFinished }) => {
@@ -99,8 +90,8 @@ describe.runIf(process.platform === 'linux')(
 
       const { zeroWindow } = predictDetection({ userTimeout }, { rto });
       // A process that had to wait for a processor may have seen the ACK of a probe, after the window was full.
-      expectDetected({ ...zeroWindow, latest: Infinity }, written);
-      expectDetected({ ...zeroWindow, earliest: 0 }, filled);
+      expectWithin({ ...zeroWindow, latest: Infinity }, written);
+      expectWithin({ ...zeroWindow, earliest: 0 }, filled);
     });
 
     test.for(userTimeouts)('connecting: $userTimeout', async ({ userTimeout }, { onTestFinished }) => {
@@ -108,15 +99,12 @@ describe.runIf(process.platform === 'linux')(
       listener.listen(0, '127.0.0.1');
       await once(listener, 'listening');
       onTestFinished(() => void listener.close());
-      goDark(listener);
+      vanish(listener);
       const { port } = listener.address() as net.AddressInfo;
-      const called = performance.now();
       const client = net.connect(port, '127.0.0.1');
       // The descriptor is there one tick after connect(), when the SYN has been sent.
       process.nextTick(() => writeRaw(client, 'userTimeout', userTimeout));
-
-      await dropped(client);
-      expectDetected(predictDetection({ userTimeout }).connecting, called);
+      await expectDetection(dropped(client), { userTimeout }, { state: 'connecting' });
     });
   },
 );

@@ -4,10 +4,10 @@ import { readdirSync } from 'node:fs';
 import net from 'node:net';
 import tls from 'node:tls';
 import { type KeepAliveRule, keepAlive, predictDetection } from 'tcp-keepalive';
+import { vanish } from 'tcp-keepalive/testing';
 import { describe, expect, it, onTestFinished, test, vi } from 'vitest';
 import { loadLibc } from '../../native-bindings/libc.ts';
-import { expectDetected } from '../helpers/detection.ts';
-import { goDark } from '../helpers/go-dark.ts';
+import { expectWithin } from '../helpers/detection.ts';
 import { PATIENCE } from '../helpers/patience.ts';
 import { kernelValues } from '../helpers/raw-options.ts';
 import { hasRetransmitInterval } from '../helpers/retransmit-interval.ts';
@@ -160,7 +160,7 @@ describe('attempts to connect', () => {
   async function vanished(): Promise<number> {
     const server = net.createServer();
     const port = await listen(server);
-    goDark(server);
+    vanish(server);
     return port;
   }
   /** One turn after the attempt, when the kernel has a socket for it. */
@@ -182,7 +182,7 @@ describe('attempts to connect', () => {
     const began = performance.now();
     const [error] = (await once(socket, 'error')) as [NodeJS.ErrnoException];
     expect(error).toMatchObject({ code: 'ETIMEDOUT', syscall: 'connect' });
-    expectDetected(predictDetection(use).connecting, began);
+    expectWithin(predictDetection(use).connecting, began);
   });
 
   it('to an exempt host, or one that no rule is for, are left alone', async () => {

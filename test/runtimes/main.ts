@@ -26,6 +26,7 @@ interface Row {
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+const jest = fileURLToPath(new URL('node_modules/jest/bin/jest.js', import.meta.url));
 const notApplicable: Cell = { passed: undefined, output: '' };
 
 function rows(project: PackedProject, suite: Row | undefined): Row[] {
@@ -54,6 +55,14 @@ function rows(project: PackedProject, suite: Row | undefined): Row[] {
     smoke('CommonJS, packed and installed', 'cjs.cjs', 'full'),
     smoke('every entry, both ways', 'entries.mjs', 'full'),
     smoke('register, required or preloaded', 'register.cjs', ''),
+    nodeOnly({
+      name: 'tcp-keepalive/testing in node:test',
+      run: ({ command }) => execute([command, '--test', 'testing/node.test.mjs'], directory),
+    }),
+    nodeOnly({
+      name: 'tcp-keepalive/testing in jest',
+      run: ({ command }) => execute([command, jest, '--testMatch', '**/testing/jest.test.cjs'], directory),
+    }),
     smoke('bundled to ESM, koffi external', 'bundle.mjs', 'full'),
     smoke('bundled to CommonJS, koffi external', 'bundle.cjs', 'full'),
     nodeOnly(

@@ -37,5 +37,6 @@ function installed(tarball: string, project: string, ...flags: string[]): string
   for (const folder of ['smoke', 'application', 'consumers']) {
     cpSync(fileURLToPath(new URL(folder, import.meta.url)), join(project, folder), { recursive: true });
   }
+  cpSync(join(root, 'examples/testing'), join(project, 'testing'), { recursive: true });
   return project;
 }

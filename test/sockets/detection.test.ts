@@ -1,11 +1,10 @@
 import { once } from 'node:events';
 import type net from 'node:net';
 import { getTcpInfo, keepAlive, type Preset, presets, setKeepAlive } from 'tcp-keepalive';
+import { expectDetection, vanish } from 'tcp-keepalive/testing';
 import { describe, expect, test, vi } from 'vitest';
-import { predictDetection } from '../../src/predict/predict.ts';
 import { connectedPair } from '../helpers/connected-pair.ts';
-import { acknowledged, expectDetected, lastHeard } from '../helpers/detection.ts';
-import { goDark } from '../helpers/go-dark.ts';
+import { acknowledged } from '../helpers/detection.ts';
 import { tlsPair } from '../helpers/tls-pair.ts';
 
 // They wait for the kernel, all of them at once.
@@ -60,11 +59,8 @@ describe.runIf(process.platform === 'linux')('a peer that vanished is noticed', 
     onTestFinished(close);
     setKeepAlive(client, options);
     await exchange(client, server);
-    goDark(client, server);
-    const heard = lastHeard(client);
-    const error = await dropped(client);
-    expectDetected(predictDetection(options).idle, heard);
-    expect(error).toMatchObject({ code: 'ETIMEDOUT', syscall: 'read' });
+    vanish(client, server);
+    await expectDropped(client, options, 'idle');
   });
 
   test.for(inFlight)('data in flight: $name', async ({ open, options }, { onTestFinished }) => {
@@ -72,13 +68,9 @@ describe.runIf(process.platform === 'linux')('a peer that vanished is noticed', 
     onTestFinished(close);
     setKeepAlive(client, options);
     await exchange(client, server);
-    goDark(client, server);
-    const { rto } = getTcpInfo(client);
-    const written = performance.now();
+    vanish(client, server);
     client.write('nobody hears this');
-    const error = await dropped(client);
-    expectDetected(predictDetection(options, { rto }).unacknowledged, written);
-    expect(error).toMatchObject({ code: 'ETIMEDOUT', syscall: 'read' });
+    await expectDropped(client, options, 'unacknowledged');
   });
 
   test('after a driver has set its own', async ({ expect, onTestFinished }) => {
@@ -87,10 +79,8 @@ describe.runIf(process.platform === 'linux')('a peer that vanished is noticed', 
     keepAlive(client, scaled.database);
     client.setKeepAlive(true, 60_000);
     await exchange(client, server);
-    goDark(client, server);
-    const heard = lastHeard(client);
-    await dropped(client);
-    expectDetected(predictDetection(scaled.database).idle, heard);
+    vanish(client, server);
+    await expectDropped(client, scaled.database, 'idle');
     expect(client.destroyed).toBe(true);
   });
 
@@ -99,10 +89,8 @@ describe.runIf(process.platform === 'linux')('a peer that vanished is noticed', 
     onTestFinished(close);
     setKeepAlive(server, scaled.database);
     await exchange(client, server);
-    goDark(client, server);
-    const heard = lastHeard(server);
-    await dropped(server);
-    expectDetected(predictDetection(scaled.database).idle, heard);
+    vanish(client, server);
+    await expectDropped(server, scaled.database, 'idle');
   });
 
   test('and without options it is not', async ({ expect, onTestFinished }) => {
@@ -112,9 +100,9 @@ describe.runIf(process.platform === 'linux')('a peer that vanished is noticed', 
     setKeepAlive(watched.client, scaled.database);
     for (const { client, server } of [watched, plain]) {
       await exchange(client, server);
-      goDark(client, server);
+      vanish(client, server);
     }
-    await dropped(watched.client);
+    await once(watched.client, 'error');
     expect(plain.client.destroyed).toBe(false);
     expect(getTcpInfo(plain.client)).toMatchObject({ state: 'ESTABLISHED', probes: 0 });
   });
@@ -127,8 +115,8 @@ describe.runIf(process.platform === 'linux')('a peer that vanished is noticed', 
       setKeepAlive(client, scaled.database);
       await exchange(client, server);
     }
-    goDark(vanished.client, vanished.server);
-    await dropped(vanished.client);
+    vanish(vanished.client, vanished.server);
+    await once(vanished.client, 'error');
     // Its probes were answered meanwhile, after two seconds of silence each.
     const { state, probes, lastAckReceived, lastDataReceived } = getTcpInfo(alive.client);
     expect({ state, probes }).toEqual({ state: 'ESTABLISHED', probes: 0 });
@@ -147,7 +135,7 @@ async function exchange(client: net.Socket, server: net.Socket): Promise<void> {
   await acknowledged([client, server]);
 }
 
-async function dropped(socket: net.Socket): Promise<NodeJS.ErrnoException> {
-  const [error] = await once(socket, 'error');
-  return error;
+async function expectDropped(socket: net.Socket, options: Options, state: 'idle' | 'unacknowledged') {
+  const noticed = await expectDetection(once(socket, 'error'), options, { state, socket });
+  expect(noticed).toMatchObject([{ code: 'ETIMEDOUT', syscall: 'read' }]);
 }

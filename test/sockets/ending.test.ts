@@ -5,20 +5,13 @@ import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import tls from 'node:tls';
-import {
-  getTcpInfo,
-  installKeepAlive,
-  type KeepAliveRule,
-  keepAlive,
-  keepAliveServer,
-  predictDetection,
-} from 'tcp-keepalive';
+import { getTcpInfo, installKeepAlive, type KeepAliveRule, keepAlive, keepAliveServer } from 'tcp-keepalive';
+import { expectDetection, vanish } from 'tcp-keepalive/testing';
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { hidesErrors } from '../../src/sockets/ending.ts';
 import type { TcpHandle } from '../../src/sockets/handle.ts';
 import { connectedPair } from '../helpers/connected-pair.ts';
-import { acknowledged, expectDetected, lastHeard } from '../helpers/detection.ts';
-import { goDark } from '../helpers/go-dark.ts';
+import { acknowledged } from '../helpers/detection.ts';
 import { handleOf } from '../helpers/handle-of.ts';
 import { portOf } from '../helpers/listen.ts';
 import { packageOn } from '../helpers/package-on.ts';
@@ -50,10 +43,12 @@ interface Ends {
 
 /** Makes the peer of a paused socket vanish, and waits until the kernel has given the connection up. */
 async function giveUp({ reader, peer }: Ends): Promise<void> {
-  goDark(reader, peer);
-  const heard = lastHeard(reader);
-  while (getTcpInfo(reader).state !== 'CLOSE') await sleep(10);
-  expectDetected(predictDetection(options).idle, heard);
+  vanish(reader, peer);
+  await expectDetection(untilGivenUp(reader), options, { state: 'idle', socket: reader });
+}
+
+async function untilGivenUp(socket: net.Socket): Promise<void> {
+  while (getTcpInfo(socket).state !== 'CLOSE') await sleep(10);
 }
 
 /** Has the peer of a paused socket send something, of which some stays unread. */

@@ -9,12 +9,12 @@ import {
   keepAliveServer,
   setKeepAlive,
 } from 'tcp-keepalive';
+import { expectDetection, vanish } from 'tcp-keepalive/testing';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { parseKeepAliveOptions } from '../../src/options/parse.ts';
 import { predictDetection } from '../../src/predict/predict.ts';
 import { type ConnectedPair, connectedPair } from '../helpers/connected-pair.ts';
-import { acknowledged, expectDetected } from '../helpers/detection.ts';
-import { comeBack, goDark } from '../helpers/go-dark.ts';
+import { acknowledged } from '../helpers/detection.ts';
 import { accept, listen } from '../helpers/listen.ts';
 import { asRead, hasRetransmitInterval } from '../helpers/retransmit-interval.ts';
 
@@ -47,7 +47,7 @@ describe.runIf(hasRetransmitInterval).concurrent('with maxRetransmitInterval, da
     'survives an outage of 4.5 s with $options: $survives',
     async ({ options, survives }, { expect, onTestFinished }) => {
       const { client, server } = await ends(options, onTestFinished);
-      goDark(client, server);
+      const restore = vanish(client, server);
       const { rto } = getTcpInfo(client);
       const written = performance.now();
       client.write('query');
@@ -56,7 +56,7 @@ describe.runIf(hasRetransmitInterval).concurrent('with maxRetransmitInterval, da
         (error) => error.code,
       );
       await sleep(4_500);
-      comeBack(client, server);
+      restore();
       if (survives) {
         expect(await end).toBe('answered');
         expect(performance.now() - written).toBeLessThan(
@@ -76,13 +76,11 @@ describe.runIf(hasRetransmitInterval).concurrent('with maxRetransmitInterval, da
     'to a peer that has vanished is given up as predicted: %o',
     async (options, { expect, onTestFinished }) => {
       const { client, server } = await ends(options, onTestFinished);
-      goDark(client, server);
-      const { rto } = getTcpInfo(client);
-      const written = performance.now();
+      vanish(client, server);
       client.write('query');
-      const [error] = await once(client, 'error');
-      expectDetected(predictDetection(options, { rto }).unacknowledged, written);
-      expect(error).toMatchObject({ code: 'ETIMEDOUT' });
+      const inFlight = { state: 'unacknowledged', socket: client } as const;
+      const noticed = await expectDetection(once(client, 'error'), options, inFlight);
+      expect(noticed).toMatchObject([{ code: 'ETIMEDOUT' }]);
     },
   );
 
@@ -97,12 +95,10 @@ describe.runIf(hasRetransmitInterval).concurrent('with maxRetransmitInterval, da
       listener.listen(0, '127.0.0.1', () => resolve((listener.address() as net.AddressInfo).port));
     });
     onTestFinished(() => void listener.close());
-    goDark(listener);
-    const called = performance.now();
+    vanish(listener);
     const client = keepAlive(net.connect(port, '127.0.0.1'), options);
-    const [error] = await once(client, 'error');
-    expectDetected(predictDetection(options).connecting, called);
-    expect(error).toMatchObject({ code: 'ETIMEDOUT', syscall: 'connect' });
+    const noticed = await expectDetection(once(client, 'error'), options, { state: 'connecting' });
+    expect(noticed).toMatchObject([{ code: 'ETIMEDOUT', syscall: 'connect' }]);
   });
 });
 

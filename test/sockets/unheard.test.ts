@@ -2,9 +2,9 @@ import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
 import { keepAlive } from 'tcp-keepalive';
+import { vanishingProxy } from 'tcp-keepalive/testing';
 import { expect, test } from 'vitest';
 import { connection } from '../helpers/connection.ts';
-import { deafProxy } from '../helpers/deaf-proxy.ts';
 import { describeWithServer } from '../helpers/describe-with-server.ts';
 import { PATIENCE } from '../helpers/patience.ts';
 import { fixtureArguments } from '../helpers/run-fixture.ts';
@@ -110,13 +110,9 @@ describeWithServer('a client of node-redis whose server vanishes, without a list
 
 /** Runs a client behind a proxy, which vanishes when the client is idle. */
 async function runClient(client: object, target: { port: number }): Promise<Ended & { port: number }> {
-  const proxy = await deafProxy(target);
+  const proxy = await vanishingProxy({ to: target.port });
   const control = net.createServer((socket) => {
-    // What the client has received is acknowledged by then, and would otherwise be sent again.
-    setTimeout(() => {
-      proxy.vanish();
-      socket.destroy();
-    }, 200);
+    void proxy.vanish().then(() => socket.destroy());
   });
   await once(control.listen(0, '127.0.0.1'), 'listening');
   const { port: vanish } = control.address() as net.AddressInfo;

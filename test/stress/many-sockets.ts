@@ -6,7 +6,7 @@ import net from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { getKeepAlive, type KeepAliveOptions, keepAlive, predictDetection } from 'tcp-keepalive';
 import { parseKeepAliveOptions } from '../../src/options/parse.ts';
-import { expectDetected, lastHeard } from '../helpers/detection.ts';
+import { expectWithin, lastHeard } from '../helpers/detection.ts';
 import { whenAlone } from './alone.ts';
 import { heapInUse } from './collect.ts';
 
@@ -127,7 +127,7 @@ async function detections(
       const elapsed = time - (heard[at] ?? 0);
       assert.equal(code, 'ETIMEDOUT');
       const { idle } = predictDetection(optionsOf(at));
-      expectDetected(idle, heard[at] ?? 0, time);
+      expectWithin(idle, heard[at] ?? 0, time);
       return { afterEarliest: elapsed - idle.earliest, afterLatest: elapsed - idle.latest };
     }),
   );

@@ -1,5 +1,5 @@
 import net from 'node:net';
-import { goDark } from '../helpers/go-dark.ts';
+import { vanish } from 'tcp-keepalive/testing';
 
 // The other ends of many connections, as a process of its own. Tells the port it listens on, and how
 // many connections it has whenever it is asked; told 'vanish', it does.
@@ -15,7 +15,7 @@ listener.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 }, () => {
 });
 
 process.on('message', (message) => {
-  if (message === 'vanish') goDark(listener, ...accepted);
+  if (message === 'vanish') vanish(listener, ...accepted);
   process.send?.(accepted.size);
 });
 process.on('disconnect', () => process.exit());

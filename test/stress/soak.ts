@@ -5,8 +5,7 @@ import type net from 'node:net';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { keepAlivePg } from 'tcp-keepalive/pg';
-import { type DeafProxy, deafProxy } from '../helpers/deaf-proxy.ts';
-import { acknowledged } from '../helpers/detection.ts';
+import { type VanishingProxy, vanishingProxy } from 'tcp-keepalive/testing';
 import { PATIENCE } from '../helpers/patience.ts';
 import { startPostgres } from '../helpers/start-postgres.ts';
 import { whenAlone } from './alone.ts';
@@ -56,7 +55,7 @@ interface Held {
 export async function soak(milliseconds: number): Promise<object> {
   timerHook.enable();
   const server = await startPostgres();
-  const proxy = await deafProxy(server);
+  const proxy = await vanishingProxy({ to: server.port });
   const pool = new pg.Pool({
     host: '127.0.0.1',
     port: proxy.port,
@@ -94,7 +93,7 @@ export async function soak(milliseconds: number): Promise<object> {
 /** Churn, then the peer vanishes under idle and busy clients, all are noticed, and it returns. */
 async function round(
   pool: pg.Pool,
-  proxy: DeafProxy,
+  proxy: VanishingProxy,
   totals: { rounds: number; queries: number },
 ): Promise<void> {
   await churn(pool, totals);
@@ -102,14 +101,13 @@ async function round(
   for (const client of idle.slice(1)) client.release();
   const busy = idle[0] as pg.PoolClient;
   busy.on('error', () => {});
-  await acknowledged(proxy.connections);
-  proxy.vanish();
+  await proxy.vanish();
   const until = performance.now() + PATIENCE;
   await assert.rejects(busy.query('SELECT 1'));
   busy.release(true);
   while (pool.totalCount > 0 && performance.now() < until) await setTimeout(10);
   assert.equal(pool.totalCount, 0, 'every connection to the vanished peer is given up');
-  proxy.comeBack();
+  await proxy.restore();
   // Its own ends of what was given up are none of ours.
   for (const connection of proxy.connections) connection.destroy();
   await churn(pool, totals);

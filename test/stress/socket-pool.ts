@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import tls from 'node:tls';
-import { goDark } from '../helpers/go-dark.ts';
+import { vanish } from 'tcp-keepalive/testing';
 import { fdOf } from '../helpers/raw-options.ts';
 import { type OpenSocket, socketKinds } from '../helpers/socket-kinds.ts';
 
@@ -31,7 +31,7 @@ export async function openPool(): Promise<Pool> {
   const listener = await listening(net.createServer());
   const unix = await listening(net.createServer(), join(tmpdir(), `stress-${process.pid}-${++pools}.sock`));
   const deaf = await listening(net.createServer());
-  goDark(deaf);
+  vanish(deaf);
 
   const others = [
     new net.Socket(),

@@ -4,6 +4,7 @@ import { getKeepAlive, type KeepAliveOptions, keepAlive, presets, setKeepAlive }
 import { heartbeat } from 'tcp-keepalive/heartbeat';
 import { keepAlivePg } from 'tcp-keepalive/pg';
 import { predictDetection } from 'tcp-keepalive/predict';
+import { vanish } from 'tcp-keepalive/testing';
 
 const socket: net.Socket = keepAlive(net.connect(5432), 'database');
 const options: KeepAliveOptions = { ...presets.database, count: 5, userTimeout: 'auto' };
@@ -22,4 +23,6 @@ keepAlivePg(1, 'database');
 predictDetection('database').idel;
 // @ts-expect-error: a heartbeat needs its options.
 heartbeat();
+// @ts-expect-error: a port is no socket.
+vanish(5432);
 console.log(skipped, interval, same);

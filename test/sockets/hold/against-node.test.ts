@@ -4,8 +4,8 @@ import https from 'node:https';
 import net from 'node:net';
 import tls from 'node:tls';
 import { keepAlive } from 'tcp-keepalive';
+import { vanish } from 'tcp-keepalive/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { goDark } from '../../helpers/go-dark.ts';
 import { handleOf } from '../../helpers/handle-of.ts';
 import { databaseInKernel, driverInKernel, soonAfter } from '../../helpers/hold-parts.ts';
 import { listen } from '../../helpers/listen.ts';
@@ -86,7 +86,7 @@ describe.runIf(process.platform === 'linux')('a hold outlasts', () => {
       const port = await listen(create());
       const silent = net.createServer();
       await listen(silent, port, '::1');
-      goDark(silent);
+      vanish(silent);
       const socket = connectByName(port, secure);
       // On the handle of the first attempt, which is then given up.
       process.nextTick(() => keepAlive(socket, 'database'));

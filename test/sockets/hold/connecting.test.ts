@@ -2,11 +2,11 @@ import { once } from 'node:events';
 import net from 'node:net';
 import tls from 'node:tls';
 import { keepAlive, type OnError, predictDetection } from 'tcp-keepalive';
+import { vanish } from 'tcp-keepalive/testing';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { loadLibc } from '../../../native-bindings/libc.ts';
-import { expectDetected } from '../../helpers/detection.ts';
+import { expectWithin } from '../../helpers/detection.ts';
 import { failCallsOf } from '../../helpers/fail-calls.ts';
-import { goDark } from '../../helpers/go-dark.ts';
 import { handleOf } from '../../helpers/handle-of.ts';
 import { databaseInKernel, soonAfter } from '../../helpers/hold-parts.ts';
 import { listen } from '../../helpers/listen.ts';
@@ -19,7 +19,7 @@ const bounded = predictDetection(options).connecting;
 async function vanished(host = '127.0.0.1', port = 0): Promise<number> {
   const server = net.createServer();
   const listening = await listen(server, port, host);
-  goDark(server);
+  vanish(server);
   return listening;
 }
 
@@ -53,7 +53,7 @@ async function expectBounded(socket: net.Socket): Promise<void> {
   const began = performance.now();
   const [error] = (await once(socket, 'error')) as [NodeJS.ErrnoException];
   expect(error).toMatchObject({ code: 'ETIMEDOUT' });
-  expectDetected(bounded, began);
+  expectWithin(bounded, began);
   expect(warn).not.toHaveBeenCalled();
 }
 

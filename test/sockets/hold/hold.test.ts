@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { getKeepAlive, keepAlive, type OnError, presets, setKeepAlive } from 'tcp-keepalive';
+import { vanish } from 'tcp-keepalive/testing';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { getTcpInfo } from '../../../src/sockets/get.ts';
 import { adopted, connection, missingMultipath, pair } from '../../helpers/connection.ts';
-import { goDark } from '../../helpers/go-dark.ts';
 import { handleOf } from '../../helpers/handle-of.ts';
 import { databaseInKernel, driverInKernel, optionsSetBy, soonAfter } from '../../helpers/hold-parts.ts';
 import { listen } from '../../helpers/listen.ts';
@@ -219,7 +219,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     const { client: socket, server } = await pair();
     const options = { initialDelay: 1_000, interval: 8_000, count: 9, userTimeout: 60_000 };
     keepAlive(socket, options);
-    goDark(socket, server);
+    vanish(socket, server);
     await vi.waitUntil(() => getTcpInfo(socket).probes === 1, { timeout: PATIENCE, interval: 10 });
 
     const written = optionsSetBy(() => {
