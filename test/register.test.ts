@@ -6,6 +6,7 @@ import https from 'node:https';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import * as grpc from '@grpc/grpc-js';
 import { Aedes } from 'aedes';
 import ssh2 from 'ssh2';
@@ -544,7 +545,7 @@ describe('rules', () => {
   test.each([
     [
       () => ({ TCP_KEEPALIVE: '5432=database; 6379=databse' }),
-      'tcp-keepalive: Expected a preset (`database`, `fastFailover`, `websocket`, `tunnel`, `loadBalancer`) or `off`, ' +
+      'tcp-keepalive: Expected a preset (`database`, `fastFailover`, `websocket`, `tunnel`, `loadBalancer`), options such as `userTimeout=30s`, or `off`, ' +
         'got `databse`; did you mean `database`? (TCP_KEEPALIVE, rule 2, character 21)',
     ],
     [() => ({ TCP_KEEPALIVE_CONFIG: '/no/such/file' }), 'Expected a file that can be read, got ENOENT'],
@@ -566,11 +567,38 @@ describe('rules', () => {
     expect(one.err).toMatch(
       new RegExp(
         `^tcp-keepalive: client localhost \\(127\\.0\\.0\\.1\\):${port}, rule ${port}=database: ` +
-          'enable=true initialDelay=10000 interval=5000 count=3 userTimeout=24500( maxRetransmitInterval=\\d+)?\\n$',
+          'enable=true initialDelay=10000 interval=5000 count=3 userTimeout=24500( maxRetransmitInterval=\\d+)?\\n' +
+          `tcp-keepalive: rule ${port}=database was for 1 attempts, listeners or connections\\n$`,
       ),
     );
     const none = await run({ TCP_KEEPALIVE: '1=off', TCP_KEEPALIVE_DEBUG: '1' });
-    expect(none.err).toMatch(/:\d+, no rule: enable=false initialDelay=7200000 [^\n]*\n$/);
+    expect(none.err).toMatch(/:\d+, no rule: enable=false initialDelay=7200000 [^\n]*\n/);
+    expect(none.err).toMatch(/\ntcp-keepalive: rule 1=off was for nothing\n$/);
+  });
+
+  it('are installed once by --require and --import together', async () => {
+    const NODE_OPTIONS = `--import ${pathToFileURL(program().register).href}`;
+    const { err } = await run(
+      { TCP_KEEPALIVE: `${port}=database`, TCP_KEEPALIVE_DEBUG: 'true', NODE_OPTIONS },
+      true,
+    );
+    expect(err.match(/rule \d+=database: enable=true/g)).toHaveLength(1);
+  });
+
+  it('let a program start that freezes net.Socket.prototype before', async () => {
+    const freezer = join(directory, 'freeze.cjs');
+    writeFileSync(freezer, "Object.freeze(require('node:net').Socket.prototype);");
+    // Node itself cannot open its standard output then.
+    const source = CONNECT.replace(/console\.log\((.*)\);/, "(await import('node:fs')).writeSync(1, $1);");
+    const { code, out, err } = await program().run(source, {
+      env: { TCP_KEEPALIVE: `${port}=database`, NODE_OPTIONS: `--require ${freezer}` },
+      required: true,
+      args: [String(port)],
+    });
+    expect({ code, out }).toEqual({ code: 0, out: DATABASE });
+    const [major, minor] = process.versions.node.split('.').map(Number) as [number, number];
+    const isAnnounced = major > 24 || (major === 24 && minor >= 2) || (major === 22 && minor >= 17);
+    expect(/^tcp-keepalive: .*frozen/.test(err)).toBe(!isAnnounced);
   });
 });
 

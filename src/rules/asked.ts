@@ -1,7 +1,14 @@
 import type { RuleEnvironment } from './environment.ts';
 
-/** Whether the environment asks for rules, in a file of its own: the library is loaded only if it does. */
+// This is a file of its own, because the library is loaded only if the environment asks for something.
+
+/** Whether the environment asks for rules, or for lines about connections. */
 export function isAsked(environment: RuleEnvironment): boolean {
-  const { TCP_KEEPALIVE: text, TCP_KEEPALIVE_CONFIG: path, TCP_KEEPALIVE_DEBUG: debug } = environment;
-  return Boolean(text || path || debug === '1');
+  const { TCP_KEEPALIVE: text, TCP_KEEPALIVE_CONFIG: path } = environment;
+  return Boolean(text || path || wantsLines(environment));
+}
+
+/** Whether a line is to be printed for each connection. */
+export function wantsLines({ TCP_KEEPALIVE_DEBUG: debug = '' }: RuleEnvironment): boolean {
+  return /^(?:1|true|yes|on)$/i.test(debug);
 }

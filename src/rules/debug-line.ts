@@ -22,6 +22,13 @@ export function debugLine(
   return `${ends}, ${rule === undefined ? 'no rule' : `rule ${ruleText(rule, side)}`}: ${values(socket)}`;
 }
 
+/** One line at the end, for a rule: how often it was for something, or that it never was. */
+export function countLine(rule: CompiledRule): string {
+  const times =
+    rule.hits === 0 ? 'was for nothing' : `was for ${rule.hits} attempts, listeners or connections`;
+  return `rule ${ruleText(rule, rule.rule.side ?? 'client')} ${times}`;
+}
+
 function values(socket: net.Socket): string {
   try {
     return Object.entries(getKeepAlive(socket))

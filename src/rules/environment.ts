@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { inContext, invalidOption } from '../options/errors.ts';
 import { aBoolean, anything, otherwise, readFields } from '../options/fields.ts';
 import { type CompiledRule, compileRules } from './rule.ts';
@@ -10,7 +10,7 @@ export interface RuleEnvironment {
   readonly TCP_KEEPALIVE?: string | undefined;
   /** The path of a JSON file, `{ "rules": [...] }`, as `schema/rules.schema.json` describes it. */
   readonly TCP_KEEPALIVE_CONFIG?: string | undefined;
-  /** `1` prints a line for each connection. */
+  /** `1`, `true`, `yes` or `on` prints a line for each connection. */
   readonly TCP_KEEPALIVE_DEBUG?: string | undefined;
 }
 
@@ -42,7 +42,10 @@ function readRuleFile(path: string): EnvironmentRules {
 
 function readText(path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    // A pipe would hold the start of the program until somebody writes to it.
+    if (!statSync(path).isFile()) throw new Error('a directory, a pipe or a device');
+    // Some editors begin a file with the mark of its encoding.
+    return readFileSync(path, 'utf8').replace(/^\ufeff/, '');
   } catch (error) {
     throw invalidOption(
       `Expected a file that can be read, got ${(error as Error).message}`,

@@ -7,14 +7,8 @@ import { isStrict } from '../sockets/set.ts';
 import { notePeer } from '../sockets/unheard.ts';
 import { type ListenerDecision, watchListeners } from './accepted.ts';
 import { watchClientConnections } from './outgoing.ts';
-import {
-  type CompiledRule,
-  type Connection,
-  compileRules,
-  type KeepAliveRule,
-  matches,
-  speaksOf,
-} from './rule.ts';
+import { type CompiledRule, type Connection, compileRules, type KeepAliveRule } from './rule.ts';
+import { firstFor, RulesByPort } from './rules-by-port.ts';
 import { ruleText } from './text.ts';
 
 /** Called with every TCP connection of the thread, after the rules were applied to it. */
@@ -22,7 +16,7 @@ export type Observer = (socket: net.Socket, connection: Connection, rule: Compil
 
 /** The rules of one call of `installKeepAlive`. */
 interface RuleSet {
-  readonly rules: readonly InstalledRule[];
+  readonly rules: RulesByPort<InstalledRule>;
   readonly observe: Observer | undefined;
 }
 
@@ -90,11 +84,11 @@ export function expectAvailable(rules: readonly CompiledRule[]): void {
 
 /** Installs compiled rules, and calls `observe` with every connection and its rule. */
 export function installRules(rules: readonly CompiledRule[], observe?: Observer): () => void {
-  const set: RuleSet = { rules: rules.map(ownedRule), observe };
+  const set: RuleSet = { rules: new RulesByPort(rules.map(ownedRule)), observe };
   const installed = installedRules();
   change(installed, [set, ...installed.sets]);
   return () => {
-    for (const { owner } of set.rules) owner.released = true;
+    for (const { owner } of set.rules.all) owner.released = true;
     change(
       installed,
       installed.sets.filter((other) => other !== set),
@@ -134,7 +128,7 @@ function startWatch(installed: Installed): NonNullable<Installed['watch']> {
     onAttempt(socket, attempt) {
       const { sets } = installed;
       const connection: Connection = { side: 'client', ...attempt };
-      const found = findRule(sets, (rule) => matches(rule, connection));
+      const found = firstFor(sets, connection);
       follow(socket, found);
       if (found?.rule.settings) notePeer(socket, attempt.address, attempt.port);
       noteDecision(socket, found, sets);
@@ -147,7 +141,7 @@ function startWatch(installed: Installed): NonNullable<Installed['watch']> {
       // A Unix socket has no peer address, nor has a socket that is closed already.
       if (address === undefined || port === undefined) return;
       const connection: Connection = { side: 'client', host, address, port };
-      const found = findRule(sets, (rule) => matches(rule, connection));
+      const found = firstFor(sets, connection);
       if (!isDecided) follow(socket, found);
       observe(sets, socket, connection, found);
     },
@@ -160,7 +154,7 @@ function startWatch(installed: Installed): NonNullable<Installed['watch']> {
       const address = socket.remoteAddress;
       if (address === undefined) return;
       const connection: Connection = { side: 'server', address, port };
-      const found = findRule(installed.sets, (rule) => matches(rule, connection));
+      const found = firstFor(installed.sets, connection);
       if (!inherits) follow(socket, found);
       observe(installed.sets, socket, connection, found);
     },
@@ -177,24 +171,19 @@ function startWatch(installed: Installed): NonNullable<Installed['watch']> {
   };
 }
 
-function findRule(
-  sets: readonly RuleSet[],
-  isFor: (rule: CompiledRule) => boolean,
-): InstalledRule | undefined {
+function decideForListener(sets: readonly RuleSet[], port: number): ListenerDecision {
   for (const { rules } of sets) {
-    const found = rules.find(({ rule }) => isFor(rule));
-    if (found !== undefined) return found;
+    const [found] = rules.of('server', port);
+    if (found === undefined) continue;
+    if (found.rule.hosts !== undefined) return 'by peer';
+    found.rule.hits += 1;
+    return found.rule.settings || undefined;
   }
   return undefined;
 }
 
-function decideForListener(sets: readonly RuleSet[], port: number): ListenerDecision {
-  const found = findRule(sets, (rule) => speaksOf(rule, 'server', port));
-  if (found?.rule.hasHosts) return 'by peer';
-  return found?.rule.settings || undefined;
-}
-
 function follow(socket: net.Socket, found: InstalledRule | undefined): void {
+  if (found !== undefined) found.rule.hits += 1;
   const settings = found?.rule.settings || undefined;
   if (settings !== undefined) {
     holdSocket(socket, { settings, rank: RULE, owner: found?.owner, isNew: true });

@@ -1,6 +1,6 @@
 import diagnostics from 'node:diagnostics_channel';
 import net from 'node:net';
-import { attempt } from '../sockets/report.ts';
+import { attempt, printLine } from '../sockets/report.ts';
 
 // Of the two mechanisms below, the wrapper serves old versions of Node only. A diagnostics channel announces
 // every Socket#connect from Node 22.17 and 24.2 on (nodejs/node#58349). Before that, and in all of Node 20, it
@@ -120,6 +120,11 @@ let isChannelEnough = false;
 /** The `connect` of this library on the prototype, and the one that was there before. */
 let wrapper: { readonly connect: Connect; readonly original: Connect } | undefined;
 
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+
+/** Whether this Node announces every connect by its version. Only a warning depends on that. */
+const isAnnounced = major > 24 || (major === 24 && minor >= 2) || (major === 22 && minor >= 17);
+
 const prototype = net.Socket.prototype as { connect: Connect };
 
 /**
@@ -142,12 +147,23 @@ function wrapConnect(): void {
       announced = undefined;
     }
   }
-  wrapper = { connect, original };
-  prototype.connect = connect;
+  // A program may have frozen the prototype, and must start all the same.
+  if (Reflect.set(prototype, 'connect', connect)) wrapper = { connect, original };
+  else if (!isAnnounced) tellOfFrozenPrototype();
+}
+
+/** This is no process warning: Node itself cannot open its standard error then, and would end the process. */
+function tellOfFrozenPrototype(): void {
+  printLine(
+    'Expected net.Socket.prototype.connect to be writable, got one that is frozen; on this version of Node rules then ' +
+      'miss TLS and every driver that makes its own sockets; set the rules before it is frozen',
+  );
 }
 
 /** Removes the wrapper, unless another tool has wrapped it: it then stays, and only calls the original. */
 function unwrapConnect(): void {
-  if (wrapper !== undefined && prototype.connect === wrapper.connect) prototype.connect = wrapper.original;
+  if (wrapper !== undefined && prototype.connect === wrapper.connect) {
+    Reflect.set(prototype, 'connect', wrapper.original);
+  }
   wrapper = undefined;
 }

@@ -1,10 +1,10 @@
-import net from 'node:net';
 import { inContext, invalidOption } from '../options/errors.ts';
 import { anything, readable, readFields, refusal } from '../options/fields.ts';
 import type { KeepAliveInput, KeepAliveSettings } from '../options/options.ts';
 import { parseKeepAliveOptions } from '../options/parse.ts';
 import { warnOnce } from '../sockets/report.ts';
-import { checkHost, checkPort, isName, type Ports } from './target.ts';
+import { contains, type Hosts, hostsOf, type Peer } from './peers.ts';
+import { checkHost, checkPort, type Ports } from './target.ts';
 
 /** All ports from the first to the second, both included: as text, such as `'5000-5999'`, or as an object. */
 export type PortRange = string | { readonly from: number; readonly to: number };
@@ -38,12 +38,13 @@ export interface KeepAliveRule {
 /** A rule that was checked, in the form in which connections are compared with it. */
 export interface CompiledRule {
   readonly rule: KeepAliveRule;
-  readonly names: ReadonlySet<string>;
-  readonly addresses: net.BlockList;
-  readonly hasHosts: boolean;
+  /** The peers that it is for; `undefined` for any. */
+  readonly hosts: Hosts | undefined;
   readonly ports: readonly Ports[];
   /** `false` exempts a connection. */
   readonly settings: KeepAliveSettings | false;
+  /** How many attempts to connect, listeners, and connections that were accepted one by one it was for. */
+  hits: number;
 }
 
 /** A connection, as rules are compared with it. */
@@ -75,12 +76,12 @@ function readRules(rules: unknown): readonly CompiledRule[] {
   return Array.from(rules, (rule: unknown, index) => compileRule(rule, index + 1));
 }
 
-/** Whether a rule is for this connection. */
-export function matches(compiled: CompiledRule, { side, host, address, port }: Connection): boolean {
-  return speaksOf(compiled, side, port) && (!compiled.hasHosts || hasPeer(compiled, host, address));
+/** Whether a rule that {@link speaksOf} a port is for this peer. */
+export function isForPeer({ hosts }: CompiledRule, peer: Peer): boolean {
+  return hosts === undefined || contains(hosts, peer);
 }
 
-/** Whether a rule may match a connection of a listener, whose peer is not known yet. */
+/** Whether a rule may be for a connection, of which only the port is known. */
 export function speaksOf({ rule, ports }: CompiledRule, side: Connection['side'], port: number): boolean {
   if (rule.side !== undefined && rule.side !== side) return false;
   return ports.length === 0 || ports.some(([from, to]) => from <= port && port <= to);
@@ -90,25 +91,24 @@ function compileRule(input: unknown, number: number): CompiledRule {
   const at = <T>(key: string, check: () => T) => inContext(`rule ${number}${key}`, check);
   const rule = at('', () => readFields('an object { side, host, port, use }', input, ruleFields));
   const { side, host, port, use } = rule;
-  const hosts = at(', `host`', () => several(host).map(checkHost));
-  const names = new Set(hosts.filter(isName).map(plainName));
+  const named = at(', `host`', () => several(host).map(checkHost));
+  const hosts = named.length === 0 ? undefined : hostsOf(named);
   const settings = at(', `use`', () => use !== false && parseKeepAliveOptions(use as KeepAliveInput));
-  at(', `side`', () => checkSide(side, names));
+  at(', `side`', () => checkSide(side, hosts));
   return {
     rule: Object.freeze(rule as KeepAliveRule),
-    names,
-    addresses: addressList(hosts),
-    hasHosts: hosts.length > 0,
+    hosts,
     ports: at(', `port`', () => portRanges(port)),
     settings,
+    hits: 0,
   };
 }
 
-function checkSide(side: unknown, names: ReadonlySet<string>): void {
+function checkSide(side: unknown, hosts: Hosts | undefined): void {
   if (side !== undefined && side !== 'client' && side !== 'server') {
     throw refusal("'client' or 'server'", side);
   }
-  if (side === 'server' && names.size > 0) {
+  if (side === 'server' && hosts !== undefined && hosts.names.size > 0) {
     throw invalidOption(
       "Expected peers' addresses or CIDR blocks beside 'server', got a name, which they lack",
       TypeError,
@@ -139,30 +139,4 @@ function several(value: unknown): readonly unknown[] {
   if (value.length === 0) throw invalidOption('Expected one or several, got an empty array', RangeError);
   // A copy without holes, which map() would skip unchecked.
   return [...value];
-}
-
-function plainName(name: string): string {
-  return name.toLowerCase().replace(/\.$/, '');
-}
-
-function addressList(hosts: readonly string[]): net.BlockList {
-  const list = new net.BlockList();
-  for (const host of hosts) {
-    if (isName(host)) continue;
-    const [address = '', prefix] = host.split('/');
-    if (prefix === undefined) list.addAddress(address, family(address));
-    else list.addSubnet(address, Number(prefix), family(address));
-  }
-  return list;
-}
-
-function hasPeer({ names, addresses }: CompiledRule, host: string | undefined, address: string): boolean {
-  if (host !== undefined && names.has(plainName(host))) return true;
-  // A link-local address ends with its interface, which no block contains.
-  const [bare = ''] = address.split('%');
-  return addresses.check(bare, family(bare));
-}
-
-function family(address: string): 'ipv4' | 'ipv6' {
-  return address.includes(':') ? 'ipv6' : 'ipv4';
 }

@@ -52,9 +52,9 @@ function spellingOf([from, to = from, ...others]: readonly unknown[]): string {
   return `; write ${from === to ? from : `'${from}-${to}'`}`;
 }
 
-/** Whether a host is a name. Digits and dots alone are an address with a mistake in it. */
+/** Whether a host is a name. Digits and dots alone are an address with a mistake in it, as are other numbers. */
 export function isName(host: string): boolean {
-  return /^[^\s/:;=,*[\]]+$/.test(host) && !/^[\d.]+$/.test(host);
+  return /^[^\s/:;=,*[\]-][^\s/:;=,*[\]]*$/.test(host) && !/^(?:[\d.]+|0x[\da-f]*)$/i.test(host);
 }
 
 function isPort(value: unknown): value is number {

@@ -1,6 +1,10 @@
 import { inContext, invalidOption } from '../options/errors.ts';
-import { type PresetName, presets } from '../options/presets.ts';
+import type { KeepAliveInput } from '../options/options.ts';
+import { parseKeepAliveOptions } from '../options/parse.ts';
+import { presets } from '../options/presets.ts';
 import { didYouMean, listed, quoted } from '../options/show.ts';
+import { parseWords, wordsOf } from '../options/words.ts';
+import { rulesByPort } from './by-port.ts';
 import type { CompiledRule, Connection, KeepAliveRule } from './rule.ts';
 import { checkHost, checkPort } from './target.ts';
 
@@ -22,12 +26,13 @@ type Target = Omit<KeepAliveRule, 'use'>;
  * Reads rules as they are written in an environment variable or on a command line:
  *
  * ```text
- * 5432=database; 10.0.0.0/8:6379=database; [fd00::/8]:6379=fastFailover; listen:8080=websocket; 9090=off; *=loadBalancer
+ * 5432=database; 10.0.0.0/8:6379=database,userTimeout=30s; [fd00::/8]:6379=fastFailover; listen:8080=websocket; 9090=off; *=byPort
  * ```
  *
  * A rule is `target=use`. The target is a port, a range of them (`5000-5999`), a host with or without
  * a port, or `*`, and matches outgoing connections; `listen:` (in any case) and a port, a range or `*`
- * matches accepted ones. An IPv6 address is in brackets. `use` is a preset's name or `off`. With
+ * matches accepted ones. An IPv6 address is in brackets. `use` is a preset's name, options as they are
+ * typed, a preset and options that replace its own, or `off`. `*=byPort` stands for {@link rulesByPort}. With
  * the word `strict` among the rules it is an error if their options cannot be set here.
  *
  * @param text - the rules
@@ -38,17 +43,17 @@ export function parseRuleText(text: string, source: string): RuleText {
   const items = split({ text, at: 1 }, ';').filter((item) => item.text !== '');
   const rules = items.filter((item) => item.text !== 'strict');
   return {
-    rules: rules.map((rule, index) => parseRule(rule, `${source}, rule ${index + 1}`)),
+    rules: rules.flatMap((rule, index) => parseRule(rule, `${source}, rule ${index + 1}`)),
     strict: rules.length < items.length,
   };
 }
 
-function parseRule(rule: Piece, where: string): KeepAliveRule {
+function parseRule(rule: Piece, where: string): KeepAliveRule | readonly KeepAliveRule[] {
   const at = <T>(piece: Piece, parse: (text: string) => T) =>
     inContext(`${where}, character ${piece.at}`, () => parse(piece.text));
-  const [target, use, ...rest] = split(rule, '=');
-  if (target === undefined || use === undefined || rest.length > 0) {
-    const hint = rest.length > 0 ? '; rules are separated by semicolons' : '';
+  const [target, use] = splitOnce(rule, '=');
+  if (use === undefined || use.text.split(',').some((word) => /\s[^=]*=/.test(word.trim()))) {
+    const hint = use === undefined ? '' : '; rules are separated by semicolons';
     return at(rule, (text) => {
       throw invalidOption(
         `Expected target=use, such as 5432=database, got ${orNothing(text)}${hint}`,
@@ -56,7 +61,17 @@ function parseRule(rule: Piece, where: string): KeepAliveRule {
       );
     });
   }
-  return { ...at(target, parseTarget), use: at(use, parseUse) };
+  const parsed = at(target, parseTarget);
+  if (use.text === 'byPort') return at(target, expectAny) && rulesByPort;
+  return { ...parsed, use: at(use, parseUse) };
+}
+
+function expectAny(text: string): true {
+  if (text === '*') return true;
+  throw invalidOption(
+    `Expected \`*\` before \`=byPort\`, which is for every port, got ${quoted(text)}`,
+    RangeError,
+  );
 }
 
 function parseTarget(text: string): Target {
@@ -83,8 +98,21 @@ function parsePeer(text: string): Target {
       RangeError,
     );
   }
-  if (port === undefined && /^\d+(-\d*)?$/.test(host)) return { port: parsePorts(host) };
+  if (port === undefined && /^-?\d+(-\d*)?$/.test(host)) return { port: parsePorts(host) };
+  if (port !== undefined) expectNoSide(host, port);
   return hostAndPort(host, port);
+}
+
+/** Words that are hardly ever the name of a host, and often typed for an end or a protocol. */
+function expectNoSide(word: string, port: string): void {
+  const meant = { server: `listen:${port}`, accept: `listen:${port}`, client: port, tcp: port, port }[
+    word.toLowerCase()
+  ];
+  if (meant === undefined) return;
+  throw invalidOption(
+    `Expected ${quoted(meant)}, got ${quoted(`${word}:${port}`)}; a host of this name is written with a dot, ${quoted(`${word}.:${port}`)}`,
+    RangeError,
+  );
 }
 
 function hostAndPort(host: string, port: string | undefined): Target {
@@ -101,12 +129,21 @@ function parsePorts(text: string): number | string {
   return port;
 }
 
-function parseUse(text: string): PresetName | false {
+function parseUse(text: string): KeepAliveInput | false {
   if (text === 'off') return false;
-  if (Object.hasOwn(presets, text)) return text as PresetName;
+  const words = text.split(',').map((word) => word.trim());
+  const [first = ''] = words;
+  if (!first.includes('=') && !Object.hasOwn(presets, first)) throw unknownUse(first);
+  const input = parseWords(words);
+  parseKeepAliveOptions(input);
+  return input;
+}
+
+function unknownUse(word: string): Error {
   const names = Object.keys(presets);
-  throw invalidOption(
-    `Expected a preset (${listed(names)}) or \`off\`, got ${orNothing(text)}${didYouMean(text, [...names, 'off'])}`,
+  return invalidOption(
+    `Expected a preset (${listed(names)}), options such as \`userTimeout=30s\`, or \`off\`, ` +
+      `got ${orNothing(word)}${didYouMean(word, [...names, 'off', 'byPort'])}`,
     RangeError,
   );
 }
@@ -115,10 +152,24 @@ function parseUse(text: string): PresetName | false {
 function split(piece: Piece, separator: string): Piece[] {
   let at = piece.at;
   return piece.text.split(separator).map((part) => {
-    const begin = at + part.length - part.trimStart().length;
+    const begin = at;
     at += part.length + separator.length;
-    return { text: part.trim(), at: begin };
+    return trimmed(part, begin);
   });
+}
+
+/** The trimmed parts of a piece before and after the first separator. */
+function splitOnce({ text, at }: Piece, separator: string): [Piece, Piece | undefined] {
+  const end = text.indexOf(separator);
+  if (end < 0) return [trimmed(text, at), undefined];
+  return [
+    trimmed(text.slice(0, end), at),
+    trimmed(text.slice(end + separator.length), at + end + separator.length),
+  ];
+}
+
+function trimmed(text: string, at: number): Piece {
+  return { text: text.trim(), at: at + text.length - text.trimStart().length };
 }
 
 function orNothing(text: string): string {
@@ -130,6 +181,6 @@ export function ruleText({ rule, ports }: CompiledRule, side: Connection['side']
   const hosts = [rule.host ?? []].flat().map((host) => (host.includes(':') ? `[${host}]` : host));
   const ranges = ports.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`));
   const peer = [hosts.join(','), ranges.join(',')].filter((part) => part !== '').join(':');
-  const use = rule.use === false ? 'off' : typeof rule.use === 'string' ? rule.use : JSON.stringify(rule.use);
+  const use = rule.use === false ? 'off' : wordsOf(rule.use).join(',');
   return `${side === 'server' ? 'listen:' : ''}${peer === '' ? '*' : peer}=${use}`;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseTime } from '../../src/cli/values.ts';
+import { parseTime } from '../../src/options/words.ts';
 import { configurations } from '../../src/predict/configurations.ts';
 import { planKeepAlive } from '../../src/predict/plan.ts';
 import { predictDetection } from '../../src/predict/predict.ts';

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -34,6 +35,12 @@ test('rules are those of the variable, then those of the file', () => {
   ]);
 });
 
+test('a file may begin with a byte order mark', () => {
+  expect(uses({ TCP_KEEPALIVE_CONFIG: file('\ufeff{ "rules": [{ "use": "tunnel" }] }') })).toEqual([
+    'tunnel',
+  ]);
+});
+
 describe('a mistake in the file is told in one line', () => {
   test.each([
     ['[]', 'Expected an object { "rules": [...] }, got an array'],
@@ -55,6 +62,16 @@ describe('a mistake in the file is told in one line', () => {
     expect(read).toThrow(message);
     expect(read).toThrow(`(TCP_KEEPALIVE_CONFIG=${config})`);
     expect(read).toThrow(/^[^\n]*$/);
+  });
+
+  test('if it is a pipe, which would hold the start for ever, or a directory', () => {
+    const pipe = path.join(directory, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    for (const config of [pipe, directory]) {
+      expect(() => rulesOfEnvironment({ TCP_KEEPALIVE_CONFIG: config })).toThrow(
+        `Expected a file that can be read, got a directory, a pipe or a device (TCP_KEEPALIVE_CONFIG=${config})`,
+      );
+    }
   });
 
   test('with its line and column, if it is no JSON', () => {
@@ -103,6 +120,10 @@ test.each([
   { environment: { TCP_KEEPALIVE: '*=off' }, asked: true },
   { environment: { TCP_KEEPALIVE_CONFIG: 'rules.json' }, asked: true },
   { environment: { TCP_KEEPALIVE_DEBUG: '1' }, asked: true },
+  { environment: { TCP_KEEPALIVE_DEBUG: 'true' }, asked: true },
+  { environment: { TCP_KEEPALIVE_DEBUG: 'YES' }, asked: true },
+  { environment: { TCP_KEEPALIVE_DEBUG: 'on' }, asked: true },
+  { environment: { TCP_KEEPALIVE_DEBUG: 'false' }, asked: false },
 ])('$environment asks for something: $asked', ({ environment, asked }) => {
   expect(isAsked(environment)).toBe(asked);
 });

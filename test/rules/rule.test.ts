@@ -1,5 +1,6 @@
 import { describe, expect, it, onTestFinished, test, vi } from 'vitest';
-import { type Connection, compileRules, type KeepAliveRule, matches } from '../../src/rules/rule.ts';
+import { type Connection, compileRules, type KeepAliveRule, speaksOf } from '../../src/rules/rule.ts';
+import { firstFor, RulesByPort } from '../../src/rules/rules-by-port.ts';
 
 const outgoing = (address: string, port = 5432, host?: string): Connection => ({
   side: 'client',
@@ -12,7 +13,7 @@ const accepted = (address: string, port: number): Connection => ({ side: 'server
 function decide(rule: Omit<KeepAliveRule, 'use'>, connection: Connection): boolean {
   const [compiled] = compileRules([{ ...rule, use: 'database' }]);
   if (compiled === undefined) throw new Error('no rule');
-  return matches(compiled, connection);
+  return firstFor([{ rules: new RulesByPort([{ rule: compiled }]) }], connection) !== undefined;
 }
 
 describe('which connections a rule is for', () => {
@@ -46,6 +47,27 @@ describe('which connections a rule is for', () => {
     [{ host: 'fd00::/8' }, outgoing('fdff::1'), true],
     [{ host: 'fd00::/8' }, outgoing('fe80::1'), false],
     [{ host: 'fe80::/10' }, outgoing('fe80::1%eth0'), true],
+    [{ host: 'fe80::1%eth0' }, outgoing('fe80::1%eth0'), true],
+    [{ host: 'fe80::1%eth0' }, outgoing('fe80::1%eth1'), false],
+    [{ host: 'fe80::1%eth0' }, outgoing('fe80::1'), false],
+    [{ host: 'fe80::1' }, outgoing('fe80::1%eth1'), true],
+    [{ host: '::/0' }, outgoing('fd00::1'), true],
+    [{ host: '::/0' }, outgoing('10.0.0.1'), false],
+    [{ host: '::/0' }, outgoing('::ffff:10.0.0.1'), false],
+    [{ host: '0.0.0.0/0' }, outgoing('fd00::1'), false],
+    [{ host: '::ffff:10.0.0.1' }, outgoing('10.0.0.1'), true],
+    [{ host: '::ffff:10.0.0.0/104' }, outgoing('10.9.9.9'), true],
+    [{ host: '::ffff:10.0.0.0/104' }, outgoing('11.0.0.0'), false],
+    [{ host: '::FFFF:0a00:1' }, outgoing('10.0.0.1'), true],
+    [{ host: '2001:db8::/33' }, outgoing('2001:db8:7fff::1'), true],
+    [{ host: '2001:db8::/33' }, outgoing('2001:db8:8000::'), false],
+    [{ host: '2001:db8:0:0:1::' }, outgoing('2001:db8::1:0:0:0'), true],
+    [{ host: '64:ff9b::10.0.0.1' }, outgoing('64:ff9b::a00:1'), true],
+    [{ host: '10.0.0.128/25' }, outgoing('10.0.0.127'), false],
+    [{ host: '10.0.0.128/25' }, outgoing('10.0.0.128'), true],
+    [{ host: '255.255.255.255/32' }, outgoing('255.255.255.255'), true],
+    [{ host: 'bücher.example' }, outgoing('10.0.0.1', 5432, 'xn--bcher-kva.example'), true],
+    [{ host: 'xn--bcher-kva.example' }, outgoing('10.0.0.1', 5432, 'BÜCHER.example'), true],
     [{ host: '::1' }, outgoing('::1'), true],
     [{ host: '0:0:0:0:0:0:0:1' }, outgoing('::1'), true],
     [{ host: 'fd00::/8' }, outgoing('10.0.0.1'), false],
@@ -69,7 +91,7 @@ describe('which connections a rule is for', () => {
     const rule = { port, use: 'database' as const };
     const [compiled] = compileRules([rule]);
     port[1] = 2;
-    expect(compiled && matches(compiled, outgoing('10.0.0.1', 5))).toBe(true);
+    expect(compiled && speaksOf(compiled, 'client', 5)).toBe(true);
   });
 });
 

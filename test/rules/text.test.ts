@@ -1,4 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
+import { presets } from '../../src/options/presets.ts';
+import { rulesByPort } from '../../src/rules/by-port.ts';
 import { compileRules, type KeepAliveRule } from '../../src/rules/rule.ts';
 import { parseRuleText, ruleText } from '../../src/rules/text.ts';
 
@@ -18,6 +20,15 @@ it('reads every form', () => {
 });
 
 test.each<[string, KeepAliveRule]>([
+  [
+    '5432=database,userTimeout=30s,count=4',
+    { side: 'client', port: 5432, use: { ...presets.database, userTimeout: 30_000, count: 4 } },
+  ],
+  [
+    '5432 = initialDelay=5s, interval=1s',
+    { side: 'client', port: 5432, use: { initialDelay: 5_000, interval: 1_000 } },
+  ],
+  ['server.:8080=off', { side: 'client', host: 'server.', port: 8080, use: false }],
   ['5000-5999=database', { side: 'client', port: '5000-5999', use: 'database' }],
   ['db.internal=database', { side: 'client', host: 'db.internal', use: 'database' }],
   ['db.internal:5432=database', { side: 'client', host: 'db.internal', port: 5432, use: 'database' }],
@@ -66,8 +77,26 @@ describe('a mistake is told in one line that points at it', () => {
     ['5432=data\r\u2028base', 'rule 1, character 6)'],
     ['*.internal=off', 'got `*.internal` (string)'],
     [
+      'server:8080=off',
+      'Expected `listen:8080`, got `server:8080`; a host of this name is written with a dot, `server.:8080`',
+    ],
+    ['tcp:5432=off', 'Expected `5432`, got `tcp:5432`'],
+    ['-5432=off', 'Expected a port or a range such as 5000-5999, got `-5432`'],
+    ['0x1538=off', 'got `0x1538` (string)'],
+    ['-db=off', 'got `-db` (string)'],
+    [
+      '5432=database,tunnel',
+      'Expected <option>=<value>, got `tunnel`; a preset comes first (TCP_KEEPALIVE, rule 1, character 6)',
+    ],
+    ['5432=database,count=300', 'Expected `count`'],
+    ['5432=database,', 'Expected <option>=<value>, got ``'],
+    ['5432=database,use=1', 'got `use`'],
+    ['5432=byPort', 'Expected `*` before `=byPort`, which is for every port, got `5432`'],
+    ['listen:*=byPort', 'Expected `*` before `=byPort`'],
+    ['*=byport', 'did you mean `byPort`?'],
+    [
       '5432=Off',
-      'Expected a preset (`database`, `fastFailover`, `websocket`, `tunnel`, `loadBalancer`) or `off`, got `Off`',
+      'Expected a preset (`database`, `fastFailover`, `websocket`, `tunnel`, `loadBalancer`), options such as `userTimeout=30s`, or `off`, got `Off`',
     ],
   ])('%j', (text, message) => {
     let thrown: Error | undefined;
@@ -86,7 +115,7 @@ test.each<[KeepAliveRule, 'client' | 'server', string]>([
   [{ use: 'loadBalancer' }, 'client', '*=loadBalancer'],
   [{ port: 5432, use: 'database' }, 'client', '5432=database'],
   [{ host: 'fd00::/8', port: '1-2', use: false }, 'client', '[fd00::/8]:1-2=off'],
-  [{ side: 'server', port: 8080, use: { count: 3 } }, 'server', 'listen:8080={"count":3}'],
+  [{ side: 'server', port: 8080, use: { count: 3 } }, 'server', 'listen:8080=count=3'],
   [{ host: ['a', 'b'], use: false }, 'client', 'a,b=off'],
 ])('%o is printed on the %s side as %s', (rule, side, want) => {
   const [compiled] = compileRules([rule]);
@@ -99,4 +128,13 @@ test('a rule that was printed reads back as it was', () => {
   expect(printed.join('; ')).toBe(text);
   const [listen] = compileRules(parse('listen:8080=websocket'));
   expect(listen && ruleText(listen, 'server')).toBe('listen:8080=websocket');
+});
+
+test('byPort is an item like others', () => {
+  expect(parse('5432=fastFailover; *=byPort; 80=off')).toEqual([
+    { side: 'client', port: 5432, use: 'fastFailover' },
+    ...rulesByPort,
+    { side: 'client', port: 80, use: false },
+  ]);
+  expect(() => compileRules(rulesByPort)).not.toThrow();
 });

@@ -1,4 +1,5 @@
 import { didYouMean, wrap } from '../../options/show.ts';
+import { exactTime, parseTime, parseWhole } from '../../options/words.ts';
 import { type Configuration, configurations } from '../../predict/configurations.ts';
 import { pathIdleLimits } from '../../predict/paths.ts';
 import { type KeepAlivePlan, planKeepAlive } from '../../predict/plan.ts';
@@ -7,7 +8,7 @@ import { type Command, type ParsedArguments, parseArguments } from '../command.t
 import { type Packets, packetsOf } from '../packets.ts';
 import { grouped, json } from '../text.ts';
 import { UsageError } from '../usage-error.ts';
-import { exactTime, formatTime, parsePath, parseTime, parseWhole } from '../values.ts';
+import { formatTime, parsePath } from '../values.ts';
 
 const help = `tcp-keepalive plan: the gentlest options that notice a vanished peer in time
 

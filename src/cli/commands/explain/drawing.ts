@@ -1,11 +1,12 @@
 import type { KeepAliveSettings } from '../../../options/options.ts';
+import { wordsOf } from '../../../options/words.ts';
 import type { Detection, DetectionWindow } from '../../../predict/predict.ts';
 import type { Finding } from '../../../predict/review.ts';
 import type { Io } from '../../command.ts';
 import type { Packets } from '../../packets.ts';
 import { grouped, labelled, paint, width } from '../../text.ts';
 import { drawLine, drawRuler, type Scale } from '../../timeline.ts';
-import { exactTime, formatTime } from '../../values.ts';
+import { formatTime } from '../../values.ts';
 
 /** The content of the drawing, or of the JSON. */
 export interface Report {
@@ -41,14 +42,8 @@ export function draw(io: Io, report: Report): string {
 }
 
 function heading(io: Io, { name, options }: Report, columns: number): string {
-  const fields = Object.entries(options)
-    .filter(([field, value], _, all) => field !== 'enable' || value === false || all.length === 1)
-    .map(
-      ([field, value]) =>
-        `${field}=${typeof value === 'number' && field !== 'count' ? exactTime(value) : value}`,
-    );
   const indent = name.length + 2;
-  return labelled(`${paint(io, 'bold', name)}  `, fields.join(' '), indent, columns);
+  return labelled(`${paint(io, 'bold', name)}  `, wordsOf(options).join(' '), indent, columns);
 }
 
 function legend(io: Io): string {

@@ -1,14 +1,14 @@
-import type { KeepAliveInput, KeepAliveOptions } from '../../../options/options.ts';
+import type { KeepAliveInput } from '../../../options/options.ts';
 import { parseKeepAliveOptions } from '../../../options/parse.ts';
 import { presets } from '../../../options/presets.ts';
-import { didYouMean } from '../../../options/show.ts';
+import { parseTime, parseWhole, parseWords } from '../../../options/words.ts';
 import { predictDetection } from '../../../predict/predict.ts';
 import { type ReviewContext, reviewKeepAlive } from '../../../predict/review.ts';
 import { type Command, type ParsedArguments, parseArguments } from '../../command.ts';
 import { packetsOf } from '../../packets.ts';
 import { json } from '../../text.ts';
 import { UsageError } from '../../usage-error.ts';
-import { parsePath, parseTime, parseWhole } from '../../values.ts';
+import { parsePath } from '../../values.ts';
 import { draw, type Report } from './drawing.ts';
 
 const help = `tcp-keepalive explain: what Linux does with these options when a peer vanishes
@@ -69,45 +69,13 @@ export const explain: Command = {
 };
 
 function optionsOf(words: readonly string[]): { name: string; input: KeepAliveInput } {
-  const [first, ...others] = words;
+  const [first] = words;
   if (first === undefined) {
     throw new UsageError(
       `Expected a preset (${Object.keys(presets).join(', ')}) or options such as initialDelay=60s`,
     );
   }
-  if (first.includes('=')) return { name: 'options', input: fieldsOf(words) };
-  if (!Object.hasOwn(presets, first)) throw unknownPreset(first);
-  const preset = presets[first as keyof typeof presets];
-  return { name: first, input: { ...preset, ...fieldsOf(others) } };
-}
-
-function unknownPreset(name: string): Error {
-  const names = Object.keys(presets);
-  return new UsageError(
-    `Expected a preset (${names.join(', ')}) or <option>=<value>, got \`${name}\`${didYouMean(name, names)}`,
-  );
-}
-
-function fieldsOf(words: readonly string[]): KeepAliveOptions {
-  return Object.fromEntries(words.map(fieldOf));
-}
-
-/** Reads `name=value`. The names and values are checked later, with the options. */
-function fieldOf(word: string): [string, unknown] {
-  const [, name = '', text = ''] = /^([^=]+)=(.*)$/.exec(word) ?? [];
-  if (name === '') {
-    const hint = Object.hasOwn(presets, word) ? '; a preset comes first' : '';
-    throw new UsageError(`Expected <option>=<value>, got \`${word}\`${hint}`);
-  }
-  if (name === 'enable') return [name, parseSwitch(text)];
-  if (name === 'count') return [name, parseWhole(name, text)];
-  if ((name === 'userTimeout' || name === 'maxRetransmitInterval') && text === 'auto') return [name, text];
-  return [name, parseTime(name, text)];
-}
-
-function parseSwitch(text: string): boolean {
-  if (text === 'true' || text === 'false') return text === 'true';
-  throw new UsageError(`Expected \`enable\` to be true or false, got \`${text}\``);
+  return { name: first.includes('=') ? 'options' : first, input: parseWords(words) };
 }
 
 function contextOf(given: ParsedArguments): ReviewContext {

@@ -1,0 +1,79 @@
+import { describe, expect, test } from 'vitest';
+import type { KeepAliveInput } from '../../src/options/options.ts';
+import { parseKeepAliveOptions } from '../../src/options/parse.ts';
+import { presets } from '../../src/options/presets.ts';
+import { exactTime, parseTime, parseWhole, parseWords, wordsOf } from '../../src/options/words.ts';
+
+test.each<[string, KeepAliveInput]>([
+  ['database', 'database'],
+  ['database userTimeout=30s count=4', { ...presets.database, userTimeout: 30_000, count: 4 }],
+  ['initialDelay=1m30s interval=500ms', { initialDelay: 90_000, interval: 500 }],
+  ['userTimeout=auto', { userTimeout: 'auto' }],
+  ['enable=false', { enable: false }],
+  ['userTimeout=1500', { userTimeout: 1_500 }],
+])('%s', (text, want) => {
+  expect(parseWords(text.split(' '))).toEqual(want);
+});
+
+test.each([
+  ['databse', 'Expected a preset ('],
+  ['databse', '<option>=<value>, got `databse`; did you mean `database`?'],
+  ['database tunnel', 'Expected <option>=<value>, got `tunnel`; a preset comes first'],
+  ['enable=yes', 'Expected `enable` to be true or false, got `yes`'],
+  ['count=2.5', 'Expected `count` to be a whole number, got `2.5`'],
+  [
+    'interval=soon',
+    'Expected `interval` to be a time such as 30s, 1m30s, 500ms or 1500 (milliseconds), got `soon`',
+  ],
+  ['count=3 =5s', 'Expected <option>=<value>, got `=5s`'],
+])('%s is refused', (text, message) => {
+  expect(() => parseWords(text.split(' '))).toThrow(
+    expect.objectContaining({
+      code: 'ERR_KEEPALIVE_INVALID_OPTION',
+      message: expect.stringContaining(message),
+    }),
+  );
+});
+
+describe('a time', () => {
+  test.each([
+    ['30s', 30_000],
+    ['1m30s', 90_000],
+    ['500ms', 500],
+    ['1500', 1_500],
+    ['2h', 7_200_000],
+    ['1d', 86_400_000],
+    ['1.5s', 1_500],
+  ])('%s is %d ms', (text, ms) => {
+    expect(parseTime('--detect', text)).toBe(ms);
+  });
+
+  test.each([
+    [500, '500ms'],
+    [24_500, '24.5s'],
+    [543_500, '9m3.5s'],
+    [5_748_000, '1h35m48s'],
+    [7_200_000, '2h'],
+    [2_147_483_647, '24d20h31m23.647s'],
+  ])('of %d ms is exactly %s', (ms, text) => {
+    expect(exactTime(ms)).toBe(text);
+    expect(parseTime('--detect', text)).toBe(ms);
+  });
+});
+
+test.each(['', '-1', '1.5', '1e3', '1234567890123456'])('%j is no whole number', (text) => {
+  expect(() => parseWhole('--connections', text)).toThrow(
+    expect.objectContaining({ message: `Expected \`--connections\` to be a whole number, got \`${text}\`` }),
+  );
+});
+
+test.each<KeepAliveInput>([
+  'database',
+  presets.tunnel,
+  { initialDelay: 1_000, userTimeout: 'auto', interval: 2_500, count: 7 },
+  { enable: false },
+  { enable: true },
+])('what is written can be typed again: %j', (options) => {
+  const words = wordsOf(options);
+  expect(parseKeepAliveOptions(parseWords(words))).toEqual(parseKeepAliveOptions(options));
+});
