@@ -589,7 +589,10 @@ describe('rules', () => {
     const freezer = join(directory, 'freeze.cjs');
     writeFileSync(freezer, "Object.freeze(require('node:net').Socket.prototype);");
     // Node itself cannot open its standard output then.
-    const source = CONNECT.replace(/console\.log\((.*)\);/, "(await import('node:fs')).writeSync(1, $1); process.exit();");
+    const source = CONNECT.replace(
+      /console\.log\((.*)\);/,
+      "(await import('node:fs')).writeSync(1, $1); process.exit();",
+    );
     const { code, out, err } = await program().run(source, {
       env: { TCP_KEEPALIVE: `${port}=database`, NODE_OPTIONS: `--require ${freezer}` },
       required: true,

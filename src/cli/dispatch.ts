@@ -1,5 +1,6 @@
 import { didYouMean } from '../options/show.ts';
 import type { Command, Io } from './command.ts';
+import { check } from './commands/check.ts';
 import { doctor } from './commands/doctor/doctor.ts';
 import { env } from './commands/env.ts';
 import { explain } from './commands/explain/explain.ts';
@@ -14,6 +15,7 @@ const commands: Readonly<Record<string, Command>> = {
   plan,
   doctor,
   presets,
+  check,
   run: runProgram,
   env,
 };

@@ -99,6 +99,25 @@ export function correctSettings(fd: number, settings: KeepAliveSettings): void {
   }
 }
 
+/** The interval that Node's own `setKeepAlive` sets, in milliseconds. */
+const INTERVAL_OF_NODE = 1_000;
+
+/**
+ * Whether a connection may have been changed since these settings were written to it. Whatever goes past a hold ends in
+ * Node's own call, which also sets the interval, or turns probes off: so two options are read and not all.
+ *
+ * @throws `ERR_KEEPALIVE_UNSUPPORTED` if koffi cannot be loaded, or the system call's error
+ */
+export function mayBeChanged(fd: number, settings: KeepAliveSettings): boolean {
+  const { enable, interval } = settings;
+  if (enable === undefined || interval === undefined || interval === INTERVAL_OF_NODE) return true;
+  try {
+    return read(fd, table.interval) !== interval || (read(fd, table.enable) !== 0) !== enable;
+  } catch (error) {
+    throw meaningOf(error);
+  }
+}
+
 /**
  * Reads back every option that this platform, and this connection, has.
  *

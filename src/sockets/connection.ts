@@ -1,6 +1,6 @@
 import type net from 'node:net';
 import { type AppliedKeepAlive, hasTable, obstacleToCalls } from '../kernel/calls.ts';
-import { correctSettings, writeSettings } from '../kernel/settings.ts';
+import { correctSettings, mayBeChanged, writeSettings } from '../kernel/settings.ts';
 import { isUnsupported } from '../options/errors.ts';
 import type { KeepAliveSettings } from '../options/options.ts';
 import {
@@ -48,17 +48,24 @@ function writeCarefully(
 /**
  * Writes those settings that differ to a connected socket. Without koffi it warns, and calls Node.
  *
- * @param before - the way by which this connection already got these settings. Node cannot read them back,
- *   so it is not called again.
  * @returns the way that was taken
  * @throws an error if the socket is not connected or not TCP, or if a system call fails
  */
-export function correct(socket: net.Socket, settings: KeepAliveSettings, before?: Way): Way {
+export function correct(socket: net.Socket, settings: KeepAliveSettings): Way {
   const fd = connectedDescriptor(socket);
   const due = dueNow(markedHandle(socket), settings);
   if (throughKernel(fd, () => correctSettings(fd, due))) return 'kernel';
-  if (before !== 'node') setWithNode(socket, settings, false);
+  setWithNode(socket, settings, false);
   return 'node';
+}
+
+/** Writes those settings that differ to a connection that got them a moment ago through the kernel. */
+export function correctAgain(socket: net.Socket, settings: KeepAliveSettings): void {
+  const fd = connectedDescriptor(socket);
+  const due = dueNow(markedHandle(socket), settings);
+  throughKernel(fd, () => {
+    if (mayBeChanged(fd, due)) correctSettings(fd, due);
+  });
 }
 
 /** The same for a connection that may have been silent before. */

@@ -2,7 +2,7 @@ import type net from 'node:net';
 import { isDestroyed } from '../options/errors.ts';
 import type { KeepAliveInput, KeepAliveSettings } from '../options/options.ts';
 import { parseKeepAliveOptions } from '../options/parse.ts';
-import { correct, correctHandle, correctOld, writeToAttempt } from './connection.ts';
+import { correct, correctAgain, correctHandle, correctOld, writeToAttempt } from './connection.ts';
 import { reportErrorAtEnd } from './ending.ts';
 import { attemptDescriptor, connectedDescriptor, NO_DESCRIPTOR, unreadable } from './handle.ts';
 import {
@@ -94,7 +94,7 @@ export function holdSocket(
       socket.on('connect', applyAtConnect);
     }
     if (socket.connecting) applyWhileConnecting(socket, held);
-    else apply(socket, held, undefined, !isNew);
+    else apply(socket, held, !isNew);
   } catch (thrown) {
     const error = unreadable(thrown);
     // A closed socket needs no options.
@@ -172,26 +172,28 @@ function isApplied(socket: net.Socket, hold: Hold): boolean {
 function applyAgain(socket: net.Socket, hold: Hold): void {
   attempt(hold.onError, () => {
     const handle = markedHandle(socket);
-    if (handle?.[HOLD] === hold) applyLater(socket, hold, handle[WAY]);
+    const settings = heldBy(hold);
+    // Node cannot read back what it has written, so it is not called again.
+    if (settings === undefined || handle?.[HOLD] !== hold || handle[WAY] !== 'kernel') return;
+    if (!isWaiting(socket) && !isTaken(socket, hold.rank)) correctAgain(socket, settings);
   });
 }
 
 /** Applies a hold, unless a caller of higher rank has set another socket over the connection meanwhile. */
-function applyLater(socket: net.Socket, hold: Hold, before?: Way): boolean {
-  return !isTaken(socket, hold.rank) && apply(socket, hold, before);
+function applyLater(socket: net.Socket, hold: Hold): boolean {
+  return !isTaken(socket, hold.rank) && apply(socket, hold);
 }
 
 /**
  * Writes those held settings that differ to a connected socket, and shadows its handle.
  *
- * @param before - the way by which they were already written to this connection
  * @param isOld - whether the connection may have been silent before
  * @returns whether there was something to write
  */
-function apply(socket: net.Socket, hold: Hold, before?: Way, isOld = false): boolean {
+function apply(socket: net.Socket, hold: Hold, isOld = false): boolean {
   if (isWaiting(socket)) return false;
   const settings = heldBy(hold);
-  const way = settings && (isOld ? correctOld(socket, settings) : correct(socket, settings, before));
+  const way = settings && (isOld ? correctOld(socket, settings) : correct(socket, settings));
   const handle = markedHandle(socket);
   if (handle !== undefined) keepOn(socket, handle, hold, way);
   return way !== undefined;

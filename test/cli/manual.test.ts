@@ -15,6 +15,6 @@ describe('the manual shows what is really printed', () => {
 
   test('by every command', () => {
     const commands = new Set(shown.map(({ line }) => line.split(' ')[0]));
-    expect([...commands].sort()).toEqual(['doctor', 'env', 'explain', 'plan', 'presets']);
+    expect([...commands].sort()).toEqual(['check', 'doctor', 'env', 'explain', 'plan', 'presets']);
   });
 });

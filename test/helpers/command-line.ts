@@ -17,13 +17,23 @@ export interface Told {
 /** The escape character, which only coloured text contains. */
 export const ESCAPE = '\u001b[';
 
+interface Terminal {
+  readonly columns?: number;
+  readonly color?: boolean;
+}
+
 /** Runs a command line as if it had been typed in a terminal of 80 columns. */
-export async function type(
-  line: string,
-  { columns = 80, color = false }: { columns?: number; color?: boolean } = {},
+export function type(line: string, terminal: Terminal = {}): Promise<Told> {
+  return typeArguments(line === '' ? [] : line.split(' '), terminal);
+}
+
+/** The same with arguments that have spaces in them. */
+export async function typeArguments(
+  args: readonly string[],
+  { columns = 80, color = false }: Terminal = {},
 ): Promise<Told> {
   const told = { out: '', err: '' };
-  const code = await run(line === '' ? [] : line.split(' '), {
+  const code = await run(args, {
     out(text) {
       told.out += text;
     },

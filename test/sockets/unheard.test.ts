@@ -11,7 +11,7 @@ import { fixtureArguments } from '../helpers/run-fixture.ts';
 import { postgres } from '../helpers/start-postgres.ts';
 import { redis } from '../helpers/start-redis.ts';
 
-const BY_RULE = (port: number) => `the rule ${port}={"initialDelay":1000,"interval":1000,"count":1}`;
+const BY_RULE = (port: number) => `the rule ${port}=initialDelay=1s,interval=1s,count=1`;
 const ADD_LISTENER =
   "nobody listens for its 'error' event. Add a listener to the pool, client or socket that emits it: " +
   "pool.on('error', (error) => ...)";
