@@ -6,8 +6,10 @@ export {
   installKeepAlive,
   isKeepAliveError,
   keepAlive,
+  keepAliveFor,
   keepAliveServer,
   keepAliveStream,
+  optionsFromLibpq,
   pathIdleLimits,
   planKeepAlive,
   predictDetection,
@@ -18,6 +20,7 @@ export {
 export type { AppliedKeepAlive } from './kernel/calls.ts';
 export type { TcpInfo, TcpState } from './kernel/tcp-info.ts';
 export type { KeepAliveError, KeepAliveErrorCode, KeepAliveWarningCode } from './options/errors.ts';
+export type { LibpqTimes } from './options/libpq.ts';
 export type { KeepAliveInput, KeepAliveOptions, KeepAliveSettings, OptionName } from './options/options.ts';
 export type { Preset, PresetName } from './options/presets.ts';
 export type { PathIdleLimit, PathName } from './predict/paths.ts';

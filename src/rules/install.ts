@@ -187,8 +187,8 @@ function follow(socket: net.Socket, found: InstalledRule | undefined): void {
   const settings = found?.rule.settings || undefined;
   if (settings !== undefined) {
     holdSocket(socket, { settings, rank: RULE, owner: found?.owner, isNew: true });
-  } else if (holdOf(socket) !== undefined) {
-    // This socket was connected before, to another peer.
+  } else if (found !== undefined || holdOf(socket) !== undefined) {
+    // An exempt connection is left alone by libraries too. Or this socket was connected before, to another peer.
     holdSocket(socket, { settings: undefined, rank: RULE });
   }
 }

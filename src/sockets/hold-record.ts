@@ -66,9 +66,10 @@ export interface MarkedHandle extends TcpHandle {
 
 /**
  * Who asked for a hold. A call for one socket beats a driver module, which beats a rule for the whole
- * process, in whatever order they come.
+ * process, which beats a library that asks for a socket of its own, in whatever order they come.
  */
-export type Rank = 1 | 2 | 3;
+export type Rank = 0 | 1 | 2 | 3;
+export const LIBRARY: Rank = 0;
 export const RULE: Rank = 1;
 export const DRIVER: Rank = 2;
 export const EXPLICIT: Rank = 3;

@@ -87,7 +87,7 @@ export function holdSocket(
     // A socket may connect several times. Rules see each connect() themselves, and leave no listener after it.
     if (
       !held.listens &&
-      (rank > RULE || (isWaiting(socket) && attemptDescriptor(socket) === NO_DESCRIPTOR))
+      (rank !== RULE || (isWaiting(socket) && attemptDescriptor(socket) === NO_DESCRIPTOR))
     ) {
       held.listens = true;
       socket.on('connectionAttempt', applyToAttempt);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import net from 'node:net';
 import tls from 'node:tls';
-import { type KeepAliveRule, keepAlive, predictDetection } from 'tcp-keepalive';
+import { type KeepAliveRule, keepAlive, keepAliveFor, predictDetection } from 'tcp-keepalive';
 import { vanish } from 'tcp-keepalive/testing';
 import { describe, expect, it, onTestFinished, test, vi } from 'vitest';
 import { loadLibc } from '../../native-bindings/libc.ts';
@@ -198,6 +198,20 @@ describe('attempts to connect', () => {
     expect(kernelValues(socket)).toBe(DEFAULTS);
     await once(socket, 'connect');
     expect(kernelValues(socket)).toBe(DEFAULTS);
+  });
+
+  it('are left alone by libraries too if a rule exempts them, whoever comes first', async () => {
+    const port = await listen();
+    install({ side: 'client', port, use: false });
+    const before = keepAliveFor('my-client', net.connect(port, '127.0.0.1'), 'database');
+    opened.push(before);
+    await once(before, 'connect');
+    const after = keepAliveFor('my-client', await connect({ port, host: '127.0.0.1' }), 'database');
+    await new Promise(setImmediate);
+    // What was written before the rule was asked stays, but is not held.
+    before.setKeepAlive(true, 33_000);
+    expect(kernelValues(before)).toMatch(/^1:33\/1\/10 /);
+    expect(kernelValues(after)).toBe(DEFAULTS);
   });
 
   it('follow rules that were changed before they succeeded', async () => {

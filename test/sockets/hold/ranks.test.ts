@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import tls from 'node:tls';
-import { keepAlive, setKeepAlive } from 'tcp-keepalive';
+import { keepAlive, keepAliveFor, setKeepAlive } from 'tcp-keepalive';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { KeepAliveSettings } from '../../../src/options/options.ts';
 import { parseKeepAliveOptions } from '../../../src/options/parse.ts';
@@ -17,13 +17,19 @@ import { certificate, certificateKey } from '../../helpers/test-certificate.ts';
 function sign(initialDelay: number): KeepAliveSettings {
   return parseKeepAliveOptions({ initialDelay, interval: 5_000, count: 3, userTimeout: 20_000 });
 }
-const inKernel = { rule: '1:11/5/3 20000', driver: '1:12/5/3 20000', explicit: '1:13/5/3 20000' };
+const inKernel = {
+  library: '1:9/5/3 20000',
+  rule: '1:11/5/3 20000',
+  driver: '1:12/5/3 20000',
+  explicit: '1:13/5/3 20000',
+};
 
 type Act = (socket: net.Socket, owner?: HoldOwner) => void;
 const rule: Act = (socket, owner) => holdSocket(socket, { settings: sign(11_000), rank: RULE, owner });
 const driver: Act = (socket) => holdSocket(socket, { settings: sign(12_000), rank: DRIVER });
 const explicit: Act = (socket) => void keepAlive(socket, sign(13_000));
-const acts = { rule, driver, explicit };
+const library: Act = (socket) => void keepAliveFor('my-client', socket, sign(9_000));
+const acts = { library, rule, driver, explicit };
 type Name = keyof typeof acts;
 
 const orders: { order: readonly Name[]; winner: Name }[] = [
@@ -36,6 +42,13 @@ const orders: { order: readonly Name[]; winner: Name }[] = [
   { order: ['rule', 'driver'], winner: 'driver' },
   { order: ['driver', 'rule'], winner: 'driver' },
   { order: ['rule'], winner: 'rule' },
+  { order: ['library'], winner: 'library' },
+  { order: ['library', 'rule'], winner: 'rule' },
+  { order: ['rule', 'library'], winner: 'rule' },
+  { order: ['library', 'driver'], winner: 'driver' },
+  { order: ['driver', 'library'], winner: 'driver' },
+  { order: ['library', 'explicit'], winner: 'explicit' },
+  { order: ['explicit', 'library'], winner: 'explicit' },
 ];
 
 async function connecting(): Promise<net.Socket> {
@@ -229,3 +242,14 @@ describe.runIf(process.platform === 'linux')('who has more say', () => {
     });
   });
 });
+
+test.each([undefined, '', 7, null])(
+  'a library has a name: %j is refused, and the socket is left as it was',
+  (name) => {
+    const socket = new net.Socket();
+    expect(() => keepAliveFor(name as string, socket, 'database')).toThrow(
+      expect.objectContaining({ code: 'ERR_KEEPALIVE_INVALID_OPTION' }),
+    );
+    expect(socket.listenerCount('connect')).toBe(0);
+  },
+);
