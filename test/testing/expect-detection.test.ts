@@ -62,7 +62,7 @@ describe.runIf(process.platform === 'linux').concurrent('expectDetection', () =>
   test('what is never noticed fails at the end of the window', async ({ onTestFinished }) => {
     const socket = await lost(onTestFinished, { ...options, count: 5, userTimeout: 5_500 });
     const expecting = expectDetection(once(socket, 'error'), options, { state: 'idle', socket });
-    await expect(expecting).rejects.toThrow(/got nothing after 2\d\d\d ms/);
+    await expect(expecting).rejects.toThrow(/got nothing after \d{4} ms/);
   });
 
   test('options that notice nothing are refused', async () => {
