@@ -72,7 +72,7 @@ export function correctAgain(socket: net.Socket, settings: KeepAliveSettings): v
 export function correctOld(socket: net.Socket, settings: KeepAliveSettings): Way {
   const fd = connectedDescriptor(socket);
   const handle = markedHandle(socket);
-  if (fd === NO_DESCRIPTOR || !mayBeSilent(handle, settings)) return correct(socket, settings);
+  if (!mayBeSilent(handle, settings)) return correct(socket, settings);
   const write = () => writeToSilent(handle, fd, settings, (due) => correctSettings(fd, due));
   return throughKernel(fd, write) ? 'kernel' : correct(socket, settings);
 }

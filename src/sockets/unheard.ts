@@ -2,13 +2,13 @@ import { executionAsyncResource } from 'node:async_hooks';
 import type net from 'node:net';
 import { hostText, printable } from '../options/show.ts';
 import { ownerOf, type TcpHandle, tcpHandle } from './handle.ts';
-import { ADDRESS, HOLD, type Hold, heldBy, type MarkedHandle, markedHandle, PORT } from './hold-record.ts';
+import { ADDRESS, HOLD, heldBy, type MarkedHandle, markedHandle, PORT } from './hold-record.ts';
 import { attempt, printLine } from './report.ts';
+
+const MONITOR = 'uncaughtExceptionMonitor';
 
 /** The connection that each error has ended, as the line names it. */
 const connections = new WeakMap<object, string>();
-
-let isMonitoring = false;
 
 /**
  * Notes the error with which a held connection ends. If nobody hears of it and the process ends, one line says
@@ -40,14 +40,12 @@ function noteErrorThenClose(this: MarkedHandle, ...args: unknown[]): unknown {
 function noteError(handle: MarkedHandle): void {
   const hold = handle[HOLD];
   const socket = ownerOf(handle);
-  if (hold === undefined || heldBy(hold) === undefined || socket === undefined) return;
+  if (heldBy(hold) === undefined || socket === undefined) return;
   const error = socket.errored ?? errorOfTlsOver(handle);
   // A pipeline ends its other sockets with the same error.
   if (!error || connections.has(error)) return;
-  connections.set(error, `${connectionText(socket, handle)}, held by ${holderText(hold)},`);
-  if (isMonitoring) return;
-  isMonitoring = true;
-  process.on('uncaughtExceptionMonitor', tell);
+  connections.set(error, `${connectionText(socket, handle)}, held by ${hold?.owner?.name ?? 'keepAlive'},`);
+  if (!process.listeners(MONITOR).includes(tell)) process.on(MONITOR, tell);
 }
 
 /**
@@ -69,10 +67,6 @@ function connectionText(socket: net.Socket, handle: MarkedHandle): string {
 /** Node keeps the name that was looked up for a socket, but shows it only in `'lookup'`. */
 function lookedUpName(socket: net.Socket): string | undefined {
   return (socket as { _host?: string | null })._host ?? undefined;
-}
-
-function holderText({ owner }: Hold): string {
-  return owner?.name ?? 'keepAlive';
 }
 
 function tell(error: Error, origin: NodeJS.UncaughtExceptionOrigin): void {

@@ -2,8 +2,16 @@ import { once } from 'node:events';
 import { keepAlive } from 'tcp-keepalive';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { loadLibc } from '../../native-bindings/libc.ts';
+import { tcpInfoLayout } from '../../native-bindings/tcp-info.ts';
 import { parseKeepAliveOptions } from '../../src/options/parse.ts';
-import { correct, correctAgain, correctHandle, throughKernel, write } from '../../src/sockets/connection.ts';
+import {
+  correct,
+  correctAgain,
+  correctHandle,
+  correctOld,
+  throughKernel,
+  write,
+} from '../../src/sockets/connection.ts';
 import { NO_DESCRIPTOR, type TcpHandle } from '../../src/sockets/handle.ts';
 import { nodeTakesIntervalAndCount } from '../../src/sockets/node-way.ts';
 import { unixConnection, untouched, untouchedConnection } from '../helpers/connection.ts';
@@ -76,6 +84,18 @@ describe.runIf(process.platform === 'linux')('a connection with a descriptor', (
     writeRaw(socket, 'initialDelay', 99);
     correctAgain(socket, everySecond);
     expect(kernelValues(socket)).toBe('1:10/1/3 24500');
+  });
+
+  test('is not looked at twice in a second for a silence of its peer', async () => {
+    const { socket } = await watched();
+    const getsockopt = vi.spyOn(loadLibc(), 'getsockopt');
+    onTestFinished(() => getsockopt.mockRestore());
+    const looks = () => getsockopt.mock.calls.filter(([, , name]) => name === tcpInfoLayout.name).length;
+    correctOld(socket, database);
+    expect(looks()).toBe(1);
+    correctOld(socket, { ...database, count: 4 });
+    expect(looks()).toBe(1);
+    expect(kernelValues(socket)).toBe('1:10/5/4 24500');
   });
 
   test('is reached by its handle alone too, until that is closed', async () => {

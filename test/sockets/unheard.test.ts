@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { keepAlive } from 'tcp-keepalive';
 import { vanishingProxy } from 'tcp-keepalive/testing';
-import { expect, test } from 'vitest';
-import { connection } from '../helpers/connection.ts';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { connection, pair } from '../helpers/connection.ts';
 import { describeWithServer } from '../helpers/describe-with-server.ts';
 import { PATIENCE } from '../helpers/patience.ts';
 import { fixtureArguments } from '../helpers/run-fixture.ts';
@@ -37,6 +37,14 @@ test.concurrent.each([
   },
 );
 
+test.concurrent('a connection that its program gives up is told too, and not another that it takes with it', async () => {
+  const { code, told, lines } = await run('keepAlive', 'tcp', 'given up');
+  expect(lines).toEqual([
+    `tcp-keepalive: the connection to 127.0.0.1:${told[0]}, held by keepAlive, failed (no answer), and ${ADD_LISTENER}`,
+  ]);
+  expect(code).toBe(1);
+});
+
 test.concurrent('a rejected promise that nobody handles is told as such', async () => {
   const { code, lines } = await run('rule', 'tcp', 'rejected');
   expect(lines).toEqual([
@@ -64,10 +72,38 @@ test.concurrent.each([
   { by: 'rule', heard: 'heard', code: 3 },
   { by: 'rule', heard: 'thrown', code: 1 },
   { by: 'setKeepAlive', heard: 'unheard', code: 1 },
+  { by: 'an ended hold', heard: 'given up', code: 1 },
 ])('nothing is said of a connection of $by whose error is $heard', async ({ by, heard, code }) => {
   const ended = await run(by, 'tcp', heard);
   expect(ended.err).not.toContain('tcp-keepalive:');
   expect(ended.code).toBe(code);
+});
+
+test('a connection that ends without an error ends in silence', async () => {
+  const warn = vi.spyOn(process, 'emitWarning');
+  onTestFinished(() => warn.mockRestore());
+  const socket = keepAlive(await connection(), 'database');
+  socket.destroy();
+  await once(socket, 'close');
+  expect(warn).not.toHaveBeenCalled();
+});
+
+test('a connection that is closed because another fails has not failed itself', async () => {
+  const before = process.listenerCount('uncaughtExceptionMonitor');
+  const { client, server } = await pair();
+  const held = keepAlive(await connection(), 'database');
+  const destroy = client._destroy.bind(client);
+  client._destroy = (error, done) => {
+    held.destroy();
+    destroy(error, done);
+  };
+  client.resume();
+  server.resetAndDestroy();
+  const [error] = await once(client, 'error');
+  expect(error).toMatchObject({ code: 'ECONNRESET' });
+  expect(held.destroyed).toBe(true);
+  // Whoever has something to tell listens here.
+  expect(process.listenerCount('uncaughtExceptionMonitor')).toBe(before);
 });
 
 test('a hold leaves no listener for errors on the socket', async () => {

@@ -10,7 +10,9 @@ import { failCallsOf } from '../../helpers/fail-calls.ts';
 import { handleOf } from '../../helpers/handle-of.ts';
 import { databaseInKernel, soonAfter } from '../../helpers/hold-parts.ts';
 import { listen } from '../../helpers/listen.ts';
+import { packageOn } from '../../helpers/package-on.ts';
 import { fdOf, kernelValues } from '../../helpers/raw-options.ts';
+import { recordedLibc } from '../../helpers/recorded-libc.ts';
 
 const options = { initialDelay: 10_000, interval: 5_000, count: 3, userTimeout: 1_000 } as const;
 const bounded = predictDetection(options).connecting;
@@ -172,6 +174,18 @@ describe.runIf(process.platform === 'linux')('a socket that connects', () => {
     await once(socket, 'connect');
     await soonAfter();
     expect(kernelValues(socket)).toBe(databaseInKernel);
+  });
+
+  test('is not told of what its system lacks', async () => {
+    const { calls } = recordedLibc();
+    const { keepAlive } = await packageOn('netbsd');
+    const onError = vi.fn<OnError>();
+    const socket = keepAlive(net.connect(await listen(net.createServer()), '127.0.0.1'), 'database', {
+      onError,
+    });
+    await begun(ended(socket));
+    expect(calls.map(({ value }) => value)).toEqual([5, 3, 10, 1]);
+    expect(onError).not.toHaveBeenCalled();
   });
 
   test('is told once of what the kernel refuses, and goes on', async () => {
