@@ -37,13 +37,16 @@ test.concurrent.each([
   },
 );
 
-test.concurrent('a connection that its program gives up is told too, and not another that it takes with it', async () => {
-  const { code, told, lines } = await run('keepAlive', 'tcp', 'given up');
-  expect(lines).toEqual([
-    `tcp-keepalive: the connection to 127.0.0.1:${told[0]}, held by keepAlive, failed (no answer), and ${ADD_LISTENER}`,
-  ]);
-  expect(code).toBe(1);
-});
+test.concurrent.each(['keepAlive', 'keepAlive at its connect'])(
+  'a connection that its program gives up is told too, and not another that it takes with it, by %s',
+  async (by) => {
+    const { code, told, lines } = await run(by, 'tcp', 'given up');
+    expect(lines).toEqual([
+      `tcp-keepalive: the connection to 127.0.0.1:${told[0]}, held by keepAlive, failed (no answer), and ${ADD_LISTENER}`,
+    ]);
+    expect(code).toBe(1);
+  },
+);
 
 test.concurrent('a rejected promise that nobody handles is told as such', async () => {
   const { code, lines } = await run('rule', 'tcp', 'rejected');
@@ -55,7 +58,7 @@ test.concurrent('a rejected promise that nobody handles is told as such', async 
   expect(code).toBe(1);
 });
 
-test.concurrent('a process with a handler of its own goes on, and the line does not say that it ends', async () => {
+test.concurrent('a process with a handler of its own goes on, and the one line does not say that it ends', async () => {
   const { code, lines } = await run('rule', 'tcp', 'handler');
   expect(lines).toEqual([expect.stringContaining(ADD_LISTENER)]);
   expect(code).toBe(4);
