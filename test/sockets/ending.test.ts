@@ -8,8 +8,11 @@ import tls from 'node:tls';
 import { getTcpInfo, installKeepAlive, type KeepAliveRule, keepAlive, keepAliveServer } from 'tcp-keepalive';
 import { expectDetection, vanish } from 'tcp-keepalive/testing';
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { parseKeepAliveOptions } from '../../src/options/parse.ts';
 import { hidesErrors } from '../../src/sockets/ending.ts';
 import type { TcpHandle } from '../../src/sockets/handle.ts';
+import { holdSocket } from '../../src/sockets/hold.ts';
+import { DRIVER } from '../../src/sockets/hold-record.ts';
 import { connectedPair } from '../helpers/connected-pair.ts';
 import { acknowledged } from '../helpers/detection.ts';
 import { handleOf } from '../helpers/handle-of.ts';
@@ -97,7 +100,8 @@ async function startedOnHeld(): Promise<Ends> {
     keepAlive(net.connect(port, '127.0.0.1'), options),
   );
   closings.push(close);
-  return { reader: keepAlive(client, options), peer: server };
+  holdSocket(client, { settings: parseKeepAliveOptions('database'), rank: DRIVER });
+  return { reader: client, peer: server };
 }
 
 const kinds: readonly { kind: string; open: () => Promise<Ends> }[] = [

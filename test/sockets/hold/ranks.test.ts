@@ -113,6 +113,38 @@ describe.runIf(process.platform === 'linux')('who has more say', () => {
     },
   );
 
+  describe('a rule leaves no listener', () => {
+    const listeners = (socket: net.Socket) =>
+      (['connect', 'connectionAttempt'] as const).map((event) => socket.listenerCount(event));
+
+    test('on a socket that is connected', async () => {
+      const socket = await connection();
+      const before = listeners(socket);
+      rule(socket);
+      expect(listeners(socket)).toEqual(before);
+    });
+
+    test('on one that connects already', async () => {
+      const socket = await connecting();
+      await new Promise<void>((resolve) => process.nextTick(resolve));
+      const before = listeners(socket);
+      rule(socket);
+      expect(listeners(socket)).toEqual(before);
+      expect(await settled(socket)).toBe(inKernel.rule);
+    });
+
+    test('once one that is yet to connect has connected', async () => {
+      const socket = new net.Socket();
+      const before = listeners(socket);
+      rule(socket);
+      expect(listeners(socket)).not.toEqual(before);
+      onTestFinished(() => void socket.destroy());
+      socket.connect(await listen(net.createServer()), '127.0.0.1');
+      expect(await settled(socket)).toBe(inKernel.rule);
+      expect(listeners(socket)).toEqual(before);
+    });
+  });
+
   test('keepAlive holds after setKeepAlive too', async () => {
     const socket = await connection();
     setKeepAlive(socket, { count: 4 });
