@@ -13,8 +13,8 @@ const RTO_OF_SYN = 1_000;
 /** The usual rate of distributions. An RTO that is not known is the minimum and one such tick. */
 const COMMON_HZ = 250;
 
-/** How many SYNs are repeated without backing off: 4 since Linux 6.5, none before. */
-const SYN_LINEAR_TIMEOUTS = [4, 0];
+/** How many SYNs are repeated without backing off since Linux 6.5; none before. */
+const SYN_LINEAR_TIMEOUTS = 4;
 
 /** The bounds of retransmissions. */
 export interface Limits {
@@ -87,7 +87,7 @@ export function connectionAttempt(limits: Limits, system: SystemSettings): Detec
 function linearTimeouts({ rtoMax }: Limits, { synLinearTimeouts }: SystemSettings): readonly number[] {
   if (synLinearTimeouts !== undefined) return [synLinearTimeouts];
   // A kernel in which the longest wait can be changed is not older than 6.5.
-  return rtoMax === RTO_MAX ? SYN_LINEAR_TIMEOUTS : SYN_LINEAR_TIMEOUTS.slice(0, 1);
+  return rtoMax === RTO_MAX ? [SYN_LINEAR_TIMEOUTS, 0] : [SYN_LINEAR_TIMEOUTS];
 }
 
 /** The clock starts with the first SYN. The first retry comes one RTO later, whatever the user timeout. */

@@ -32,6 +32,8 @@ const vitest = await createVitest('test', {
   bail: 1,
   retry: 0,
   maxWorkers: 4,
+  // A test that waits for what a mutant has taken away waits for long on a busy machine.
+  testTimeout: 30_000,
   // An endless loop that fills an array ends sooner.
   execArgv: ['--max-old-space-size=512'],
   reporters: [{}],

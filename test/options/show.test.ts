@@ -1,6 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { optionNames } from '../../src/options/options.ts';
-import { didYouMean, listed, printable, quoted, shown, shownInstead, wrap } from '../../src/options/show.ts';
+import {
+  didYouMean,
+  hostText,
+  listed,
+  printable,
+  quoted,
+  shown,
+  shownInstead,
+  wrap,
+} from '../../src/options/show.ts';
 
 describe('a value in a message', () => {
   class Agent {}
@@ -86,4 +95,15 @@ test.each([
   { text: '', columns: 10, lines: [''] },
 ])('$text is broken between words, in $columns columns', ({ text, columns, lines }) => {
   expect(wrap(text, columns)).toEqual(lines);
+});
+
+test.each([
+  { name: 'db.internal', address: '10.0.0.5', text: 'db.internal (10.0.0.5)' },
+  { name: 'db.internal', address: '::1', text: 'db.internal ([::1])' },
+  { name: 'db.internal', address: undefined, text: 'db.internal' },
+  { name: undefined, address: '10.0.0.5', text: '10.0.0.5' },
+  { name: undefined, address: '::1', text: '[::1]' },
+  { name: undefined, address: undefined, text: undefined },
+])('a host is named by its name $name and its address $address: $text', ({ name, address, text }) => {
+  expect(hostText(name, address)).toBe(text);
 });
