@@ -92,6 +92,26 @@ describe('where only Node’s own call is left', () => {
   });
 });
 
+describe('a Linux before 6.15 is known by its sysctls', () => {
+  test.each([
+    { sysctls: ['tcp_retries2', 'tcp_rto_max_ms'], set: true },
+    { sysctls: ['tcp_retries2'], set: false },
+    { sysctls: [], set: true },
+  ])('if it has $sysctls, maxRetransmitInterval can be set: $set', async ({ sysctls, set }) => {
+    recordedLibc();
+    vi.doMock('node:fs', async (original) => ({
+      ...(await original<typeof import('node:fs')>()),
+      existsSync: (file: string) => sysctls.some((name) => file === `/proc/sys/net/ipv4/${name}`),
+    }));
+    onTestFinished(() => void vi.doUnmock('node:fs'));
+    const { capabilities } = await packageOn('linux');
+    // The answer is remembered.
+    for (let i = 0; i < 2; i++) {
+      expect(capabilities().options.maxRetransmitInterval).toMatchObject({ set, read: set });
+    }
+  });
+});
+
 test.each(optionNames)('%s can be set exactly where it says so', async (name) => {
   const { client, close } = await connectedPair();
   onTestFinished(close);
