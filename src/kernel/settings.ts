@@ -178,10 +178,9 @@ function readUnlessLacking(fd: number, option: RetransmissionOption): number | u
  * retransmission interval also on Linux before 6.15. That one only tunes, so no refusal of it is an error.
  */
 function mayBeLacking(error: unknown, option: OptionName): boolean {
-  if (!isSystemCallError(error)) return false;
-  return option === 'maxRetransmitInterval'
-    ? error.code !== 'EBADF'
-    : option === 'userTimeout' && error.code === 'ENOPROTOOPT';
+  const { code } = error as Partial<SystemCallError>;
+  if (option === 'maxRetransmitInterval') return code !== 'EBADF';
+  return option === 'userTimeout' && code === 'ENOPROTOOPT';
 }
 
 /** Notes that the kernel lacks the option, unless only this connection does: Multipath TCP lacks the user timeout too. */

@@ -19,6 +19,7 @@ import {
 } from '../helpers/connection.ts';
 import { failCallsOf } from '../helpers/fail-calls.ts';
 import { optionsSetBy } from '../helpers/hold-parts.ts';
+import { missingKoffi } from '../helpers/missing-koffi.ts';
 import { packageOn } from '../helpers/package-on.ts';
 import { fdOf, kernelValues, writeRaw } from '../helpers/raw-options.ts';
 import { recordedLibc } from '../helpers/recorded-libc.ts';
@@ -477,6 +478,22 @@ describe.runIf(givesDescriptors)('Linux before 6.15, which lacks TCP_RTO_MAX_MS'
   test('may be a sandbox that refuses the call in another way', async () => {
     const { client, setKeepAlive } = await olderLinux(constants.errno.EPERM);
     expect(setKeepAlive(client, options, { strict: true })).toEqual(written);
+  });
+
+  test('may be a sandbox that refuses the first call, which reads', async () => {
+    const { client, getKeepAlive } = await olderLinux(constants.errno.EPERM);
+    expect(getKeepAlive(client)).not.toHaveProperty('maxRetransmitInterval');
+  });
+
+  test('is not known if no call can be made at all', async () => {
+    const client = await connection();
+    missingKoffi(new Error('not installed'));
+    const { setKeepAlive, getKeepAlive } = await packageOn('linux');
+    const { reasonOfLack } = await import('../../src/kernel/calls.ts');
+    const failure = expect.objectContaining({ code: 'ERR_KEEPALIVE_UNSUPPORTED', message: 'not installed' });
+    expect(() => setKeepAlive(client, { maxRetransmitInterval: 5_000 })).toThrow(failure);
+    expect(() => getKeepAlive(client)).toThrow(failure);
+    expect(reasonOfLack('maxRetransmitInterval')).toBeUndefined();
   });
 });
 
