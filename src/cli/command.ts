@@ -14,8 +14,6 @@ export interface Io {
 
 /** One command of the command line. */
 export interface Command {
-  /** One line, for the list of commands. */
-  readonly summary: string;
   /** The output of `--help`: usage, a description, examples. */
   readonly help: string;
   /** Runs the command and returns its exit code: 0, or 1 if something was found. */

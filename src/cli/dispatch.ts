@@ -1,23 +1,43 @@
 import { didYouMean } from '../options/show.ts';
 import type { Command, Io } from './command.ts';
-import { check } from './commands/check.ts';
-import { doctor } from './commands/doctor/doctor.ts';
-import { env } from './commands/env.ts';
-import { explain } from './commands/explain/explain.ts';
-import { plan } from './commands/plan.ts';
-import { presets } from './commands/presets.ts';
-import { runProgram } from './commands/run.ts';
 import { UsageError, usageLine } from './usage-error.ts';
 
+/** A command in the list: one line about it, and its file, which is loaded when it is called. */
+interface Listed {
+  readonly summary: string;
+  load(): Promise<Command>;
+}
+
 /** Every command, by the name under which it is typed. */
-const commands: Readonly<Record<string, Command>> = {
-  explain,
-  plan,
-  doctor,
-  presets,
-  check,
-  run: runProgram,
-  env,
+const commands: Readonly<Record<string, Listed>> = {
+  explain: {
+    summary: 'what options do when a peer vanishes, drawn as a time line',
+    load: async () => (await import('./commands/explain/explain.ts')).explain,
+  },
+  plan: {
+    summary: 'the gentlest options for a deadline, as code or configuration',
+    load: async () => (await import('./commands/plan.ts')).plan,
+  },
+  doctor: {
+    summary: 'this machine, this runtime, and what its sockets have',
+    load: async () => (await import('./commands/doctor/doctor.ts')).doctor,
+  },
+  presets: {
+    summary: 'the named sets of options, as a table',
+    load: async () => (await import('./commands/presets.ts')).presets,
+  },
+  check: {
+    summary: 'which rule is for which connection, and what it gives',
+    load: async () => (await import('./commands/check.ts')).check,
+  },
+  run: {
+    summary: 'a program under rules, without touching its code',
+    load: async () => (await import('./commands/run.ts')).runProgram,
+  },
+  env: {
+    summary: 'the environment that puts every Node program under rules',
+    load: async () => (await import('./commands/env.ts')).env,
+  },
 };
 
 /**
@@ -44,7 +64,7 @@ async function dispatch([name, ...args]: readonly string[], io: Io): Promise<num
     io.out(overview());
     return 0;
   }
-  const command = commandOf(name);
+  const command = await commandOf(name).load();
   // The arguments after -- are those of a program, also its --help.
   const ours = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
   if (ours.includes('--help') || ours.includes('-h')) {
@@ -54,7 +74,7 @@ async function dispatch([name, ...args]: readonly string[], io: Io): Promise<num
   return command.run(args, io);
 }
 
-function commandOf(name: string): Command {
+function commandOf(name: string): Listed {
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command !== undefined) return command;
   const names = Object.keys(commands);

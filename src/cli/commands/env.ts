@@ -21,7 +21,6 @@ Examples:
 
 /** `tcp-keepalive env` */
 export const env: Command = {
-  summary: 'the environment that puts every Node program under rules',
   help,
   run(args, io) {
     const parsed = parseArguments(args, { rules: 'string', config: 'string' });

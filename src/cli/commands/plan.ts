@@ -49,7 +49,6 @@ const optionTypes = {
 
 /** `tcp-keepalive plan` */
 export const plan: Command = {
-  summary: 'the gentlest options for a deadline, as code or configuration',
   help,
   run(args, io) {
     const given = parseArguments(args, optionTypes);

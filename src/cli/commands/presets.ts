@@ -28,7 +28,6 @@ const purposes: { readonly [name in PresetName]: string } = {
 
 /** `tcp-keepalive presets` */
 export const presets: Command = {
-  summary: 'the named sets of options, as a table',
   help,
   run(args, io) {
     const given = parseArguments(args, { json: 'boolean' });

@@ -32,7 +32,6 @@ Examples:
 
 /** `tcp-keepalive run` */
 export const runProgram: Command = {
-  summary: 'a program under rules, without touching its code',
   help,
   run(args, io) {
     const [ours, [program, ...programArgs]] = splitAtProgram(args);

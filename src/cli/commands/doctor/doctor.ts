@@ -25,7 +25,6 @@ Examples:
 
 /** `tcp-keepalive doctor` */
 export const doctor: Command = {
-  summary: 'this machine, this runtime, and what its sockets have',
   help,
   async run(args, io) {
     const given = parseArguments(args, { json: 'boolean', strict: 'boolean' });

@@ -48,7 +48,6 @@ const optionTypes = {
 
 /** `tcp-keepalive explain` */
 export const explain: Command = {
-  summary: 'what options do when a peer vanishes, drawn as a time line',
   help,
   run(args, io) {
     const given = parseArguments(args, optionTypes);
