@@ -123,6 +123,14 @@ function meets(options: KeepAlivePlan, { detectWithin, rto }: Goal): boolean {
   return idle.latest <= detectWithin && unacknowledged.latest <= detectWithin;
 }
 
+/** The shortest deadline that any options meet. */
+export function shortestDeadline(probes = 3, rto?: number): number {
+  const timers = { initialDelay: 1_000, interval: 1_000, count: probes };
+  const userTimeout = (predictDetection(timers).probes.at(-1)?.latest ?? 0) + 1;
+  const { idle, unacknowledged } = predictDetection(withUserTimeout(timers, userTimeout), { rto });
+  return Math.max(idle.latest, unacknowledged.latest);
+}
+
 /** The error for a goal that even the shortest timers do not meet, with the deadline that they do meet. */
 function unmet({ detectWithin, pathIdleLimit, probes, rto }: Goal): Error {
   const timers = { initialDelay: 1_000, interval: 1_000, count: probes };
@@ -132,9 +140,7 @@ function unmet({ detectWithin, pathIdleLimit, probes, rto }: Goal): Error {
     const expected = `\`pathIdleLimit\` to be over ${first} milliseconds, which a first probe may take`;
     return refusal(expected, pathIdleLimit, { outOfRange: true });
   }
-  const userTimeout = (sent.at(-1)?.latest ?? 0) + 1;
-  const { idle, unacknowledged } = predictDetection(withUserTimeout(timers, userTimeout), { rto });
-  const shortest = Math.max(idle.latest, unacknowledged.latest);
+  const shortest = shortestDeadline(probes, rto);
   const conditions = `${probes} unanswered probe${probes === 1 ? '' : 's'}${rto === undefined ? '' : ` and an rto of ${rto}`}`;
   return refusal(
     `\`detectWithin\` to be at least ${shortest} milliseconds, the shortest that can be met with ${conditions}`,

@@ -2,6 +2,7 @@ import { aNumber, optional, readFields, within } from '../options/fields.ts';
 import { type KeepAliveInput, type KeepAliveSettings, optionRanges } from '../options/options.ts';
 import { parseKeepAliveOptions } from '../options/parse.ts';
 import { aPath, type PathIdleLimit, type PathName } from './paths.ts';
+import { planKeepAlive, shortestDeadline } from './plan.ts';
 import { type Detection, predictDetection, probePeriod, unansweredProbes } from './predict.ts';
 
 /** Known facts about the surroundings of a connection. Times are in milliseconds. */
@@ -98,76 +99,105 @@ type Check = (subject: Subject) => Finding | undefined;
 /** A first probe after less than this is noise, because most requests take longer than that to answer. */
 const CALM_DELAY = 5_000;
 
+/** With fewer unanswered probes, chance ends connections. */
+const CALM_COUNT = 3;
+
 /** More probes a second than this cost a host as much as its real work. */
 const CALM_RATE = 1_000;
 
-const idleUnbounded: Check = ({ enable }) =>
-  enable
-    ? undefined
-    : warning(
-        'idle-unbounded',
-        'keepalive is off: nothing notices that the peer of an idle connection is gone. ' +
-          'Give `initialDelay`, `interval` and `count`.',
-      );
+const idleUnbounded: Check = (subject) => {
+  if (subject.enable) return undefined;
+  const missing = missingTimers(subject);
+  const auto = subject.userTimeout > 0 ? ["`userTimeout` 'auto'"] : [];
+  const advice =
+    missing.length === 0 ? make(subject, '`enable` true') : `Give ${list([...missing, ...auto])}.`;
+  return warning(
+    'idle-unbounded',
+    `keepalive is off: nothing notices that the peer of an idle connection is gone. ${advice}`,
+  );
+};
 
-const dataUnbounded: Check = ({ userTimeout }) =>
-  userTimeout > 0
+const dataUnbounded: Check = (subject) =>
+  subject.userTimeout > 0
     ? undefined
     : warning(
         'data-unbounded',
         'no bound on data in flight: a request to a dead peer hangs for about 15 minutes, ' +
-          'because no probes are sent while data is unacknowledged. ' +
-          "Give `userTimeout`, or 'auto'.",
+          `because no probes are sent while data is unacknowledged. ${
+            isComplete(subject)
+              ? "Make `userTimeout` 'auto'."
+              : `Give ${list([...missingTimers(subject), "`userTimeout` 'auto'"])}.`
+          }`,
       );
 
-const singleProbe: Check = ({ enable, probes, userTimeout }) =>
-  !enable || probes.nominal > 1
-    ? undefined
-    : error(
-        'single-probe',
-        `one lost probe drops a living peer${userTimeout > 0 ? `: \`userTimeout\` (${seconds(userTimeout)}) has passed at the next tick` : ''}. ` +
-          `RFC 1122 (4.2.3.6) forbids that. Make \`count\` at least 3${userTimeout > 0 ? " and `userTimeout` 'auto'" : ''}.`,
-      );
+const singleProbe: Check = (subject) => {
+  const { enable, probes, userTimeout } = subject;
+  if (!enable || probes.nominal > 1) return undefined;
+  const passed =
+    userTimeout > 0 ? `: \`userTimeout\` (${seconds(userTimeout)}) has passed at the next tick` : '';
+  return error(
+    'single-probe',
+    `one lost probe drops a living peer${passed}. RFC 1122 (4.2.3.6) forbids that. ${make(subject, '`count` at least 3', 'count')}`,
+  );
+};
 
-const countIgnored: Check = ({ enable, userTimeout, count, probes }) => {
+const countIgnored: Check = (subject) => {
+  const { enable, userTimeout, count, probes } = subject;
   if (!enable || userTimeout === 0 || count === undefined) return undefined;
   const message =
     `with a user timeout the kernel ignores \`count\` (${count}): ${seconds(userTimeout)} of it ` +
     `make ${times(probes.nominal)}`;
   if (count < probes.least || count > probes.nominal)
-    return warning('count-ignored', `${message} instead. Make \`userTimeout\` 'auto' to have both agree.`);
+    return warning('count-ignored', `${message} instead. ${agreeingCount(subject, count)}`);
   const agreement =
     count === probes.nominal ? 'the same' : `and no fewer than ${probes.least} where timers run late`;
   return note('count-ignored', `${message}, ${agreement}.`);
 };
 
+/** A low `count` makes 'auto' a user timeout that one lost probe exhausts. */
+function agreeingCount(subject: Subject, count: number): string {
+  const { nominal } = subject.probes;
+  if (count >= CALM_COUNT && isComplete(subject)) return "Make `userTimeout` 'auto' to have both agree.";
+  return nominal >= CALM_COUNT && nominal <= optionRanges.count.max
+    ? `Make \`count\` ${nominal} to have both agree.`
+    : make(subject, '`count` at least 3', 'count');
+}
+
 const earlyUserTimeout: Check = (subject) => {
   const { count, probes } = subject;
   const expected = Math.min(count ?? probes.nominal, probes.nominal);
   if (probes.least >= expected) return undefined;
+  const sure = Math.min(probes.least, optionRanges.count.max);
+  const advice =
+    sure >= CALM_COUNT ? `Make \`count\` ${sure}, which are sure.` : make(subject, ...evenTimers(subject));
   return warning(
     'early-user-timeout',
-    `timers run late, so that the user timeout may pass after ${times(probes.least)} ` +
-      `instead of ${expected}. Make ${shorterTimer(subject)}, or \`userTimeout\` itself.`,
+    `timers run late, so that the user timeout may pass after ${times(probes.least)} instead of ${expected}. ${advice}`,
   );
 };
 
-/** Names the timer to change: the longer of the two may be late by more. */
-function shorterTimer({ detection, probePeriod }: Subject): string {
+/** Of unlike timers the longer one may be late by more than the shorter one lasts, and many short ones add up. */
+function evenTimers({ detection, probePeriod }: Subject): [change: string, ...changed: TimerName[]] {
   const initialDelay = detection.probes[0]?.nominal ?? 0;
   return initialDelay < probePeriod
-    ? '`initialDelay` as long as `interval`'
-    : '`interval` longer beside `initialDelay`';
+    ? ['`initialDelay` as long as `interval`, `count` 3', 'initialDelay', 'count']
+    : ['`interval` longer beside `initialDelay`, `count` 3', 'interval', 'count'];
 }
 
-const pathForgets: Check = ({ path, enable, detection }) => {
+const pathForgets: Check = (subject) => {
+  const { path, enable, detection } = subject;
   const first = detection.probes[0]?.latest ?? Infinity;
   if (path === undefined || !path.probesCount || first < path.limit) return undefined;
   return error(
     'path-forgets',
     `${path.title} forgets a connection after ${seconds(path.limit)} of silence, and ` +
       `${enable ? `the first probe may take ${seconds(first)}` : 'no probe is ever sent'}. ` +
-      `Make \`initialDelay\` and \`interval\` shorter than ${seconds(path.limit)} by an eighth or more.`,
+      make(
+        subject,
+        `\`initialDelay\` and \`interval\` shorter than ${seconds(path.limit)} by an eighth or more`,
+        'initialDelay',
+        'interval',
+      ),
   );
 };
 
@@ -189,7 +219,7 @@ const slowerThanPool: Check = ({ acquireTimeout, userTimeout, detection }) => {
       userTimeout === 0 ? 'there is no user timeout' : `the user timeout is ${seconds(userTimeout)}`;
     return warning(
       'slower-than-pool',
-      `${waits} and ${bound}: they fail before a dead connection is given up. Make \`userTimeout\` shorter than that wait.`,
+      `${waits} and ${bound}: they fail before a dead connection is given up. ${withinWait(acquireTimeout)}`,
     );
   }
   if (latest < acquireTimeout) return undefined;
@@ -200,33 +230,41 @@ const slowerThanPool: Check = ({ acquireTimeout, userTimeout, detection }) => {
   );
 };
 
-const tooChatty: Check = ({ enable, detection, probePeriod, connections }) => {
+/** A shorter user timeout alone would drop a living peer after one lost probe. */
+function withinWait(acquireTimeout: number): string {
+  const shortest = shortestDeadline();
+  if (acquireTimeout < shortest) return `No options are that fast: let callers wait ${shortest} ms or more.`;
+  const { initialDelay, interval, count, userTimeout } = planKeepAlive({ detectWithin: acquireTimeout });
+  return (
+    `Make \`initialDelay\` ${seconds(initialDelay)}, \`interval\` ${seconds(interval)}, \`count\` ${count} ` +
+    `and \`userTimeout\` ${userTimeout} ms.`
+  );
+}
+
+const tooChatty: Check = (subject) => {
+  const { enable, detection, probePeriod, connections = 1 } = subject;
   if (!enable) return undefined;
   const delay = detection.probes[0]?.nominal ?? Infinity;
-  if (delay < CALM_DELAY) {
-    return warning(
-      'too-chatty',
-      `a probe after each ${seconds(delay)} of silence is noise. Make \`initialDelay\` at least ${seconds(CALM_DELAY)}.`,
-    );
-  }
-  if (connections === undefined) return undefined;
   const rate = (connections * 1_000) / probePeriod;
-  if (rate <= CALM_RATE) return undefined;
-  return warning(
-    'too-chatty',
-    `${connections} idle connections send ${Math.round(rate)} probes a second. ` +
-      `Make \`initialDelay\` at least ${seconds(Math.ceil(connections / CALM_RATE) * 1_000)}.`,
-  );
+  if (delay >= CALM_DELAY && rate <= CALM_RATE) return undefined;
+  const calm = Math.max(CALM_DELAY, Math.ceil(connections / CALM_RATE) * 1_000);
+  const problem =
+    delay < CALM_DELAY
+      ? `a probe after each ${seconds(delay)} of silence is noise`
+      : `${connections} idle connections send ${Math.round(rate)} probes a second`;
+  const advice = make(subject, `\`initialDelay\` at least ${seconds(calm)}`, 'initialDelay');
+  return warning('too-chatty', `${problem}. ${advice}`);
 };
 
-const intervalBelowRoundTrip: Check = ({ enable, interval, roundTrip }) =>
-  !enable || interval === undefined || roundTrip === undefined || interval >= roundTrip
-    ? undefined
-    : warning(
-        'interval-below-round-trip',
-        `the interval (${seconds(interval)}) is below the round trip (${seconds(roundTrip)}): probes count as ` +
-          'unanswered while their answers are under way. Make `interval` several times the round trip.',
-      );
+const intervalBelowRoundTrip: Check = (subject) => {
+  const { enable, interval, roundTrip } = subject;
+  if (!enable || interval === undefined || roundTrip === undefined || interval >= roundTrip) return undefined;
+  return warning(
+    'interval-below-round-trip',
+    `the interval (${seconds(interval)}) is below the round trip (${seconds(roundTrip)}): probes count as ` +
+      `unanswered while their answers are under way. ${make(subject, '`interval` several times the round trip', 'interval')}`,
+  );
+};
 
 const slowReadersCut: Check = ({ userTimeout, detection }) =>
   userTimeout === 0
@@ -249,6 +287,36 @@ const checks: readonly Check[] = [
   intervalBelowRoundTrip,
   slowReadersCut,
 ];
+
+const timers = ['initialDelay', 'interval', 'count'] as const;
+type TimerName = (typeof timers)[number];
+
+/** The timers that `'auto'` needs and that are not given. */
+function missingTimers(subject: Subject, but: readonly TimerName[] = []): string[] {
+  return timers
+    .filter((name) => subject[name] === undefined && !but.includes(name))
+    .map((name) => `\`${name}\``);
+}
+
+function isComplete(subject: Subject): boolean {
+  return missingTimers(subject).length === 0;
+}
+
+/**
+ * Advice to change timers. A user timeout that was chosen for others would drop a living peer early, so it is made
+ * anew, from enough probes.
+ */
+function make(subject: Subject, change: string, ...changed: TimerName[]): string {
+  if (subject.userTimeout === 0) return `Make ${change}.`;
+  const isEnough = changed.includes('count') || (subject.count ?? 0) >= CALM_COUNT;
+  const all = [change, ...(isEnough ? [] : ['`count` at least 3']), "`userTimeout` 'auto'"];
+  const missing = missingTimers(subject, ['count', ...changed]);
+  return missing.length === 0 ? `Make ${list(all)}.` : `Give ${list(missing)}, and make ${list(all)}.`;
+}
+
+function list(items: readonly string[]): string {
+  return items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`;
+}
 
 function error(code: FindingCode, message: string): Finding {
   return { code, severity: 'error', message };

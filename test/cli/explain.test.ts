@@ -135,3 +135,9 @@ describe('what is typed wrong ends with one line and exit code 2', () => {
     ['explain constructor', 'Expected a preset'],
   ])('%s', expectRefused);
 });
+
+test('advice for a preset with another count can be followed', async () => {
+  const { out } = await type('explain database count=1');
+  expect(out.replace(/\s+/g, ' ')).toContain('Make `count` 3 to have both agree.');
+  expect((await type('explain database count=3')).code).toBe(0);
+});

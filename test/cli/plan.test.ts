@@ -74,3 +74,18 @@ describe('what is typed wrong ends with one line and exit code 2', () => {
     ['plan --detect 30s --path valueOf', 'Expected `--path`'],
   ])('%s', expectRefused);
 });
+
+test('a plan has the findings and the JSON of explain', async () => {
+  const plan = JSON.parse((await type('plan --detect 30s --json')).out);
+  const { options } = plan;
+  const words = Object.keys(options).map((name) => `${name}=${options[name]}`);
+  const explained = JSON.parse((await type(`explain ${words.join(' ')} --json`)).out);
+  expect(plan).toEqual({ ...explained, name: 'plan' });
+  expect(plan).toMatchObject({
+    unit: 'milliseconds',
+    findings: [{ severity: 'note' }, { severity: 'note' }],
+  });
+  expect((await type('plan --detect 10s')).out).toContain(
+    'warning         too-chatty: a probe after each 3 s',
+  );
+});

@@ -23,18 +23,29 @@ export interface Bundle {
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  // In CommonJS import.meta is empty, which the loader of koffi handles.
+  logOverride: { 'empty-import-meta': 'silent' },
+} as const;
+
 /** Bundles a source file with all that it imports but koffi. */
 export async function bundleFile(entry: string, outfile: string, format: 'esm' | 'cjs'): Promise<void> {
+  await build({ ...common, entryPoints: [entry], outfile, format });
+}
+
+/** Bundles a source file as ESM, with a file for each part that it loads later. The entry keeps its name. */
+export async function bundleInParts(entry: string, outdir: string): Promise<void> {
   await build({
-    absWorkingDir: root,
+    ...common,
     entryPoints: [entry],
-    outfile,
-    format,
-    bundle: true,
-    platform: 'node',
-    target: 'node20',
-    // In CommonJS import.meta is empty, which the loader of koffi handles.
-    logOverride: { 'empty-import-meta': 'silent' },
+    outdir,
+    format: 'esm',
+    splitting: true,
+    outExtension: { '.js': '.mjs' },
   });
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { run } from '../../src/cli/dispatch.ts';
-import { bundleFile } from './bundle.ts';
+import { bundleInParts } from './bundle.ts';
 import { withoutFfi } from './without-ffi.ts';
 
 export interface Told {
@@ -54,7 +54,7 @@ export async function expectRefused(line: string, expected: string): Promise<voi
   expect(err).toContain(expected);
 }
 
-/** The command line as one file, as it is built. */
+/** The command line, as it is built. */
 export interface BundledCli {
   readonly file: string;
   /** Runs it in a process of its own. Rejects, as `execFile` does, if the exit code is not 0. */
@@ -64,8 +64,8 @@ export interface BundledCli {
 /** Bundles the command line once for a test file, into a directory without koffi: no system calls. */
 export function bundledCli(): BundledCli {
   const directory = mkdtempSync(join(tmpdir(), 'tcp-keepalive-'));
-  const file = join(directory, 'cli.mjs');
-  beforeAll(() => bundleFile('src/cli/main.ts', file, 'esm'));
+  const file = join(directory, 'main.mjs');
+  beforeAll(() => bundleInParts('src/cli/main.ts', directory));
   afterAll(() => rmSync(directory, { recursive: true }));
   return {
     file,

@@ -60,7 +60,7 @@ const rows: Row[] = [
     code: 'early-user-timeout',
     severity: 'warning',
     options: { initialDelay: 17_000, interval: 1_000, count: 3, userTimeout: 19_500 },
-    says: 'after one unanswered probe instead of 3. Make `interval` longer beside `initialDelay`, or `userTimeout`',
+    says: "after one unanswered probe instead of 3. Make `interval` longer beside `initialDelay`, `count` 3 and `userTimeout` 'auto'",
     cured: [{ initialDelay: 17_000, interval: 4_000, count: 3, userTimeout: 28_500 }],
   },
   {

@@ -39,7 +39,6 @@ interface Checked {
 
 /** `tcp-keepalive check` */
 export const check: Command = {
-  summary: 'which rule is for which connection, and what it gives',
   help,
   run(args, io) {
     const given = parseArguments(args, { rules: 'string', config: 'string', json: 'boolean' });

@@ -2,11 +2,10 @@ import { didYouMean, wrap } from '../../options/show.ts';
 import { exactTime, parseTime, parseWhole } from '../../options/words.ts';
 import { type Configuration, configurations } from '../../predict/configurations.ts';
 import { pathIdleLimits } from '../../predict/paths.ts';
-import { type KeepAlivePlan, planKeepAlive } from '../../predict/plan.ts';
-import { type Detection, predictDetection } from '../../predict/predict.ts';
-import { type Command, type ParsedArguments, parseArguments } from '../command.ts';
-import { type Packets, packetsOf } from '../packets.ts';
-import { grouped, json } from '../text.ts';
+import { planKeepAlive } from '../../predict/plan.ts';
+import { type Command, type Io, type ParsedArguments, parseArguments } from '../command.ts';
+import { drawFindings, INDENT, type Report, reportOf } from '../report.ts';
+import { grouped, json, width } from '../text.ts';
 import { UsageError } from '../usage-error.ts';
 import { formatTime, parsePath } from '../values.ts';
 
@@ -55,36 +54,32 @@ export const plan: Command = {
     if (given.positionals[0] !== undefined) {
       throw new UsageError(`Expected options such as --detect 30s, got \`${given.positionals[0]}\``);
     }
-    const report = reportOf(given);
+    const report = planned(given);
     if (given.has('json')) io.out(json(report));
-    else io.out(report.configuration ?? described(report));
+    else io.out(report.configuration ?? described(io, report));
     return 0;
   },
 };
 
-interface Report {
-  readonly options: KeepAlivePlan;
-  readonly detection: Omit<Detection, 'zeroWindow' | 'connecting'>;
-  readonly packets: Packets;
+interface Planned extends Report {
   readonly configuration: string | undefined;
 }
 
-function reportOf(given: ParsedArguments): Report {
+function planned(given: ParsedArguments): Planned {
   const configuration = given.parsed('format', parseFormat);
   const detectWithin = given.parsed('detect', parseTime);
   if (detectWithin === undefined) throw new UsageError('Expected --detect <time>, such as --detect 30s');
+  const pathIdleLimit = given.parsed('path', parsePath);
+  const connections = given.parsed('connections', parseWhole);
   const rto = given.parsed('rto', parseTime);
   const options = planKeepAlive({
     detectWithin,
-    pathIdleLimit: given.parsed('path', parsePath),
+    pathIdleLimit,
     probes: given.parsed('probes', parseWhole),
     rto,
   });
-  const { probes, idle, unacknowledged } = predictDetection(options, { rto });
   return {
-    options,
-    detection: { probes, idle, unacknowledged },
-    packets: packetsOf(options, given.parsed('connections', parseWhole)),
+    ...reportOf('plan', options, { pathIdleLimit, connections }, { rto }),
     configuration: configuration?.(options, detectWithin),
   };
 }
@@ -98,15 +93,13 @@ function parseFormat(flag: string, name: string): Configuration {
   );
 }
 
-function described({ options, detection, packets }: Report): string {
+function described(io: Io, { options, detection, packets, findings }: Report): string {
   const { idle, unacknowledged } = detection;
   const { perHour, connections, perHourOfAll } = packets;
   const rows = [
-    ['initialDelay', exactTime(options.initialDelay)],
-    ['interval', exactTime(options.interval)],
-    ['count', String(options.count)],
-    ['userTimeout', exactTime(options.userTimeout)],
-    ['maxRetransmitInterval', exactTime(options.maxRetransmitInterval)],
+    ...Object.entries(options)
+      .filter(([name]) => name !== 'enable')
+      .map(([name, value]) => [name, name === 'count' ? String(value) : exactTime(Number(value))]),
     ['', ''],
     ['idle', `dropped after ${formatTime(idle.earliest)} to ${formatTime(idle.latest)}`],
     [
@@ -116,8 +109,6 @@ function described({ options, detection, packets }: Report): string {
     ['packets', `${grouped(perHour)} an hour on an idle connection, a probe and its answer`],
     ['', `${grouped(perHourOfAll / 3_600)} a second on ${grouped(connections)} of them`],
   ];
-  return rows
-    .map(([label = '', text = '']) => `${label.padEnd(15)} ${text}`.trimEnd())
-    .join('\n')
-    .concat('\n');
+  const lines = rows.map(([label = '', text = '']) => `${label.padEnd(INDENT - 1)} ${text}`.trimEnd());
+  return `${[...lines, '', ...drawFindings(io, findings, width(io))].join('\n')}\n`;
 }

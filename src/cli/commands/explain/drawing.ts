@@ -1,26 +1,11 @@
-import type { KeepAliveSettings } from '../../../options/options.ts';
 import { wordsOf } from '../../../options/words.ts';
 import type { Detection, DetectionWindow } from '../../../predict/predict.ts';
-import type { Finding } from '../../../predict/review.ts';
 import type { Io } from '../../command.ts';
 import type { Packets } from '../../packets.ts';
+import { drawFindings, INDENT, type Report } from '../../report.ts';
 import { grouped, labelled, paint, width } from '../../text.ts';
 import { drawLine, drawRuler, type Scale } from '../../timeline.ts';
 import { formatTime } from '../../values.ts';
-
-/** The content of the drawing, or of the JSON. */
-export interface Report {
-  /** The preset's name, or `options`. */
-  readonly name: string;
-  readonly options: KeepAliveSettings;
-  /** Includes a connection attempt, which the options do not change. */
-  readonly detection: Detection;
-  readonly packets: Packets;
-  readonly findings: readonly Finding[];
-}
-
-/** The column at which the lines of a state begin. */
-const INDENT = 16;
 
 /** The report as text: a time line for each state of a connection, the packets, and the findings. */
 export function draw(io: Io, report: Report): string {
@@ -139,13 +124,4 @@ function drawPackets(io: Io, { perHour, connections, perHourOfAll }: Packets, co
     INDENT,
     columns,
   );
-}
-
-const severityStyles = { error: 'red', warning: 'yellow', note: 'dim' } as const;
-
-function drawFindings(io: Io, findings: readonly Finding[], columns: number): string[] {
-  return findings.map(({ severity, code, message }) => {
-    const label = paint(io, severityStyles[severity], severity) + ' '.repeat(INDENT - severity.length);
-    return labelled(label, `${code}: ${message}`, INDENT, columns);
-  });
 }

@@ -2,14 +2,13 @@ import type { KeepAliveInput } from '../../../options/options.ts';
 import { parseKeepAliveOptions } from '../../../options/parse.ts';
 import { presets } from '../../../options/presets.ts';
 import { parseTime, parseWhole, parseWords } from '../../../options/words.ts';
-import { predictDetection } from '../../../predict/predict.ts';
-import { type ReviewContext, reviewKeepAlive } from '../../../predict/review.ts';
+import type { ReviewContext } from '../../../predict/review.ts';
 import { type Command, type ParsedArguments, parseArguments } from '../../command.ts';
-import { packetsOf } from '../../packets.ts';
+import { reportOf } from '../../report.ts';
 import { json } from '../../text.ts';
 import { UsageError } from '../../usage-error.ts';
 import { parsePath } from '../../values.ts';
-import { draw, type Report } from './drawing.ts';
+import { draw } from './drawing.ts';
 
 const help = `tcp-keepalive explain: what Linux does with these options when a peer vanishes
 
@@ -54,16 +53,9 @@ export const explain: Command = {
     const { name, input } = optionsOf(given.positionals);
     const context = contextOf(given);
     const settings = parseKeepAliveOptions(input);
-    const findings = reviewKeepAlive(settings, context);
-    const report: Report = {
-      name,
-      options: settings,
-      detection: predictDetection(settings),
-      packets: packetsOf(settings, context.connections),
-      findings,
-    };
+    const report = reportOf(name, settings, context);
     io.out(given.has('json') ? json(report) : draw(io, report));
-    return findings.some(({ severity }) => severity !== 'note') ? 1 : 0;
+    return report.findings.some(({ severity }) => severity !== 'note') ? 1 : 0;
   },
 };
 
