@@ -23,7 +23,7 @@ export type { KeepAliveError, KeepAliveErrorCode, KeepAliveWarningCode } from '.
 export type { LibpqTimes } from './options/libpq.ts';
 export type { KeepAliveInput, KeepAliveOptions, KeepAliveSettings, OptionName } from './options/options.ts';
 export type { Preset, PresetName } from './options/presets.ts';
-export type { PathIdleLimit, PathName } from './predict/paths.ts';
+export type { PathIdleLimit, PathInput, PathName } from './predict/paths.ts';
 export type { KeepAliveGoal, KeepAlivePlan } from './predict/plan.ts';
 export type { Detection, DetectionSystem, DetectionWindow } from './predict/predict.ts';
 export type { Finding, FindingCode, ReviewContext } from './predict/review.ts';

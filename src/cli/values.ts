@@ -1,19 +1,26 @@
 import { didYouMean } from '../options/show.ts';
 import { parseTime } from '../options/words.ts';
-import { type PathName, pathIdleLimits } from '../predict/paths.ts';
+import { type PathInput, type PathName, pathIdleLimits } from '../predict/paths.ts';
 import { UsageError } from './usage-error.ts';
 
+/** Before the limit of a path that counts payload only. */
+const PAYLOAD = 'payload:';
+
 /**
- * Reads the name of a path, or the time after which it forgets a connection.
+ * Reads the name of a path, or the time after which it forgets a connection: with `payload:` before it, one on
+ * which TCP probes do not count.
  *
  * @throws {@link UsageError}
  */
-export function parsePath(name: string, text: string): PathName | number {
+export function parsePath(name: string, text: string): PathInput {
   if (Object.hasOwn(pathIdleLimits, text)) return text as PathName;
   if (/^\d/.test(text)) return parseTime(name, text);
+  if (text.startsWith(PAYLOAD)) {
+    return { limit: parseTime(name, text.slice(PAYLOAD.length)), probesCount: false };
+  }
   const names = Object.keys(pathIdleLimits);
   throw new UsageError(
-    `Expected \`${name}\` to be a time or one of ${names.join(', ')}, got \`${text}\`${didYouMean(text, names)}`,
+    `Expected \`${name}\` to be a time, payload: and a time, or one of ${names.join(', ')}, got \`${text}\`${didYouMean(text, names)}`,
   );
 }
 

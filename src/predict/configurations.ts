@@ -64,6 +64,10 @@ const haproxy: Configuration = (plan) => `defaults
     default-server tcp-ut ${plan.userTimeout}ms
 # The user timeout towards clients belongs on each bind line:
 #   bind :5432 tcp-ut ${plan.userTimeout}ms
+${commented(
+  'These probes do not count for "timeout client", "timeout server" and "timeout tunnel": HAProxy ends a connection ' +
+    'without payload after those. Send an application ping, or make them longer than connections are idle.',
+)}
 `;
 
 /** @see https://nginx.org/en/docs/http/ngx_http_core_module.html#listen */
@@ -79,6 +83,10 @@ ${commented(
 # Towards upstreams nginx only turns keepalive on. The times are the system's,
 # 2 h where nobody has set them (--format sysctl).
 proxy_socket_keepalive on;
+${commented(
+  'Probes do not count for proxy_read_timeout (http) and proxy_timeout (stream): nginx ends a connection without ' +
+    'payload after those.',
+)}
 `;
 
 /** @see https://docs.kernel.org/networking/ip-sysctl.html */

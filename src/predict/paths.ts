@@ -1,4 +1,12 @@
-import { type Field, refusal, secondsHint } from '../options/fields.ts';
+import {
+  aBoolean,
+  anything,
+  type Field,
+  isObject,
+  readFields,
+  refusal,
+  secondsHint,
+} from '../options/fields.ts';
 import { didYouMean } from '../options/show.ts';
 
 /** How long a path between two ends remembers a connection on which nothing is sent. */
@@ -28,7 +36,18 @@ export type PathName =
   | 'aws-clb'
   | 'heroku'
   | 'cloudflare'
-  | 'nginx';
+  | 'nginx'
+  | 'haproxy'
+  | 'envoy'
+  | 'istio'
+  | 'rds-proxy'
+  | 'azure-sql-gateway';
+
+/**
+ * A path: the name of a known one, or after how many milliseconds of silence it forgets a connection. If TCP probes do
+ * not end that silence, as behind a proxy, `{ limit, probesCount: false }`.
+ */
+export type PathInput = PathName | number | Pick<PathIdleLimit, 'limit' | 'probesCount'>;
 
 /**
  * The default idle limits of load balancers, NAT and firewalls. Most can be configured: if yours was, pass
@@ -38,8 +57,9 @@ export const pathIdleLimits: { readonly [name in PathName]: PathIdleLimit } = Ob
   'aws-nlb': path(
     350_000,
     'AWS Network Load Balancer',
-    'https://docs.aws.amazon.com/elasticloadbalancing/latest/network/network-load-balancers.html#connection-idle-timeout',
+    'https://docs.aws.amazon.com/elasticloadbalancing/latest/network/update-idle-timeout.html',
   ),
+  // The source was not reached; AWS gives the same number at https://repost.aws/knowledge-center/lambda-vpc-timeout.
   'aws-nat-gateway': path(
     350_000,
     'AWS NAT gateway',
@@ -49,18 +69,19 @@ export const pathIdleLimits: { readonly [name in PathName]: PathIdleLimit } = Ob
   'aws-security-group': path(
     350_000,
     'AWS security group on Nitro v6',
-    'https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html',
+    'https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ConnectionTrackingConfiguration.html',
   ),
   'azure-lb': path(
     240_000,
     'Azure Load Balancer',
-    'https://learn.microsoft.com/azure/load-balancer/load-balancer-tcp-reset',
+    'https://learn.microsoft.com/en-us/azure/load-balancer/load-balancer-tcp-reset',
   ),
   'gcp-vpc': path(
     600_000,
     'Google Cloud VPC firewall',
-    'https://cloud.google.com/compute/docs/troubleshooting/general-tips#communicatewithinternet',
+    'https://cloud.google.com/compute/docs/troubleshooting',
   ),
+  // The source was not reached; the API's description of tcpEstablishedIdleTimeoutSec gives the same number.
   'gcp-cloud-nat': path(
     1_200_000,
     'Google Cloud NAT',
@@ -69,7 +90,7 @@ export const pathIdleLimits: { readonly [name in PathName]: PathIdleLimit } = Ob
   ipvs: path(
     900_000,
     'IPVS (Docker Swarm, kube-proxy)',
-    'https://man7.org/linux/man-pages/man8/ipvsadm.8.html',
+    'https://github.com/torvalds/linux/blob/master/net/netfilter/ipvs/ip_vs_proto_tcp.c',
   ),
   conntrack: path(
     432_000_000,
@@ -81,23 +102,52 @@ export const pathIdleLimits: { readonly [name in PathName]: PathIdleLimit } = Ob
   'aws-alb': payloadPath(
     60_000,
     'AWS Application Load Balancer',
-    'https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#connection-idle-timeout',
+    'https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#connection-idle-timeout',
   ),
   'aws-clb': payloadPath(
     60_000,
     'AWS Classic Load Balancer',
     'https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/config-idle-timeout.html',
   ),
-  heroku: payloadPath(55_000, 'Heroku router', 'https://devcenter.heroku.com/articles/http-routing#timeouts'),
+  heroku: payloadPath(55_000, 'Heroku router', 'https://devcenter.heroku.com/articles/request-timeout'),
   cloudflare: payloadPath(
     100_000,
     'Cloudflare proxy',
     'https://developers.cloudflare.com/fundamentals/reference/connection-limits/',
   ),
+  // The source was not reached; others quote it with the same number.
   nginx: payloadPath(
     60_000,
     'nginx proxy',
     'https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_read_timeout',
+  ),
+  /** HAProxy itself has no default: 50 s is in the `haproxy.cfg` of Debian and in most examples. */
+  haproxy: payloadPath(
+    50_000,
+    'HAProxy with `timeout client` and `timeout server` of 50 s',
+    'https://docs.haproxy.org/dev/configuration.html#4.2-timeout%20client',
+  ),
+  envoy: payloadPath(
+    3_600_000,
+    'Envoy',
+    'https://www.envoyproxy.io/docs/envoy/latest/faq/configuration/timeouts',
+  ),
+  istio: payloadPath(
+    3_600_000,
+    'Envoy in Istio',
+    'https://www.envoyproxy.io/docs/envoy/latest/faq/configuration/timeouts',
+  ),
+  /** The client must send a request; the connection to the database is the proxy's own. */
+  'rds-proxy': payloadPath(
+    1_800_000,
+    'AWS RDS Proxy',
+    'https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy-connections.html',
+  ),
+  /** Under the connection policy Proxy; under Redirect, connections go past the gateway. */
+  'azure-sql-gateway': payloadPath(
+    1_800_000,
+    'Azure SQL gateway',
+    'https://techcommunity.microsoft.com/blog/azuredbsupport/azure-sql-database-idle-sessions-are-killed-after-about-30-minutes-when-proxy-co/3268601',
   ),
 });
 
@@ -109,12 +159,18 @@ function payloadPath(limit: number, title: string, source: string): PathIdleLimi
   return Object.freeze({ limit, probesCount: false, title, source });
 }
 
+const pathFields = { limit: anything, probesCount: aBoolean };
+
 /** A path: a known one by its name, or any other by its limit in milliseconds. */
 export const aPath: Field<Omit<PathIdleLimit, 'source'>> = (path, name) => {
   if (typeof path === 'string' && Object.hasOwn(pathIdleLimits, path))
     return pathIdleLimits[path as PathName];
   if (typeof path === 'number' && path >= 1_000 && path < Infinity) {
     return { limit: path, probesCount: true, title: 'the path' };
+  }
+  if (isObject(path) && !Array.isArray(path)) {
+    const { limit, probesCount } = readFields('a path { limit, probesCount }', path, pathFields);
+    return { ...aPath(limit, `${name}.limit`), probesCount };
   }
   const names = Object.keys(pathIdleLimits);
   throw refusal(`\`${name}\` to be at least 1000 milliseconds or one of ${names.join(', ')}`, path, {

@@ -1,7 +1,7 @@
 import { type Field, type FieldTable, otherwise, readFields, refusal, within } from '../options/fields.ts';
 import { type KeepAliveSettings, optionRanges } from '../options/options.ts';
 import { autoRetransmitInterval } from '../options/parse.ts';
-import { aPath, type PathName } from './paths.ts';
+import { aPath, type PathInput } from './paths.ts';
 import { predictDetection } from './predict.ts';
 import { systemFields } from './system.ts';
 
@@ -10,7 +10,7 @@ export interface KeepAliveGoal {
   /** A peer that vanished must be noticed within this time, whether the connection is idle or not. */
   readonly detectWithin: number;
   /** Silence after which the path forgets a connection, or the name of a known path. */
-  readonly pathIdleLimit?: PathName | number | undefined;
+  readonly pathIdleLimit?: PathInput | undefined;
   /** Unanswered probes before a drop, in every timing. @default 3 */
   readonly probes?: number | undefined;
   /** The connection's retransmission timeout, as `getTcpInfo()` reads it. @default a peer nearby */

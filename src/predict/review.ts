@@ -1,14 +1,14 @@
 import { aNumber, optional, readFields, within } from '../options/fields.ts';
 import { type KeepAliveInput, type KeepAliveSettings, optionRanges } from '../options/options.ts';
 import { parseKeepAliveOptions } from '../options/parse.ts';
-import { aPath, type PathIdleLimit, type PathName } from './paths.ts';
+import { aPath, type PathIdleLimit, type PathInput } from './paths.ts';
 import { planKeepAlive, shortestDeadline } from './plan.ts';
 import { type Detection, predictDetection, probePeriod, unansweredProbes } from './predict.ts';
 
 /** Known facts about the surroundings of a connection. Times are in milliseconds. */
 export interface ReviewContext {
-  /** Silence after which the path forgets a connection, or the name of a known path. */
-  readonly pathIdleLimit?: PathName | number | undefined;
+  /** The path between the two ends: the name of a known one, or the silence after which it forgets a connection. */
+  readonly pathIdleLimit?: PathInput | undefined;
   /** How long callers wait for a connection of the pool. */
   readonly acquireTimeout?: number | undefined;
   /** The longest round trip to expect between the two ends. */

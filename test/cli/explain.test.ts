@@ -141,3 +141,15 @@ test('advice for a preset with another count can be followed', async () => {
   expect(out.replace(/\s+/g, ' ')).toContain('Make `count` 3 to have both agree.');
   expect((await type('explain database count=3')).code).toBe(0);
 });
+
+test('a proxy that counts payload only cuts a connection in spite of its probes', async () => {
+  const { code, out } = await type('explain database --path payload:30s');
+  expect(code).toBe(1);
+  expect(out.replace(/\s+/g, ' ')).toContain(
+    'payload-only-path: the path counts bytes of payload only, so that no TCP probe keeps it open: ' +
+      'send an application ping within each 30 s.',
+  );
+  expect((await type('explain database --path 30s')).code).toBe(0);
+  expect((await type('explain database --path haproxy')).out).toContain('HAProxy with `timeout client`');
+  await expectRefused('explain database --path payload:soon', 'to be a time such as 30s');
+});

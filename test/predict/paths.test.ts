@@ -6,7 +6,7 @@ describe('the known paths', () => {
     expect(Object.isFrozen(pathIdleLimits)).toBe(true);
     for (const path of Object.values(pathIdleLimits)) {
       expect(Object.isFrozen(path)).toBe(true);
-      expect(path.limit).toBeGreaterThanOrEqual(55_000);
+      expect(path.limit).toBeGreaterThanOrEqual(50_000);
       expect(path.source).toMatch(/^https:\/\//);
     }
   });
@@ -26,6 +26,11 @@ describe('the known paths', () => {
     ['heroku', 55_000, false],
     ['cloudflare', 100_000, false],
     ['nginx', 60_000, false],
+    ['haproxy', 50_000, false],
+    ['envoy', 3_600_000, false],
+    ['istio', 3_600_000, false],
+    ['rds-proxy', 1_800_000, false],
+    ['azure-sql-gateway', 1_800_000, false],
   ] as const)('%s remembers %d ms, and probes count: %s', (name, limit, probesCount) => {
     expect(pathIdleLimits[name]).toMatchObject({ limit, probesCount });
   });
@@ -38,6 +43,22 @@ describe('a path', () => {
 
   test.each([1_000, 350_000.5])('may be told by its limit alone, such as %d', (limit) => {
     expect(aPath(limit, 'pathIdleLimit')).toEqual({ limit, probesCount: true, title: 'the path' });
+  });
+
+  test.each([true, false])('may be told by its limit, and by whether probes count: %s', (probesCount) => {
+    expect(aPath({ limit: 30_000, probesCount }, 'pathIdleLimit')).toEqual({
+      limit: 30_000,
+      probesCount,
+      title: 'the path',
+    });
+  });
+
+  test.each([
+    [{ limit: 30, probesCount: false }, '`pathIdleLimit.limit` to be at least 1000 milliseconds'],
+    [{ limit: 30_000 }, '`probesCount` to be true or false, got undefined'],
+    [{ limit: 30_000, probesCont: false }, 'did you mean `probesCount`?'],
+  ])('is not %o, as the message says', (path, message) => {
+    expect(() => aPath(path, 'pathIdleLimit')).toThrow(message);
   });
 
   test.each([

@@ -21,7 +21,9 @@ Options: initialDelay, interval, userTimeout, maxRetransmitInterval (a time; the
 Times:   30s, 1m30s, 500ms, or bare milliseconds
 
   --path <name|time>        what lies between the two ends, or after how much
-                            silence it forgets a connection: aws-nlb, 350s, ...
+                            silence it forgets a connection: aws-nlb, 350s;
+                            payload:30s if TCP probes do not count, as behind
+                            a proxy
   --connections <number>    how many connections have these options; without it
                             findings are those of one, and packets are told for
                             10000
