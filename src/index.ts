@@ -25,7 +25,13 @@ export type { KeepAliveInput, KeepAliveOptions, KeepAliveSettings, OptionName } 
 export type { Preset, PresetName } from './options/presets.ts';
 export type { PathIdleLimit, PathInput, PathName } from './predict/paths.ts';
 export type { KeepAliveGoal, KeepAlivePlan } from './predict/plan.ts';
-export type { Detection, DetectionSystem, DetectionWindow } from './predict/predict.ts';
+export type {
+  DataWindow,
+  Detection,
+  DetectionSystem,
+  DetectionWindow,
+  SurvivedOutages,
+} from './predict/predict.ts';
 export type { Finding, FindingCode, ReviewContext } from './predict/review.ts';
 export type { KeepAliveRule, PortRange } from './rules/rule.ts';
 export type { Capabilities, OptionCapability } from './sockets/capabilities.ts';

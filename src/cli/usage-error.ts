@@ -26,6 +26,7 @@ const flags: Readonly<Record<string, string>> = {
   connections: '--connections',
   probes: '--probes',
   rto: '--rto',
+  loss: '--loss',
 };
 
 /** Replaces the names in a message of the library by the flags that were typed. */

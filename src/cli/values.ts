@@ -38,3 +38,14 @@ function joined(total: number, size: number, large: string, small: string): stri
   const rest = total % size;
   return `${Math.floor(total / size)}${large}${rest === 0 ? '' : `${rest}${small}`}`;
 }
+
+/**
+ * Reads a share, as a fraction: `5%`, or `0.05`.
+ *
+ * @throws {@link UsageError}
+ */
+export function parsePercent(name: string, text: string): number {
+  const [, number, percent] = /^(\d+(?:\.\d+)?)(%?)$/.exec(text) ?? [];
+  if (number !== undefined) return Number(number) / (percent ? 100 : 1);
+  throw new UsageError(`Expected \`${name}\` to be a share such as 5% or 0.05, got \`${text}\``);
+}

@@ -58,6 +58,15 @@ export function firstDropTick(timers: Timers, hz: number): number {
   return Math.max(1, Math.ceil(left / (interval + lateness(interval, hz))));
 }
 
+/**
+ * The longest outage, from the last packet received on, after which a probe still goes out: until the last one before
+ * the drop, however late timers run.
+ */
+export function idleOutage(timers: Timers, rates: readonly number[]): number {
+  const drops = rates.map((hz) => firstDropTick(timers, hz));
+  return timers.idle + (Math.min(...drops) - 1) * timers.interval;
+}
+
 /** When each probe goes out. */
 export function probesSent(timers: Timers, rates: readonly number[]): DetectionWindow[] {
   const { idle, interval, userTimeout } = timers;

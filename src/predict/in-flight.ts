@@ -1,13 +1,12 @@
 import type { KeepAliveSettings } from '../options/options.ts';
-import { RTO_MAX, type SystemSettings } from './system.ts';
+import { RTO_MAX, RTO_MIN, type SystemSettings } from './system.ts';
 import { covering, type DetectionWindow, lateness, NEVER, ratesOf } from './window.ts';
 
 // Data in flight, a full window, a SYN. These have a retransmission timer, which waits longer each time and
 // is cut short at the user timeout. Without a user timeout the limit is a time computed from the number of
 // retries, and no wait is cut short.
 
-/** The kernel's TCP_RTO_MIN, and the RTO of a first SYN, TCP_TIMEOUT_INIT. */
-const RTO_MIN = 200;
+/** The RTO of a first SYN, the kernel's TCP_TIMEOUT_INIT. */
 const RTO_OF_SYN = 1_000;
 
 /** The usual rate of distributions. An RTO that is not known is the minimum and one such tick. */
@@ -32,32 +31,70 @@ export function limitsOf(
   return { userTimeout, rtoMax: maxRetransmitInterval ?? rtoMax };
 }
 
-/** When a connection is dropped if the peer leaves data unacknowledged, or has no room for more. */
-export function dataInFlight(
-  limits: Limits,
-  system: SystemSettings,
-): { unacknowledged: DetectionWindow; zeroWindow: DetectionWindow } {
-  const known = system.rto && Math.min(system.rto, limits.rtoMax);
-  const rto = known ?? RTO_MIN + 1_000 / (system.hz ?? COMMON_HZ);
+/** When a connection with unacknowledged data is dropped, from the write. */
+export interface DataWindow extends DetectionWindow {
+  /**
+   * The same if a router reports the peer as unreachable (ICMP). Linux then tries again sooner, but the wait that follows
+   * is not cut short at the user timeout (RFC 6069): the drop may come half a user timeout later, or `maxRetransmitInterval`.
+   */
+  readonly onIcmp: DetectionWindow;
+}
+
+/** When a connection is dropped if the peer leaves data unacknowledged. */
+export function dataInFlight(limits: Limits, system: SystemSettings): DataWindow {
+  const rto = rtoOf(limits, system);
   const schedule = dataSchedule(rto, limits, system);
-  // An RTO that is not known may be as short as the kernel's minimum.
-  const earliest = (known ?? RTO_MIN) + earliestExpiry(schedule);
-  const unacknowledged: number[] = [];
-  const zeroWindow: number[] = [];
-  for (const hz of ratesOf(system)) {
-    const latest = latestExpiry(schedule, hz);
-    const lateRto = rto + lateness(rto, hz);
-    // The clock of the retries starts with the first of them, one RTO after the write. A tail loss probe,
-    // which the kernel sends for a lone segment, may delay it by one RTO more.
-    unacknowledged.push(2 * lateRto + latest);
-    // This clock starts with the first window probe, and an answer that opens no window does not stop it.
-    zeroWindow.push(lateRto + latest);
-  }
+  // If packets cannot leave this machine (a lost carrier, no answer to ARP), the clock starts with the write.
+  const earliest = limits.userTimeout || shortestRto(limits, system) + earliestExpiry(schedule);
+  // The clock of the retries starts with the first of them, one RTO after the write. A tail loss probe, which the
+  // kernel sends for a lone segment, may delay it by one RTO more.
+  const nominal = 2 * rto + schedule.end;
+  const begins = (hz: number) => 2 * (rto + lateness(rto, hz));
+  // The waits before the one that is not cut short add up to as much as it, but for the first.
+  const uncut = Math.min(limits.rtoMax, schedule.limit / 2 + rto);
+  const rates = ratesOf(system);
+  const latest = rates.map((hz) => begins(hz) + latestExpiry(schedule, hz));
+  const latestOnIcmp = rates.map((hz) => begins(hz) + schedule.limit + uncut + lateness(uncut, hz));
   return {
-    unacknowledged: covering([earliest], 2 * rto + schedule.end, unacknowledged),
-    // Without a user timeout, a peer that answers window probes is probed for ever.
-    zeroWindow: limits.userTimeout === 0 ? NEVER : covering([earliest], rto + schedule.end, zeroWindow),
+    ...covering([earliest], nominal, latest),
+    onIcmp: covering([earliest], nominal, [...latest, ...latestOnIcmp]),
   };
+}
+
+/** When a connection is dropped whose peer answers, but has no room for more. */
+export function windowFull(limits: Limits, system: SystemSettings): DetectionWindow {
+  // Without a user timeout, a peer that answers window probes is probed for ever.
+  if (limits.userTimeout === 0) return NEVER;
+  // Window probes are never sent sooner than this, whatever the least RTO is.
+  const rto = Math.max(rtoOf(limits, system), RTO_MIN);
+  const schedule = dataSchedule(rto, limits, system);
+  // This clock starts with the first window probe, and an answer that opens no window does not stop it.
+  const latest = ratesOf(system).map((hz) => rto + lateness(rto, hz) + latestExpiry(schedule, hz));
+  const earliest = Math.max(shortestRto(limits, system), RTO_MIN) + earliestExpiry(schedule);
+  return covering([earliest], rto + schedule.end, latest);
+}
+
+/**
+ * The longest outage, from the write on, after which unacknowledged data is still retransmitted: until the last
+ * retransmission before the drop, however late timers run.
+ */
+export function outageInFlight(limits: Limits, system: SystemSettings): number {
+  const rto = rtoOf(limits, system);
+  const { limit } = dataSchedule(rto, limits, system);
+  const lasts = ratesOf(system).map((hz) =>
+    lastRetry(Math.min(2 * rto, limits.rtoMax), limits.rtoMax, limit, hz),
+  );
+  return Math.floor(shortestRto(limits, system) + Math.min(...lasts));
+}
+
+/** The connection's RTO or, if it is not known, that of a near peer. */
+function rtoOf({ rtoMax }: Limits, { rto, rtoMin, hz = COMMON_HZ }: SystemSettings): number {
+  return Math.min(rto ?? rtoMin + 1_000 / hz, rtoMax);
+}
+
+/** An RTO that is not known may be as short as the minimum. */
+function shortestRto({ rtoMax }: Limits, { rto, rtoMin }: SystemSettings): number {
+  return Math.min(rto ?? rtoMin, rtoMax);
 }
 
 function dataSchedule(
@@ -167,6 +204,28 @@ function scheduleOf({ start, wait: firstWait, waitsAlike, longest, limit, cut, m
     if (retry >= waitsAlike) wait = Math.min(2 * wait, longest);
   } while (retry < most && end < limit);
   return { start, limit, cut, steps, end };
+}
+
+/**
+ * When the last retry before the limit comes at the earliest, from the first one on, with timers that may be late. Each
+ * retry that may be the last one is as late as all waits before it, and no further from the limit than the next wait.
+ */
+function lastRetry(firstWait: number, longest: number, limit: number, hz: number): number {
+  let earliest = 0;
+  let latest = 0;
+  let last = Infinity;
+  for (let wait = firstWait; earliest < limit; wait = Math.min(2 * wait, longest)) {
+    const step = wait + lateness(wait, hz);
+    // The longest waits are all alike, and only the first of them that may be the last is looked at.
+    const skipped = wait === longest ? Math.max(0, Math.ceil((limit - latest) / step) - 1) : 0;
+    earliest += skipped * wait;
+    latest += skipped * step;
+    if (latest + step >= limit) last = Math.min(last, Math.max(earliest, limit - step));
+    if (wait === longest) break;
+    earliest += wait;
+    latest = Math.min(latest + step, limit);
+  }
+  return last;
 }
 
 /** When a schedule ends at the earliest. If it goes beyond the limit, a late timer may end it there. */

@@ -15,5 +15,12 @@ export { parseKeepAliveOptions } from '../options/parse.ts';
 export { type Preset, type PresetName, presets } from '../options/presets.ts';
 export { type PathIdleLimit, type PathInput, type PathName, pathIdleLimits } from './paths.ts';
 export { type KeepAliveGoal, type KeepAlivePlan, planKeepAlive } from './plan.ts';
-export { type Detection, type DetectionSystem, type DetectionWindow, predictDetection } from './predict.ts';
+export {
+  type DataWindow,
+  type Detection,
+  type DetectionSystem,
+  type DetectionWindow,
+  predictDetection,
+  type SurvivedOutages,
+} from './predict.ts';
 export { type Finding, type FindingCode, type ReviewContext, reviewKeepAlive } from './review.ts';

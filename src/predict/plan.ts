@@ -1,4 +1,12 @@
-import { type Field, type FieldTable, otherwise, readFields, refusal, within } from '../options/fields.ts';
+import {
+  aBoolean,
+  type Field,
+  type FieldTable,
+  otherwise,
+  readFields,
+  refusal,
+  within,
+} from '../options/fields.ts';
 import { type KeepAliveSettings, optionRanges } from '../options/options.ts';
 import { autoRetransmitInterval } from '../options/parse.ts';
 import { aPath, type PathInput } from './paths.ts';
@@ -15,6 +23,13 @@ export interface KeepAliveGoal {
   readonly probes?: number | undefined;
   /** The connection's retransmission timeout, as `getTcpInfo()` reads it. @default a peer nearby */
   readonly rto?: number | undefined;
+  /**
+   * The moment from which `detectWithin` counts for data in flight: the write, or the moment at which the peer vanished,
+   * since a write into the silence of an idle connection starts the clock again. @default 'write'
+   */
+  readonly from?: 'write' | 'vanish' | undefined;
+  /** Whether the deadline holds too if a router reports the peer as unreachable (ICMP). @default false */
+  readonly icmp?: boolean | undefined;
 }
 
 /** The options of a plan: all of them. */
@@ -23,8 +38,11 @@ export type KeepAlivePlan = Required<KeepAliveSettings>;
 /**
  * Finds the options that notice a vanished peer in time with the fewest probes on a living connection.
  *
- * The result holds for {@link predictDetection} at the timer rates of all kernels that distributions ship:
- * `idle.latest` and `unacknowledged.latest` are within `detectWithin`, at least `probes` probes go
+ * The result holds for {@link predictDetection} at the timer rates of all kernels that distributions ship, also of those
+ * without `maxRetransmitInterval`: `idle.latest`, from the last packet received, and `unacknowledged.latest`, from the
+ * write, are within `detectWithin`. It holds for a path that is silent; with `icmp` also for `unacknowledged.onIcmp`; and
+ * with `from: 'vanish'` for the sum of `idle.latest` and the other. It does not hold for a sender that goes on writing
+ * small pieces with Nagle's algorithm off, which restarts the kernel's clock with each. At least `probes` probes go
  * unanswered before a drop, and the first goes out before the path forgets the connection. Probes are
  * at least an eighth of `detectWithin` apart, so that one short disturbance does not lose them all. If the
  * deadline leaves no room for that, they share half of it, and the result may send more probes than others.
@@ -51,6 +69,8 @@ interface Goal {
   readonly pathIdleLimit: number;
   readonly probes: number;
   readonly rto: number | undefined;
+  readonly from: 'write' | 'vanish';
+  readonly icmp: boolean;
 }
 
 /** A path that probes keep open, as the time for which it remembers a connection. */
@@ -63,11 +83,18 @@ const aProbedPath: Field<number> = (value, name) => {
   });
 };
 
+const aMoment: Field<'write' | 'vanish'> = (value, name) => {
+  if (value === 'write' || value === 'vanish') return value;
+  throw refusal(`\`${name}\` to be 'write' or 'vanish'`, value, { outOfRange: typeof value === 'string' });
+};
+
 const goalFields: FieldTable<Goal> = {
   detectWithin: within(optionRanges.userTimeout),
   pathIdleLimit: otherwise(aProbedPath, Infinity),
   probes: otherwise(within(optionRanges.count), 3),
   rto: systemFields.rto,
+  from: otherwise(aMoment, 'write'),
+  icmp: otherwise(aBoolean, false),
 };
 
 /**
@@ -105,7 +132,11 @@ function optionsFor(delay: number, interval: number, goal: Goal): KeepAlivePlan 
   const roomy = timers.initialDelay + timers.interval * goal.probes - 500;
   for (const userTimeout of [roomy, last + 1]) {
     const options = withUserTimeout(timers, userTimeout);
-    if (userTimeout > last && userTimeout <= optionRanges.userTimeout.max && meets(options, goal))
+    if (
+      userTimeout > last &&
+      userTimeout <= optionRanges.userTimeout.max &&
+      worstCase(options, goal) <= goal.detectWithin
+    )
       return options;
   }
   return undefined;
@@ -118,21 +149,28 @@ function withUserTimeout(timers: ProbeTimers, userTimeout: number): KeepAlivePla
   return { enable: true, ...timers, userTimeout, maxRetransmitInterval };
 }
 
-function meets(options: KeepAlivePlan, { detectWithin, rto }: Goal): boolean {
-  const { idle, unacknowledged } = predictDetection(options, { rto });
-  return idle.latest <= detectWithin && unacknowledged.latest <= detectWithin;
+/** The time within which a vanished peer is noticed, also on a kernel that lacks the retransmission interval. */
+function worstCase(options: KeepAlivePlan, { rto, from, icmp }: Pick<Goal, 'rto' | 'from' | 'icmp'>): number {
+  const { maxRetransmitInterval: _tunes, ...everywhere } = options;
+  const { idle, ...here } = predictDetection(options, { rto });
+  const data = [here, predictDetection(everywhere, { rto })].map(({ unacknowledged }) =>
+    icmp ? unacknowledged.onIcmp.latest : unacknowledged.latest,
+  );
+  return from === 'vanish' ? idle.latest + Math.max(...data) : Math.max(idle.latest, ...data);
 }
 
-/** The shortest deadline that any options meet. */
-export function shortestDeadline(probes = 3, rto?: number): number {
-  const timers = { initialDelay: 1_000, interval: 1_000, count: probes };
+/** The shortest deadline that any options meet, by default with three probes. */
+export function shortestDeadline(goal: Omit<Goal, 'detectWithin' | 'pathIdleLimit'> = anyGoal): number {
+  const timers = { initialDelay: 1_000, interval: 1_000, count: goal.probes };
   const userTimeout = (predictDetection(timers).probes.at(-1)?.latest ?? 0) + 1;
-  const { idle, unacknowledged } = predictDetection(withUserTimeout(timers, userTimeout), { rto });
-  return Math.max(idle.latest, unacknowledged.latest);
+  return worstCase(withUserTimeout(timers, userTimeout), goal);
 }
+
+const anyGoal = { probes: 3, rto: undefined, from: 'write', icmp: false } as const;
 
 /** The error for a goal that even the shortest timers do not meet, with the deadline that they do meet. */
-function unmet({ detectWithin, pathIdleLimit, probes, rto }: Goal): Error {
+function unmet(goal: Goal): Error {
+  const { detectWithin, pathIdleLimit, probes, rto } = goal;
   const timers = { initialDelay: 1_000, interval: 1_000, count: probes };
   const sent = predictDetection(timers).probes;
   const first = sent[0]?.latest ?? 0;
@@ -140,7 +178,7 @@ function unmet({ detectWithin, pathIdleLimit, probes, rto }: Goal): Error {
     const expected = `\`pathIdleLimit\` to be over ${first} milliseconds, which a first probe may take`;
     return refusal(expected, pathIdleLimit, { outOfRange: true });
   }
-  const shortest = shortestDeadline(probes, rto);
+  const shortest = shortestDeadline(goal);
   const conditions = `${probes} unanswered probe${probes === 1 ? '' : 's'}${rto === undefined ? '' : ` and an rto of ${rto}`}`;
   return refusal(
     `\`detectWithin\` to be at least ${shortest} milliseconds, the shortest that can be met with ${conditions}`,

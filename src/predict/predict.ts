@@ -1,23 +1,34 @@
 import type { KeepAliveInput } from '../options/options.ts';
 import { parseKeepAliveOptions } from '../options/parse.ts';
-import { dropTick, firstDropTick, idleDrop, probesSent, timersOf } from './idle.ts';
-import { connectionAttempt, dataInFlight, limitsOf } from './in-flight.ts';
+import { dropTick, firstDropTick, idleDrop, idleOutage, probesSent, timersOf } from './idle.ts';
+import {
+  connectionAttempt,
+  type DataWindow,
+  dataInFlight,
+  limitsOf,
+  outageInFlight,
+  windowFull,
+} from './in-flight.ts';
 import { type DetectionSystem, parseSystem } from './system.ts';
 import { type DetectionWindow, NEVER, ratesOf } from './window.ts';
 
-export type { DetectionSystem, DetectionWindow };
+export type { DataWindow, DetectionSystem, DetectionWindow };
 
-/** When the Linux kernel acts on a connection whose peer no longer answers. */
+/**
+ * When the Linux kernel acts on a connection whose peer no longer answers. Each time has a clock: that of an idle
+ * connection starts with the last packet received, that of data with the write. A write into the silence starts it again,
+ * so that a peer is noticed at most the sum of `idle` and `unacknowledged` after it vanished.
+ */
 export interface Detection {
   /**
-   * When each unanswered probe goes out, from the last byte or ACK received: those that exact timers send
+   * When each unanswered probe goes out, from the last packet received: those that exact timers send
    * before the drop, at most 127.
    */
   readonly probes: readonly DetectionWindow[];
-  /** When an idle connection is dropped, from the last byte or ACK received. */
+  /** When an idle connection is dropped, from the last packet received. */
   readonly idle: DetectionWindow;
   /** When a connection with unacknowledged data is dropped, from the write. */
-  readonly unacknowledged: DetectionWindow;
+  readonly unacknowledged: DataWindow;
   /** When a connection is dropped whose peer answers but has no room, from the write that found none. */
   readonly zeroWindow: DetectionWindow;
   /**
@@ -26,6 +37,19 @@ export interface Detection {
    * attempt has a time of its own. A server that accepts and then says nothing is bounded by the driver's own timeout only.
    */
   readonly connecting: DetectionWindow;
+  /** How long a living peer may be unreachable without the connection being dropped. */
+  readonly survives: SurvivedOutages;
+}
+
+/** The longest outages, in milliseconds, after which a connection goes on. */
+export interface SurvivedOutages {
+  /**
+   * Of an idle connection, from the last packet received: the outage ends before the last probe is sent. One that
+   * begins just before the first probe must be shorter by `initialDelay`.
+   */
+  readonly idle: number;
+  /** With data in flight, from the write: the outage ends before the last retransmission. */
+  readonly unacknowledged: number;
 }
 
 /**
@@ -33,7 +57,8 @@ export interface Detection {
  * out, and when the connection is dropped in each of its possible states.
  *
  * Options that are left out have the system's values, so `SO_KEEPALIVE` is off unless one of them turns it
- * on. This is a pure function that predicts for Linux, on whatever platform it runs.
+ * on. Those that are given were set before the silence. This is a pure function that predicts for Linux, on whatever
+ * platform it runs.
  *
  * @example
  * predictDetection({ initialDelay: 60_000, interval: 10_000, count: 3 }).idle.nominal; // 90000
@@ -49,13 +74,16 @@ export function predictDetection(options: KeepAliveInput, system?: DetectionSyst
   const timers = timersOf(settings, checkedSystem);
   const rates = ratesOf(checkedSystem);
   const limits = limitsOf(settings, checkedSystem);
-  const { unacknowledged, zeroWindow } = dataInFlight(limits, checkedSystem);
   return {
     probes: timers.enable ? probesSent(timers, rates) : [],
     idle: timers.enable ? idleDrop(timers, rates) : NEVER,
-    unacknowledged,
-    zeroWindow,
+    unacknowledged: dataInFlight(limits, checkedSystem),
+    zeroWindow: windowFull(limits, checkedSystem),
     connecting: connectionAttempt(limits, checkedSystem),
+    survives: {
+      idle: timers.enable ? idleOutage(timers, rates) : Infinity,
+      unacknowledged: outageInFlight(limits, checkedSystem),
+    },
   };
 }
 

@@ -4,6 +4,7 @@ import { parseKeepAliveOptions } from '../options/parse.ts';
 import { aPath, type PathIdleLimit, type PathInput } from './paths.ts';
 import { planKeepAlive, shortestDeadline } from './plan.ts';
 import { type Detection, predictDetection, probePeriod, unansweredProbes } from './predict.ts';
+import { rtoOfRoundTrip } from './system.ts';
 
 /** Known facts about the surroundings of a connection. Times are in milliseconds. */
 export interface ReviewContext {
@@ -15,6 +16,8 @@ export interface ReviewContext {
   readonly roundTrip?: number | undefined;
   /** How many connections have these options at once. */
   readonly connections?: number | undefined;
+  /** The fraction of packets that the path loses, each way: 0.05 is 5 %. */
+  readonly loss?: number | undefined;
 }
 
 /** The codes of findings. Each is a heading of `docs/findings.md`. */
@@ -29,7 +32,8 @@ export type FindingCode =
   | 'slower-than-pool'
   | 'too-chatty'
   | 'interval-below-round-trip'
-  | 'slow-readers-cut';
+  | 'slow-readers-cut'
+  | 'loss-ends-living';
 
 /** A problem or a property of options. */
 export interface Finding {
@@ -61,7 +65,9 @@ export function reviewKeepAlive(options: KeepAliveInput, context: ReviewContext 
     ...settings,
     enable: settings.enable ?? false,
     userTimeout: settings.userTimeout ?? 0,
-    detection: predictDetection(settings),
+    detection: predictDetection(settings, {
+      rto: surroundings.roundTrip && rtoOfRoundTrip(surroundings.roundTrip),
+    }),
     probes: unansweredProbes(settings),
     probePeriod: probePeriod(settings),
   };
@@ -76,6 +82,7 @@ const contextFields = {
   acquireTimeout: optional(within(optionRanges.userTimeout)),
   roundTrip: optional(aNumber('a positive number of milliseconds', (value) => value > 0 && value < Infinity)),
   connections: optional(aNumber('a positive integer', (value) => value > 0 && Number.isInteger(value))),
+  loss: optional(aNumber('a fraction from 0 to 1, such as 0.05', (value) => value >= 0 && value <= 1)),
 };
 
 const severities: readonly Finding['severity'][] = ['error', 'warning', 'note'];
@@ -92,6 +99,7 @@ interface Subject extends KeepAliveSettings {
   readonly acquireTimeout: number | undefined;
   readonly roundTrip: number | undefined;
   readonly connections: number | undefined;
+  readonly loss: number | undefined;
 }
 
 type Check = (subject: Subject) => Finding | undefined;
@@ -274,6 +282,26 @@ const slowReadersCut: Check = ({ userTimeout, detection }) =>
         `a peer that lives but reads nothing is cut off as well, about ${seconds(detection.zeroWindow.nominal)} after its buffer is full.`,
       );
 
+/** More living connections than this, ended in an hour, are a problem and no accident. */
+const BEARABLE_ENDS = 1;
+
+const lossEndsLiving: Check = ({ loss, connections = 1, enable, probes, probePeriod }) => {
+  if (loss === undefined || !enable) return undefined;
+  const ends = livingEndsPerHour({ loss, probes: probes.least, probePeriod }) * connections;
+  const message =
+    `of ${connections} living connection${connections === 1 ? '' : 's'} that ${connections === 1 ? 'is' : 'are'} idle, ` +
+    `a loss of ${Number((100 * loss).toPrecision(3))} % each way ends ${rounded(ends)} an hour: ` +
+    `each ends after ${times(probes.least)}.`;
+  if (ends <= BEARABLE_ENDS) return note('loss-ends-living', message);
+  return warning('loss-ends-living', `${message} Make \`count\` larger, and \`userTimeout\` 'auto'.`);
+};
+
+/** A probe is unanswered if it or its answer is lost; with as many in a row, once in a period, the connection ends. */
+function livingEndsPerHour(subject: { loss: number; probes: number; probePeriod: number }): number {
+  const unanswered = 1 - (1 - subject.loss) ** 2;
+  return (unanswered ** subject.probes * 3_600_000) / subject.probePeriod;
+}
+
 const checks: readonly Check[] = [
   singleProbe,
   pathForgets,
@@ -286,6 +314,7 @@ const checks: readonly Check[] = [
   tooChatty,
   intervalBelowRoundTrip,
   slowReadersCut,
+  lossEndsLiving,
 ];
 
 const timers = ['initialDelay', 'interval', 'count'] as const;
@@ -328,6 +357,11 @@ function warning(code: FindingCode, message: string): Finding {
 
 function note(code: FindingCode, message: string): Finding {
   return { code, severity: 'note', message };
+}
+
+function rounded(value: number): string {
+  if (value >= 10) return String(Math.round(value));
+  return value < 0.001 ? 'practically none' : String(Number(value.toPrecision(2)));
 }
 
 function seconds(ms: number): string {

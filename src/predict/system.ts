@@ -15,11 +15,15 @@ export interface DetectionSystem {
 
   /**
    * The connection's retransmission timeout, as `getTcpInfo()` reads it: the round trip and its
-   * variation, at least 200 ms.
+   * variation, at least `rtoMin`. Linux remembers it for each peer (`ip tcp_metrics`), so that a new connection may
+   * begin with another one: of 9 s, with a peer nearby that was once far away.
    *
    * @default that of a near peer: the minimum and one tick, 204 if `hz` is 250
    */
   readonly rto?: number | undefined;
+
+  /** `net.ipv4.tcp_rto_min_us`, here in milliseconds: the least retransmission timeout. @default 200 */
+  readonly rtoMin?: number | undefined;
 
   /**
    * `net.ipv4.tcp_rto_max_ms`, which `maxRetransmitInterval` replaces: the longest pause between two
@@ -52,6 +56,7 @@ export interface DetectionSystem {
 
 /** A checked system with all defaults; fields without a default of Linux stay `undefined` if they are not known. */
 export interface SystemSettings extends DetectionSystem {
+  readonly rtoMin: number;
   readonly rtoMax: number;
   readonly tcpRetries2: number;
   readonly tcpSynRetries: number;
@@ -60,7 +65,8 @@ export interface SystemSettings extends DetectionSystem {
   readonly keepaliveProbes: number;
 }
 
-/** The kernel's TCP_RTO_MAX. */
+/** The kernel's TCP_RTO_MIN and TCP_RTO_MAX. */
+export const RTO_MIN = 200;
 export const RTO_MAX = 120_000;
 
 // A sysctl may hold more than the option that replaces it.
@@ -69,6 +75,7 @@ const sysctlTime = within({ min: 1_000, max: 2_147_483_000, unit: 'milliseconds'
 export const systemFields: FieldTable<SystemSettings> = {
   hz: optional(within({ min: 24, max: 1_200, unit: 'ticks a second' })),
   rto: optional(within({ min: 1, max: 120_000, unit: 'milliseconds' })),
+  rtoMin: otherwise(within({ min: 0.001, max: 120_000, unit: 'milliseconds' }), RTO_MIN),
   rtoMax: otherwise(within(optionRanges.maxRetransmitInterval), RTO_MAX),
   tcpRetries2: otherwise(within({ min: 0, max: 255, unit: 'retransmissions' }), 15),
   tcpSynRetries: otherwise(within({ min: 1, max: 127, unit: 'retransmissions' }), 6),
@@ -77,6 +84,14 @@ export const systemFields: FieldTable<SystemSettings> = {
   keepaliveIntvl: otherwise(sysctlTime, 75_000),
   keepaliveProbes: otherwise(within({ min: 0, max: 255, unit: 'probes' }), 9),
 };
+
+/**
+ * The longest retransmission timeout to expect on a path: three round trips after the first one was measured, and one
+ * and the kernel's minimum once it has settled.
+ */
+export function rtoOfRoundTrip(roundTrip: number): number {
+  return Math.min(Math.max(3 * roundTrip, roundTrip + RTO_MIN), RTO_MAX);
+}
 
 /**
  * Checks a system and fills it with the defaults of Linux.

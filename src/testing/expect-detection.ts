@@ -17,7 +17,7 @@ export interface ExpectedDetection {
    *
    * @default either of these two: the window reaches from the beginning of the earlier to the end of the later
    */
-  readonly state?: Exclude<keyof Detection, 'probes'> | undefined;
+  readonly state?: Exclude<keyof Detection, 'probes' | 'survives'> | undefined;
   /**
    * The client's socket. Its clock started when it last heard from its peer, and its own retransmission timeout makes
    * the window of data in flight narrower.

@@ -98,6 +98,34 @@ test('reviews the options for the longest round trip', async () => {
   expect(await codes('1s')).not.toContain('interval-below-round-trip');
 });
 
+test('predicts with the retransmission timeout that is told, or that fits the round trip', async () => {
+  const unacknowledged = async (options: string) =>
+    JSON.parse((await type(`explain database ${options} --json`)).out).detection.unacknowledged;
+  const predicted = (rto: number) => predictDetection('database', { rto }).unacknowledged;
+  expect(await unacknowledged('--rto 1s')).toEqual(predicted(1_000));
+  // A first round trip of 350 ms was seen to make an rto of 1 052 ms, which settles at 556.
+  expect(await unacknowledged('--round-trip 350ms')).toEqual(predicted(1_050));
+  expect(await unacknowledged('--round-trip 1ms')).toEqual(predicted(201));
+  expect(await unacknowledged('--round-trip 350ms --rto 600ms')).toEqual(predicted(600));
+});
+
+test('tells the outages that are survived, and the clock of each time', async () => {
+  const { out } = await type('explain database');
+  const text = out.replace(/\s+/g, ' ');
+  expect(text).toMatch(
+    /dropped after 25s to [\d.]+s from the last packet received; survives an outage of 20s/,
+  );
+  expect(text).toMatch(/ from the write; survives an outage of 21\.\ds/);
+  const { detection } = JSON.parse((await type('explain database --json')).out);
+  expect(detection.survives).toEqual(predictDetection('database').survives);
+});
+
+test('tells how many living connections a loss ends', async () => {
+  const { code, out } = await type('explain database --loss 5% --connections 100 --json');
+  expect(code).toBe(1);
+  expect(JSON.parse(out).findings[0]).toMatchObject({ code: 'loss-ends-living', severity: 'warning' });
+});
+
 test('says whether an attempt to connect is bounded', async () => {
   const { out } = await type('explain userTimeout=5s --json');
   expect(JSON.parse(out).detection.connecting.nominal).toBe(5_000);
@@ -122,6 +150,8 @@ describe('what is typed wrong ends with one line and exit code 2', () => {
     ['explain DATABASE', 'did you mean `database`?'],
     ['explain database --acquire-timeout 30', 'Expected `--acquire-timeout` to be from 1000 to'],
     ['explain database --round-trip 0', 'Expected `--round-trip` to be a positive number'],
+    ['explain database --loss 5x', 'Expected `--loss` to be a share such as 5% or 0.05, got `5x`'],
+    ['explain database --loss 5', 'Expected `--loss` to be a fraction from 0 to 1'],
     ['explain count=3.5', 'Expected `count` to be a whole number, got `3.5`'],
     ['explain count=0', 'Expected `count` to be an integer from 1 to 127'],
     ['explain enable=yes', 'Expected `enable` to be true or false'],

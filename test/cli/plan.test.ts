@@ -42,6 +42,15 @@ test('plans for the retransmission timeout that it is told, and tells what comes
   expect(unacknowledged).not.toEqual(predictDetection(options).unacknowledged);
 });
 
+test('plans from the moment, and for what happens, that it is told', async () => {
+  const optionsFor = async (flags: string) =>
+    JSON.parse((await type(`plan --detect 60s ${flags} --json`)).out).options;
+  const goal = { detectWithin: 60_000 };
+  expect(await optionsFor('--from write')).toEqual(planKeepAlive(goal));
+  expect(await optionsFor('--from vanish')).toEqual(planKeepAlive({ ...goal, from: 'vanish' }));
+  expect(await optionsFor('--icmp')).toEqual(planKeepAlive({ ...goal, icmp: true }));
+});
+
 test('writes the configuration that is asked for', async () => {
   const { code, out } = await type('plan --detect 30s --path aws-nlb --format sysctl');
   expect(code).toBe(0);
@@ -69,6 +78,7 @@ describe('what is typed wrong ends with one line and exit code 2', () => {
     ['plan --detect 30s --format yaml', 'Expected `--format` to be ts, libpq, pgbouncer'],
     ['plan --detect 30s --format kuberntes', 'did you mean `kubernetes`?'],
     ['plan --detect 30s --path aws-alb', 'send an application ping'],
+    ['plan --detect 30s --from now', 'Expected `--from` to be write or vanish, got `now`'],
     ['plan --detect 30s --probes 0', 'Expected `--probes` to be an integer from 1 to 127'],
     ['plan --detect 30s --format toString', 'Expected `--format`'],
     ['plan --detect 30s --path valueOf', 'Expected `--path`'],

@@ -1,6 +1,20 @@
 import { describe, expect, test } from 'vitest';
-import { formatTime, parsePath } from '../../src/cli/values.ts';
+import { UsageError } from '../../src/cli/usage-error.ts';
+import { formatTime, parsePath, parsePercent } from '../../src/cli/values.ts';
 import { pathIdleLimits } from '../../src/predict/paths.ts';
+
+test.each([
+  ['5%', 0.05],
+  ['0.5%', 0.005],
+  ['0.05', 0.05],
+  ['0', 0],
+])('a share of %s is %d', (text, share) => {
+  expect(parsePercent('--loss', text)).toBeCloseTo(share, 12);
+});
+
+test.each(['', '%', '-1%', '5 %', 'a'])('a share of "%s" is refused', (text) => {
+  expect(() => parsePercent('--loss', text)).toThrow(UsageError);
+});
 
 describe('a time', () => {
   test.each([

@@ -9,11 +9,12 @@ describe('a retransmission timer', () => {
   test('data in flight is bounded by the user timeout, else by tcp_retries2', () => {
     const bounded = predictDetection({ userTimeout: 5_000 }, { hz: 250 }).unacknowledged;
     // One RTO, and up to one more for a tail loss probe. Measured: 5.25 s without it, 5.44 s with it.
-    expect(bounded).toEqual({ earliest: 5_200, nominal: 5_408, latest: 5_684 });
+    // If packets cannot leave this machine, the clock starts with the write.
+    expect(bounded).toMatchObject({ earliest: 5_000, nominal: 5_408, latest: 5_684 });
     // The least RTO is 200 ms and a tick, unless the connection's own is known.
     expect(predictDetection({ userTimeout: 5_000 }, { hz: 100 }).unacknowledged.nominal).toBe(5_420);
     const known = predictDetection({ userTimeout: 5_000 }, { hz: 250, rto: 1_000 }).unacknowledged;
-    expect(known).toMatchObject({ earliest: 6_000, nominal: 7_000 });
+    expect(known).toMatchObject({ earliest: 5_000, nominal: 7_000 });
     const { unacknowledged } = predictDetection({ enable: true }, { hz: 250 });
     expect(unacknowledged.earliest).toBe(924_800);
     // Measured: 938 s.
@@ -66,6 +67,86 @@ describe('a retransmission timer', () => {
     },
   );
 
+  test.each([
+    // Measured on Linux 6.18, HZ=250, RTO 204, with TCP_RTO_MAX_MS alone.
+    { maxRetransmitInterval: 1_000, diedAt: 15_000 },
+    { maxRetransmitInterval: 2_000, diedAt: 27_500 },
+  ])(
+    'data in flight with $maxRetransmitInterval alone was given up after $diedAt',
+    ({ diedAt, ...options }) => {
+      const { unacknowledged } = predictDetection(options, { hz: 250, rto: 204 });
+      expect(diedAt).toBeGreaterThanOrEqual(unacknowledged.earliest);
+      expect(diedAt).toBeLessThanOrEqual(unacknowledged.latest);
+    },
+  );
+
+  test.each([
+    { options: { userTimeout: 24_500 }, diedAt: 24_600 },
+    { options: { userTimeout: 24_500, maxRetransmitInterval: 3_062 }, diedAt: 22_600 },
+    { options: { userTimeout: 24_500, maxRetransmitInterval: 2_000 }, diedAt: 17_200 },
+    { options: { maxRetransmitInterval: 3_062 }, diedAt: 19_500 },
+    { options: { maxRetransmitInterval: 2_000 }, diedAt: 13_200 },
+    { options: { maxRetransmitInterval: 1_000 }, diedAt: 7_200 },
+  ])('a connection attempt with $options was given up after $diedAt', ({ options, diedAt }) => {
+    const { connecting } = predictDetection(options, { hz: 250 });
+    expect(diedAt).toBeGreaterThanOrEqual(connecting.earliest);
+    expect(diedAt).toBeLessThanOrEqual(connecting.latest);
+  });
+
+  test('the longest interval of the system makes 15 minutes about one, unless the connection has its own', () => {
+    const system = { hz: 250, rtoMax: 5_000 };
+    // Measured: 63 to 67 s, and 32 s.
+    expect(predictDetection({}, system).unacknowledged).toMatchObject({ earliest: 61_400, latest: 66_884 });
+    const { earliest, nominal, latest } = predictDetection({}, system).connecting;
+    expect({ earliest, nominal }).toEqual({ earliest: 27_000, nominal: 31_000 });
+    expect(latest).toBeGreaterThan(32_000);
+    const own = { maxRetransmitInterval: 2_000 };
+    expect(predictDetection(own, system)).toEqual(predictDetection(own, { hz: 250 }));
+  });
+
+  test('SYNs are repeated without backing off as often as the system says', () => {
+    const nominal = (synLinearTimeouts: number) =>
+      predictDetection({}, { hz: 250, tcpSynRetries: 2, synLinearTimeouts }).connecting.nominal;
+    // The limit is 7 s: SYNs go out after 1, 3 and 7 s, or after 1, 2, 3, 4, 5 and 7 s, or each second.
+    expect([0, 4, 9].map(nominal)).toEqual([7_000, 7_000, 7_000]);
+    expect(predictDetection({}, { hz: 250, synLinearTimeouts: 0 }).connecting.nominal).toBe(127_000);
+    expect(predictDetection({}, { hz: 250, synLinearTimeouts: 4 }).connecting.nominal).toBe(131_000);
+  });
+
+  test('a least retransmission timeout of the system is that of a near peer, but not of window probes', () => {
+    const { unacknowledged, zeroWindow } = predictDetection({ userTimeout: 5_000 }, { hz: 250, rtoMin: 20 });
+    expect(unacknowledged.nominal).toBe(5_048);
+    expect(zeroWindow.nominal).toBe(5_200);
+    const known = predictDetection({ userTimeout: 5_000 }, { hz: 250, rto: 24 });
+    expect(known.zeroWindow).toEqual(
+      predictDetection({ userTimeout: 5_000 }, { hz: 250, rto: 200 }).zeroWindow,
+    );
+  });
+
+  test.each([
+    { userTimeout: 13_500, diedAt: 20_105 },
+    { userTimeout: 42_500, diedAt: 53_052 },
+  ])('ICMP overran a user timeout of $userTimeout: $diedAt', ({ userTimeout, diedAt }) => {
+    const { unacknowledged } = predictDetection({ userTimeout }, { hz: 250, rto: 204 });
+    expect(diedAt).toBeGreaterThan(unacknowledged.latest);
+    expect(diedAt).toBeLessThanOrEqual(unacknowledged.onIcmp.latest);
+    expect(unacknowledged.onIcmp.latest).toBeLessThan(1.6 * userTimeout);
+    const capped = predictDetection({ userTimeout, maxRetransmitInterval: 'auto' }, { hz: 250, rto: 204 });
+    expect(capped.unacknowledged.onIcmp.latest).toBeLessThan(1.18 * userTimeout);
+  });
+
+  test.each([
+    // The last retransmission with exact timers, and no tail loss probe. Measured: 6.8 and 13.5 s.
+    { options: { userTimeout: 10_500 }, survives: 6_324 },
+    { options: { userTimeout: 24_500 }, survives: 12_852 },
+    // Measured: 9.7 and 21.8 s.
+    { options: { userTimeout: 10_500, maxRetransmitInterval: 1_312 }, survives: 9_356 },
+    { options: { userTimeout: 24_500, maxRetransmitInterval: 3_062 }, survives: 21_432 },
+    { options: { maxRetransmitInterval: 1_000 }, survives: 13_568 },
+  ])('data in flight survives an outage of $survives with $options', ({ options, survives }) => {
+    expect(predictDetection(options, { hz: 250, rto: 204 }).survives.unacknowledged).toBe(survives);
+  });
+
   test('a zero window lasts for ever without a user timeout', () => {
     expect(predictDetection('database').zeroWindow.nominal).toBe(24_704);
     expect(predictDetection({ initialDelay: 1_000 }).zeroWindow).toEqual(never);
@@ -110,7 +191,31 @@ describe('a retransmission timer', () => {
     expect(unacknowledged.latest - unacknowledged.nominal).toBeLessThan(2_200);
   });
 
-  test('data in flight on a simulated kernel is given up inside the window', () => {
+  test('data in flight on a simulated kernel is given up inside the window, after the last retransmission', () => {
+    const user = fc.oneof(fc.constant(0), fc.integer({ min: 1_000, max: 3_000_000 }));
+    const rto = fc.integer({ min: 50, max: 750 }).map((ticks) => ticks * 4);
+    const max = fc.oneof(
+      fc.constant(undefined),
+      fc.integer({ min: 250, max: 30_000 }).map((ticks) => ticks * 4),
+    );
+    fc.assert(
+      fc.property(user, rto, max, fc.infiniteStream(fc.nat()), (userTimeout, given, rtoMax, phases) => {
+        const options = { userTimeout, maxRetransmitInterval: rtoMax };
+        const { unacknowledged, survives } = predictDetection(options, { hz: 250, rto: given });
+        for (let run = 0; run < 20; run++) {
+          const random = () => phases.next().value as number;
+          const { last, died } = simulateRetries(userTimeout, given, rtoMax ?? 120_000, 250, random);
+          expect(died).toBeGreaterThanOrEqual(unacknowledged.earliest);
+          expect(died).toBeLessThanOrEqual(unacknowledged.latest);
+          // The kernel counts whole ticks.
+          expect(last).toBeGreaterThanOrEqual(survives.unacknowledged - 4);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('a full window on a simulated kernel is given up inside its window', () => {
     const user = fc.integer({ min: 1_000, max: 3_000_000 });
     // The kernel keeps it in ticks.
     const rto = fc.integer({ min: 51, max: 750 }).map((ticks) => ticks * 4);
@@ -140,5 +245,32 @@ function simulateProbes(userTimeout: number, rto: number, hz: number, random: ()
     const left = Math.max(ticks(userTimeout) - (now - firstProbe), 2);
     now = timerWheel(now, Math.min(wait, left));
     if (now - firstProbe >= ticks(userTimeout)) return ((now - written - fraction) * 1_000) / hz;
+  }
+}
+
+/** When a simulated kernel retransmits data for the last time and drops it, as `net/ipv4/tcp_timer.c` does. */
+function simulateRetries(
+  userTimeout: number,
+  givenRto: number,
+  rtoMax: number,
+  hz: number,
+  random: () => number,
+): { last: number; died: number } {
+  const ticks = (ms: number) => Math.ceil((ms * hz) / 1_000);
+  const rto = Math.min(givenRto, rtoMax);
+  const written = random() % 10_000_000;
+  const fraction = (random() % 1_000) / 1_000;
+  const elapsed = (now: number) => ((now - written - fraction) * 1_000) / hz;
+  // A tail loss probe may come first, after which the retransmission timeout is waited for.
+  const probe = random() % 2 === 0 ? timerWheel(written, ticks(Math.min(rto, 200))) : written;
+  const first = timerWheel(probe, ticks(rto));
+  const doublings = Math.min(15, Math.floor(Math.log2(rtoMax / 200)));
+  const limit = userTimeout || (2 ** (doublings + 1) - 1) * 200 + (15 - doublings) * rtoMax;
+  let now = first;
+  for (let wait = Math.min(2 * rto, rtoMax); ; wait = Math.min(2 * wait, rtoMax)) {
+    const last = now;
+    const left = Math.max(ticks(limit) - (now - first), 2);
+    now = timerWheel(now, userTimeout === 0 ? ticks(wait) : Math.min(ticks(wait), left));
+    if (now - first >= ticks(limit)) return { last: elapsed(last), died: elapsed(now) };
   }
 }

@@ -16,6 +16,28 @@ const deadline = fc
 const rates = [100, 250, 300, 1_000];
 
 describe('a plan', () => {
+  test('keeps its promise after a write into the silence, and with ICMP, if that is asked for', () => {
+    const moment = fc.constantFrom('write' as const, 'vanish' as const);
+    fc.assert(
+      fc.property(deadline, moment, fc.boolean(), (within, from, icmp) => {
+        const detectWithin = 3 * within;
+        const plan = planKeepAlive({ detectWithin, from, icmp });
+        const { maxRetransmitInterval: _, ...onOlderKernels } = plan;
+        for (const options of [plan, onOlderKernels]) {
+          const { idle, unacknowledged } = predictDetection(options);
+          const data = icmp ? unacknowledged.onIcmp : unacknowledged;
+          const latest = from === 'vanish' ? idle.latest + data.latest : Math.max(idle.latest, data.latest);
+          expect(latest).toBeLessThanOrEqual(detectWithin);
+        }
+      }),
+    );
+    const plain = planKeepAlive({ detectWithin: 60_000 });
+    expect(planKeepAlive({ detectWithin: 60_000, from: 'write', icmp: false })).toEqual(plain);
+    for (const goal of [{ icmp: true }, { from: 'vanish' }] as const) {
+      expect(planKeepAlive({ detectWithin: 60_000, ...goal }).userTimeout).toBeLessThan(plain.userTimeout);
+    }
+  });
+
   test('notices a vanished peer in time, idle or not, at any tick rate', () => {
     fc.assert(
       fc.property(deadline, (detectWithin) => {
@@ -199,6 +221,8 @@ describe('a plan', () => {
     [{ detectWithin: 30 }, 'got `30` (number); did you mean 30000?'],
     [{ detectWithin: Number.NaN }, 'got `NaN` (number)'],
     [{ detectWithin: 30_000, probes: 2.5 }, 'Expected `probes` to be an integer from 1 to 127 probes'],
+    [{ detectWithin: 30_000, from: 'now' }, "Expected `from` to be 'write' or 'vanish', got `now` (string)"],
+    [{ detectWithin: 30_000, icmp: 1 }, 'Expected `icmp` to be true or false, got `1` (number)'],
     [{ detectWithin: 30_000, rto: -1 }, 'Expected `rto` to be from 1 to 120000 milliseconds'],
     [{ detectWithin: 30_000, pathIdleLimt: 1 }, 'did you mean `pathIdleLimit`?'],
     [{ detectWithin: 30_000, pathIdleLimit: 'aws-nbl' }, 'did you mean `aws-nlb`?'],

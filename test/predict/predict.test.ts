@@ -55,6 +55,6 @@ test.each([
 });
 
 function windowsOf(detection: ReturnType<typeof predictDetection>): DetectionWindow[] {
-  const { probes, ...states } = detection;
+  const { probes, survives: _, ...states } = detection;
   return [...probes, ...Object.values(states)];
 }

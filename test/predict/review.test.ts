@@ -227,6 +227,34 @@ const rows: Row[] = [
     says: 'about 24.7 s after its buffer is full',
     cured: [{ ...sound, userTimeout: 0 }],
   },
+  {
+    // q = 1 - (1 - p)^2 is 9.75 %, and three in a row 0.093 %, of 36 000 periods of 10 s an hour.
+    code: 'loss-ends-living',
+    severity: 'warning',
+    options: sound,
+    context: { loss: 0.05, connections: 100 },
+    says: 'of 100 living connections that are idle, a loss of 5 % each way ends 33 an hour: each ends after 3 unanswered probes',
+    cured: [
+      { ...sound, count: 6, userTimeout: 'auto' },
+      { loss: 0.05, connections: 100 },
+    ],
+  },
+  {
+    code: 'loss-ends-living',
+    severity: 'note',
+    options: sound,
+    context: { loss: 0.01 },
+    says: 'of 1 living connection that is idle, a loss of 1 % each way ends 0.0028 an hour',
+    cured: [sound],
+  },
+  {
+    code: 'loss-ends-living',
+    severity: 'note',
+    options: sound,
+    context: { loss: 0 },
+    says: 'ends practically none an hour',
+    cured: [{ ...sound, enable: false }, { loss: 0 }],
+  },
 ];
 
 describe('a finding', () => {
@@ -287,6 +315,8 @@ describe('a review', () => {
     [{ connections: 2.5 }, 'Expected `connections` to be a positive integer, got `2.5` (number)'],
     [{ connections: Infinity }, 'got `Infinity` (number)'],
     [{ connections: 0 }, 'got `0` (number)'],
+    [{ loss: 5 }, 'Expected `loss` to be a fraction from 0 to 1, such as 0.05, got `5` (number)'],
+    [{ loss: -0.1 }, 'got `-0.1` (number)'],
     [{ roundTrip: 0 }, 'got `0` (number)'],
     [{ roundTrip: Infinity }, 'got `Infinity` (number)'],
     [{ roundTrip: Number.NaN }, 'Expected `roundTrip` to be a positive number of milliseconds'],

@@ -6,6 +6,7 @@ describe('a system', () => {
     const linux = {
       hz: undefined,
       rto: undefined,
+      rtoMin: 200,
       rtoMax: 120_000,
       tcpRetries2: 15,
       tcpSynRetries: 6,
@@ -26,6 +27,7 @@ describe('a system', () => {
   test.each<[keyof DetectionSystem, number, number]>([
     ['hz', 24, 1_200],
     ['rto', 1, 120_000],
+    ['rtoMin', 0.001, 120_000],
     ['rtoMax', 1_000, 120_000],
     ['tcpRetries2', 0, 255],
     ['tcpSynRetries', 1, 127],

@@ -19,6 +19,11 @@ Usage: tcp-keepalive plan --detect <time> [options]
                           silence it forgets a connection
   --probes <number>       unanswered probes before a drop, in every timing (3)
   --rto <time>            the retransmission timeout (of a peer nearby)
+  --from <moment>         write: the time counts from a write (the default);
+                          vanish: from the moment the peer vanished, whatever
+                          is written into the silence
+  --icmp                  keep to the time too if a router reports the peer as
+                          unreachable
   --connections <number>  how many connections have these options (10000)
   --format <format>       ${Object.keys(configurations).slice(0, 5).join(', ')},
                           ${Object.keys(configurations).slice(5).join(', ')}
@@ -41,6 +46,8 @@ const optionTypes = {
   path: 'string',
   probes: 'string',
   rto: 'string',
+  from: 'string',
+  icmp: 'boolean',
   connections: 'string',
   format: 'string',
   json: 'boolean',
@@ -77,11 +84,18 @@ function planned(given: ParsedArguments): Planned {
     pathIdleLimit,
     probes: given.parsed('probes', parseWhole),
     rto,
+    from: given.parsed('from', parseMoment),
+    icmp: given.has('icmp'),
   });
   return {
     ...reportOf('plan', options, { pathIdleLimit, connections }, { rto }),
     configuration: configuration?.(options, detectWithin),
   };
+}
+
+function parseMoment(flag: string, moment: string): 'write' | 'vanish' {
+  if (moment === 'write' || moment === 'vanish') return moment;
+  throw new UsageError(`Expected \`${flag}\` to be write or vanish, got \`${moment}\``);
 }
 
 function parseFormat(flag: string, name: string): Configuration {
@@ -94,17 +108,21 @@ function parseFormat(flag: string, name: string): Configuration {
 }
 
 function described(io: Io, { options, detection, packets, findings }: Report): string {
-  const { idle, unacknowledged } = detection;
+  const { idle, unacknowledged, survives } = detection;
   const { perHour, connections, perHourOfAll } = packets;
   const rows = [
     ...Object.entries(options)
       .filter(([name]) => name !== 'enable')
       .map(([name, value]) => [name, name === 'count' ? String(value) : exactTime(Number(value))]),
     ['', ''],
-    ['idle', `dropped after ${formatTime(idle.earliest)} to ${formatTime(idle.latest)}`],
+    ['idle', `dropped after ${formatTime(idle.earliest)} to ${formatTime(idle.latest)} of silence`],
     [
       'data in flight',
-      `dropped after ${formatTime(unacknowledged.earliest)} to ${formatTime(unacknowledged.latest)}`,
+      `dropped after ${formatTime(unacknowledged.earliest)} to ${formatTime(unacknowledged.latest)} from the write`,
+    ],
+    [
+      'survives',
+      `an outage of ${formatTime(survives.idle)}; with data in flight, of ${formatTime(survives.unacknowledged)}`,
     ],
     ['packets', `${grouped(perHour)} an hour on an idle connection, a probe and its answer`],
     ['', `${grouped(perHourOfAll / 3_600)} a second on ${grouped(connections)} of them`],

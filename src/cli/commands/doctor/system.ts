@@ -12,19 +12,29 @@ const sysctls = {
   tcpSynRetries: { name: 'tcp_syn_retries', unit: 1 },
 } as const;
 
+/** The same, of newer kernels. */
+const newerSysctls = {
+  rtoMin: { name: 'tcp_rto_min_us', unit: 0.001 },
+  rtoMax: { name: 'tcp_rto_max_ms', unit: 1 },
+  synLinearTimeouts: { name: 'tcp_syn_linear_timeouts', unit: 1 },
+} as const;
+
 /** The system's values for a socket that sets none, or why they cannot be read. Only Linux shows them, in files. */
 export type System = Sysctls | { readonly unreadable: string };
-type Sysctls = Readonly<Record<keyof typeof sysctls, number>>;
+type Sysctls = Readonly<Record<keyof typeof sysctls, number>> &
+  Readonly<Partial<Record<keyof typeof newerSysctls, number>>>;
 
 export async function readSystem(): Promise<System | undefined> {
   if (process.platform !== 'linux') return undefined;
   const { readFile } = await import('node:fs/promises');
   try {
-    const entries = Object.entries(sysctls).map(async ([field, { name, unit }]) => {
+    const read = async ([field, { name, unit }]: [string, { name: string; unit: number }]) => {
       const text = await readFile(`/proc/sys/net/ipv4/${name}`, 'utf8');
       return [field, Number(text) * unit] as const;
-    });
-    return Object.fromEntries(await Promise.all(entries)) as Sysctls;
+    };
+    const newer = Object.entries(newerSysctls).map((sysctl) => read(sysctl).catch(() => []));
+    const entries = [...Object.entries(sysctls).map(read), ...newer];
+    return Object.fromEntries((await Promise.all(entries)).filter(({ length }) => length > 0)) as Sysctls;
   } catch (error) {
     return { unreadable: (error as Error).message };
   }

@@ -53,7 +53,7 @@ interface State {
 }
 
 function states({ detection, options }: Report): State[] {
-  const { probes, idle, unacknowledged, zeroWindow, connecting } = detection;
+  const { probes, idle, unacknowledged, zeroWindow, connecting, survives } = detection;
   const bounded = (options.userTimeout ?? 0) > 0;
   return [
     {
@@ -64,16 +64,17 @@ function states({ detection, options }: Report): State[] {
       text:
         idle.nominal === Infinity
           ? 'no probes: never noticed'
-          : `${probed(probes.length)}, dropped after ${shownWindow(idle)}`,
+          : `${probed(probes.length)}, dropped after ${shownWindow(idle)} from the last packet received; ` +
+            `survives an outage of ${formatTime(survives.idle)}`,
     },
     {
       label: 'data in flight',
       body: '━',
       probes: [],
       drop: unacknowledged,
-      text: bounded
-        ? `retransmitted, dropped after ${shownWindow(unacknowledged)}`
-        : `retransmitted, no probes; given up by tcp_retries2 after ${shownWindow(unacknowledged)}`,
+      text:
+        `retransmitted, ${bounded ? 'dropped' : 'no probes; given up by tcp_retries2'} after ` +
+        `${shownWindow(unacknowledged)} from the write; survives an outage of ${formatTime(survives.unacknowledged)}`,
     },
     {
       label: 'zero window',

@@ -3,11 +3,12 @@ import { parseKeepAliveOptions } from '../../../options/parse.ts';
 import { presets } from '../../../options/presets.ts';
 import { parseTime, parseWhole, parseWords } from '../../../options/words.ts';
 import type { ReviewContext } from '../../../predict/review.ts';
+import { rtoOfRoundTrip } from '../../../predict/system.ts';
 import { type Command, type ParsedArguments, parseArguments } from '../../command.ts';
 import { reportOf } from '../../report.ts';
 import { json } from '../../text.ts';
 import { UsageError } from '../../usage-error.ts';
-import { parsePath } from '../../values.ts';
+import { parsePath, parsePercent } from '../../values.ts';
 import { draw } from './drawing.ts';
 
 const help = `tcp-keepalive explain: what Linux does with these options when a peer vanishes
@@ -29,6 +30,9 @@ Times:   30s, 1m30s, 500ms, or bare milliseconds
                             10000
   --acquire-timeout <time>  how long callers wait for a connection of the pool
   --round-trip <time>       the longest round trip to expect
+  --rto <time>              the retransmission timeout; without it one that
+                            fits the round trip, or that of a peer nearby
+  --loss <percent>          how much of what is sent is lost, each way: 5%
   --json                    prediction and findings as JSON, where null is never
 
 Exit code 1 if a finding is a warning or an error.
@@ -44,6 +48,8 @@ const optionTypes = {
   connections: 'string',
   'acquire-timeout': 'string',
   'round-trip': 'string',
+  rto: 'string',
+  loss: 'string',
   json: 'boolean',
 } as const;
 
@@ -55,11 +61,15 @@ export const explain: Command = {
     const { name, input } = optionsOf(given.positionals);
     const context = contextOf(given);
     const settings = parseKeepAliveOptions(input);
-    const report = reportOf(name, settings, context);
+    const report = reportOf(name, settings, context, { rto: rtoFor(given, context) });
     io.out(given.has('json') ? json(report) : draw(io, report));
     return report.findings.some(({ severity }) => severity !== 'note') ? 1 : 0;
   },
 };
+
+function rtoFor(given: ParsedArguments, { roundTrip }: ReviewContext): number | undefined {
+  return given.parsed('rto', parseTime) ?? (roundTrip && rtoOfRoundTrip(roundTrip));
+}
 
 function optionsOf(words: readonly string[]): { name: string; input: KeepAliveInput } {
   const [first] = words;
@@ -77,5 +87,6 @@ function contextOf(given: ParsedArguments): ReviewContext {
     acquireTimeout: given.parsed('acquire-timeout', parseTime),
     roundTrip: given.parsed('round-trip', parseTime),
     connections: given.parsed('connections', parseWhole),
+    loss: given.parsed('loss', parsePercent),
   };
 }
