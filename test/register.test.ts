@@ -545,7 +545,7 @@ describe('rules', () => {
   test.each([
     [
       () => ({ TCP_KEEPALIVE: '5432=database; 6379=databse' }),
-      'tcp-keepalive: Expected a preset (`database`, `fastFailover`, `websocket`, `tunnel`, `loadBalancer`), options such as `userTimeout=30s`, or `off`, ' +
+      'tcp-keepalive: Expected a preset (`database`, `fastFailover`, `websocket`, `bulk`, `tunnel`, `loadBalancer`), options such as `userTimeout=30s`, or `off`, ' +
         'got `databse`; did you mean `database`? (TCP_KEEPALIVE, rule 2, character 21)',
     ],
     [() => ({ TCP_KEEPALIVE_CONFIG: '/no/such/file' }), 'Expected a file that can be read, got ENOENT'],

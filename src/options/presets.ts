@@ -5,7 +5,7 @@ export interface Preset {
   readonly interval: number;
   readonly count: number;
   readonly userTimeout: number;
-  readonly maxRetransmitInterval: 'auto';
+  readonly maxRetransmitInterval: number | 'auto';
 }
 
 /**
@@ -14,7 +14,7 @@ export interface Preset {
  * Most drivers already make libuv send a first probe after 10 s of silence. Three probes survive two lost
  * packets, and 25 s is less than the 30 s after which most pools and callers give up. `userTimeout` ends a
  * query in flight on a dead server after about the same time; it also ends a connection whose living server
- * has not read for 24.5 s.
+ * has not read for 24.5 s, such as one that is busy with a COPY: use `bulk` for that.
  *
  * @see https://www.postgresql.org/docs/current/runtime-config-connection.html#RUNTIME-CONFIG-TCP-SETTINGS
  */
@@ -66,6 +66,26 @@ const websocket: Preset = Object.freeze({
 });
 
 /**
+ * For bulk loads and streams to a peer that may be slow: COPY and LOAD DATA into a busy server, pipelined writes, cursors,
+ * `pg_dump`, streams that are read slowly. An idle dead peer is dropped after 25 s, as with `database`.
+ *
+ * There is no user timeout, which would end a living peer that has not read for that long. `maxRetransmitInterval` bounds
+ * data in flight instead, on Linux 6.15 and later: a peer that is gone is given up after about 28 s, and one that answers
+ * is waited for, however long. **On older kernels and other systems nothing bounds data in flight**: Linux gives up after
+ * 15 minutes. Use a timeout of the driver or a heartbeat there.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.1
+ */
+const bulk: Preset = Object.freeze({
+  enable: true,
+  initialDelay: 10_000,
+  interval: 5_000,
+  count: 3,
+  userTimeout: 0,
+  maxRetransmitInterval: 2_000,
+});
+
+/**
  * For SSH, VPN and proxy tunnels: six probes tolerate a route flap of nearly a minute. An idle dead
  * peer is dropped after 90 s.
  *
@@ -103,7 +123,7 @@ const loadBalancer: Preset = Object.freeze({
 });
 
 /** The names of {@link presets}. */
-export type PresetName = 'database' | 'fastFailover' | 'websocket' | 'tunnel' | 'loadBalancer';
+export type PresetName = 'database' | 'fastFailover' | 'websocket' | 'bulk' | 'tunnel' | 'loadBalancer';
 
 /**
  * Options for the usual cases, frozen: pass a name, or spread one and change it.
@@ -114,6 +134,7 @@ export const presets: {
   readonly database: Preset;
   readonly fastFailover: Preset;
   readonly websocket: Preset;
+  readonly bulk: Preset;
   readonly tunnel: Preset;
   readonly loadBalancer: Preset;
-} = Object.freeze({ database, fastFailover, websocket, tunnel, loadBalancer });
+} = Object.freeze({ database, fastFailover, websocket, bulk, tunnel, loadBalancer });

@@ -36,7 +36,9 @@ tcp_user_timeout=${plan.userTimeout}
 #   tcp_keepalives_idle = ${inSeconds(plan.initialDelay)}
 #   tcp_keepalives_interval = ${inSeconds(plan.interval)}
 #   tcp_keepalives_count = ${plan.count}
-#   tcp_user_timeout = ${plan.userTimeout}
+# A tcp_user_timeout there ends clients that read a large result slowly. Only if
+# there are none:
+#   # tcp_user_timeout = ${plan.userTimeout}
 `;
 
 /** @see https://www.pgbouncer.org/config.html#low-level-network-settings */

@@ -109,6 +109,8 @@ const CALM_DELAY = 5_000;
 
 /** With fewer unanswered probes, chance ends connections. */
 const CALM_COUNT = 3;
+/** A longer bound on data in flight than this is as good as none: no caller waits that long. */
+const LONG_BOUND = 5 * 60_000;
 
 /** More probes a second than this cost a host as much as its real work. */
 const CALM_RATE = 1_000;
@@ -125,9 +127,15 @@ const idleUnbounded: Check = (subject) => {
   );
 };
 
-const dataUnbounded: Check = (subject) =>
-  subject.userTimeout > 0
-    ? undefined
+const dataUnbounded: Check = (subject) => {
+  if (subject.userTimeout > 0) return undefined;
+  const { nominal, latest } = subject.detection.unacknowledged;
+  return latest < LONG_BOUND
+    ? note(
+        'data-unbounded',
+        `\`maxRetransmitInterval\` alone bounds data in flight, at about ${seconds(nominal)}, on Linux 6.15 and later; ` +
+          'a peer that answers is waited for, however slow. Elsewhere a request to a dead peer hangs for about 15 minutes.',
+      )
     : warning(
         'data-unbounded',
         'no bound on data in flight: a request to a dead peer hangs for about 15 minutes, ' +
@@ -137,6 +145,7 @@ const dataUnbounded: Check = (subject) =>
               : `Give ${list([...missingTimers(subject), "`userTimeout` 'auto'"])}.`
           }`,
       );
+};
 
 const singleProbe: Check = (subject) => {
   const { enable, probes, userTimeout } = subject;
@@ -222,7 +231,8 @@ const slowerThanPool: Check = ({ acquireTimeout, userTimeout, detection }) => {
   if (acquireTimeout === undefined) return undefined;
   const latest = detection.unacknowledged.latest;
   const waits = `callers wait ${seconds(acquireTimeout)} for a connection`;
-  if (userTimeout === 0 || userTimeout >= acquireTimeout) {
+  const isBounded = userTimeout > 0 || latest < LONG_BOUND;
+  if (!isBounded || userTimeout >= acquireTimeout) {
     const bound =
       userTimeout === 0 ? 'there is no user timeout' : `the user timeout is ${seconds(userTimeout)}`;
     return warning(
@@ -234,7 +244,7 @@ const slowerThanPool: Check = ({ acquireTimeout, userTimeout, detection }) => {
   return note(
     'slower-than-pool',
     `${waits}, and data in flight to a dead peer may take ${seconds(latest)} to fail: ` +
-      'the user timeout, and up to two retransmission timeouts.',
+      `${userTimeout > 0 ? 'the user timeout, and up to two retransmission timeouts' : 'there is no user timeout'}.`,
   );
 };
 
@@ -279,7 +289,8 @@ const slowReadersCut: Check = ({ userTimeout, detection }) =>
     ? undefined
     : note(
         'slow-readers-cut',
-        `a peer that lives but reads nothing is cut off as well, about ${seconds(detection.zeroWindow.nominal)} after its buffer is full.`,
+        `a peer that lives but reads nothing is cut off as well, about ${seconds(detection.zeroWindow.nominal)} after its buffer is full: ` +
+          'COPY or LOAD DATA into a busy server, a cursor or stream that is read slowly. The preset `bulk` is for these.',
       );
 
 /** More living connections than this, ended in an hour, are a problem and no accident. */

@@ -137,7 +137,10 @@ test('says whether an attempt to connect is bounded', async () => {
 
 describe('what is typed wrong ends with one line and exit code 2', () => {
   test.each([
-    ['explain', 'Expected a preset (database, fastFailover, websocket, tunnel, loadBalancer) or options'],
+    [
+      'explain',
+      'Expected a preset (database, fastFailover, websocket, bulk, tunnel, loadBalancer) or options',
+    ],
     ['explain databse', 'did you mean `database`?'],
     ['explain initalDelay=60s', 'did you mean `initialDelay`?'],
     ['explain initialDelay=60', 'did you mean 60000?'],

@@ -6,7 +6,7 @@ import { parseKeepAliveOptions, trustSettings } from '../../src/options/parse.ts
 import { type PresetName, presets } from '../../src/options/presets.ts';
 
 const names = '`enable`, `initialDelay`, `interval`, `count`, `userTimeout`, `maxRetransmitInterval`';
-const presetNames = '`database`, `fastFailover`, `websocket`, `tunnel`, `loadBalancer`';
+const presetNames = '`database`, `fastFailover`, `websocket`, `bulk`, `tunnel`, `loadBalancer`';
 const milliseconds = 'from 1000 to 32767000 milliseconds';
 const userTimeouts = "from 1000 to 2147483647 milliseconds, 0, or 'auto'";
 const retransmitIntervals = "from 1000 to 120000 milliseconds, or 'auto'";
@@ -424,7 +424,7 @@ describe('good input', () => {
 
 describe('what is made once', () => {
   test.each(Object.keys(presets) as PresetName[])('the preset %s', (name) => {
-    const maxRetransmitInterval = Math.floor(presets[name].userTimeout / 8);
+    const maxRetransmitInterval = Math.floor(presets[name].userTimeout / 8) || 2_000;
     expect(parseKeepAliveOptions(name)).toEqual({ ...presets[name], maxRetransmitInterval });
     expect(parseKeepAliveOptions(name)).toBe(parseKeepAliveOptions(name));
     expect(parseKeepAliveOptions(name)).toBe(parseKeepAliveOptions(presets[name]));

@@ -228,6 +228,35 @@ const rows: Row[] = [
     cured: [{ ...sound, userTimeout: 0 }],
   },
   {
+    code: 'slow-readers-cut',
+    severity: 'note',
+    options: sound,
+    says: 'COPY or LOAD DATA into a busy server',
+    cured: ['bulk'],
+  },
+  {
+    code: 'data-unbounded',
+    severity: 'note',
+    options: 'bulk',
+    says: '`maxRetransmitInterval` alone bounds data in flight, at about 29.3 s, on Linux 6.15 and later',
+    cured: ['database'],
+  },
+  {
+    code: 'data-unbounded',
+    severity: 'warning',
+    options: { ...presets.bulk, maxRetransmitInterval: 60_000 },
+    says: 'hangs for about 15 minutes',
+    cured: ['bulk'],
+  },
+  {
+    code: 'slower-than-pool',
+    severity: 'note',
+    options: 'bulk',
+    context: { acquireTimeout: 29_000 },
+    says: 'there is no user timeout.',
+    cured: ['bulk', { acquireTimeout: 60_000 }],
+  },
+  {
     // q = 1 - (1 - p)^2 is 9.75 %, and three in a row 0.093 %, of 36 000 periods of 10 s an hour.
     code: 'loss-ends-living',
     severity: 'warning',

@@ -96,7 +96,7 @@ describe('a mistake is told in one line that points at it', () => {
     ['*=byport', 'did you mean `byPort`?'],
     [
       '5432=Off',
-      'Expected a preset (`database`, `fastFailover`, `websocket`, `tunnel`, `loadBalancer`), options such as `userTimeout=30s`, or `off`, got `Off`',
+      'Expected a preset (`database`, `fastFailover`, `websocket`, `bulk`, `tunnel`, `loadBalancer`), options such as `userTimeout=30s`, or `off`, got `Off`',
     ],
   ])('%j', (text, message) => {
     let thrown: Error | undefined;

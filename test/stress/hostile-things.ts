@@ -171,7 +171,7 @@ const optionFields = fields({
   userTimeout: orJustBeyond(fc.oneof(time, fc.constantFrom(0, 'auto')), 999, 2 ** 31),
   maxRetransmitInterval: orJustBeyond(fc.oneof(time, fc.constant('auto')), 999, 120_001),
 });
-const names = fc.constantFrom('database', 'fastFailover', 'websocket', 'tunnel', 'loadBalancer');
+const names = fc.constantFrom('database', 'fastFailover', 'websocket', 'bulk', 'tunnel', 'loadBalancer');
 const options = disguised(
   fc.oneof({ weight: 6, arbitrary: plain(optionFields) }, { weight: 1, arbitrary: plain(names) }),
 );

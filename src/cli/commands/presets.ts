@@ -11,7 +11,8 @@ Usage: tcp-keepalive presets [--json]
 
 An idle peer that vanished is noticed after the time in the last column, by
 exact timers; tcp-keepalive explain <preset> tells how much later it may be.
-Each has maxRetransmitInterval=auto beside these, an eighth of its user timeout.
+Each has maxRetransmitInterval beside these: an eighth of its user timeout, and
+2s in bulk.
 
 Examples:
   tcp-keepalive presets
@@ -22,6 +23,7 @@ const purposes: { readonly [name in PresetName]: string } = {
   database: 'SQL, Redis and queue connection pools',
   fastFailover: 'the same within one datacentre',
   websocket: 'long-lived sessions through NAT',
+  bulk: 'bulk loads and streams to a slow peer',
   tunnel: 'SSH, VPN and proxy tunnels',
   loadBalancer: 'keeps NAT and load balancers warm',
 };
@@ -56,7 +58,7 @@ function rowsOf(): string[][] {
     formatTime(preset.initialDelay),
     formatTime(preset.interval),
     String(preset.count),
-    formatTime(preset.userTimeout),
+    preset.userTimeout === 0 ? 'none' : formatTime(preset.userTimeout),
     formatTime(predictDetection(preset).idle.nominal),
   ]);
 }

@@ -91,7 +91,7 @@ function states({ detection, options }: Report): State[] {
       probes: [],
       drop: connecting,
       text:
-        `no answer to the SYN: ${bounded ? '' : 'not bounded by these options, '}given up after ` +
+        `no answer to the SYN: ${bounded || options.maxRetransmitInterval !== undefined ? '' : 'not bounded by these options, '}given up after ` +
         `${shownWindow(connecting)}. A server that accepts and then says nothing is bounded by the driver's own ` +
         'timeout only: connectionTimeoutMillis (pg), connectTimeout (mysql2, ioredis), handshakeTimeout (ws)',
     },
