@@ -14,6 +14,7 @@ const entries = {
   index: 'src/index.ts',
   predict: 'src/predict/index.ts',
   heartbeat: 'src/heartbeat/index.ts',
+  machine: 'src/machine/index.ts',
   testing: 'src/testing/index.ts',
   ...drivers,
 };

@@ -21,7 +21,10 @@ const config: ViteUserConfig = {
     alias: [
       { find: /^#core$/, replacement: source('./src/core.ts') },
       { find: /^tcp-keepalive$/, replacement: source('./src/index.ts') },
-      { find: /^tcp-keepalive\/(predict|heartbeat|testing)$/, replacement: source('./src/$1/index.ts') },
+      {
+        find: /^tcp-keepalive\/(predict|heartbeat|machine|testing)$/,
+        replacement: source('./src/$1/index.ts'),
+      },
       { find: /^tcp-keepalive\/register$/, replacement: source('./src/register.ts') },
       { find: /^tcp-keepalive\/(.+)$/, replacement: source('./src/drivers/$1.ts') },
       {

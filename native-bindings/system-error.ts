@@ -6,8 +6,8 @@ export interface SystemCallError extends Error {
   readonly code: string;
   /** The error's number, negative as everywhere in Node. */
   readonly errno: number;
-  readonly syscall: 'setsockopt' | 'getsockopt';
-  /** The kernel's name for the option, such as `TCP_KEEPCNT`. */
+  readonly syscall: 'setsockopt' | 'getsockopt' | 'socket' | 'send' | 'recv' | 'pidfd_open' | 'pidfd_getfd';
+  /** The kernel's name for the option, such as `TCP_KEEPCNT`, or what else the call was about. */
   readonly option: string;
 }
 
@@ -18,7 +18,7 @@ export function isSystemCallError(error: unknown): error is SystemCallError {
 
 /** The error of the call that the C library has just failed. */
 export function systemCallError(
-  libc: Libc,
+  libc: Pick<Libc, 'errno' | 'errorNumbers'>,
   syscall: SystemCallError['syscall'],
   option: string,
 ): SystemCallError {

@@ -4,8 +4,12 @@
  * package; `index.ts` exports the public names.
  */
 
+export { loadKoffi } from '../native-bindings/load-koffi.ts';
+export { tcpStates } from '../native-bindings/tcp-info.ts';
+export { readCookie } from './kernel/cookie.ts';
 export { setDeaf } from './kernel/deaf.ts';
-export { hasTcpInfo } from './kernel/tcp-info.ts';
+export { readSettings } from './kernel/settings.ts';
+export { decodeTcpInfo, hasTcpInfo } from './kernel/tcp-info.ts';
 export { invalidOption, isKeepAliveError, keepAliveError } from './options/errors.ts';
 export { isObject, readable, refusal } from './options/fields.ts';
 export { optionsFromLibpq } from './options/libpq.ts';

@@ -26,6 +26,10 @@ const commands: Readonly<Record<string, Listed>> = {
     summary: 'the named sets of options, as a table',
     load: async () => (await import('./commands/presets.ts')).presets,
   },
+  sockets: {
+    summary: "this machine's TCP connections, and when each would be lost",
+    load: async () => (await import('./commands/sockets/sockets.ts')).sockets,
+  },
   check: {
     summary: 'which rule is for which connection, and what it gives',
     load: async () => (await import('./commands/check.ts')).check,

@@ -27,6 +27,10 @@ const flags: Readonly<Record<string, string>> = {
   probes: '--probes',
   rto: '--rto',
   loss: '--loss',
+  pid: '--pid',
+  local: '--port',
+  remote: '--remote',
+  state: '--state',
 };
 
 /** Replaces the names in a message of the library by the flags that were typed. */

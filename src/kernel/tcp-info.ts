@@ -1,4 +1,4 @@
-import { getStructure, type Structure } from '../../native-bindings/sockopt.ts';
+import { getStructure } from '../../native-bindings/sockopt.ts';
 import { tcpInfoLayout as layout, tcpStates } from '../../native-bindings/tcp-info.ts';
 import { meaningOf } from './settings.ts';
 
@@ -55,19 +55,31 @@ export function acceptQueueLength(fd: number): number {
  */
 export function readTcpInfo(fd: number): TcpInfo {
   try {
-    return decode(getStructure(fd, layout));
+    const { words, bytes, length } = getStructure(fd, layout);
+    return decodeTcpInfo(words, bytes, length);
   } catch (error) {
     throw meaningOf(error);
   }
 }
 
-function decode({ words, bytes, length }: Structure): TcpInfo {
-  const u32 = (offset: number) => (words[offset >> 2] ?? 0) >>> 0;
+/**
+ * Decodes a `struct tcp_info`, from `getsockopt` or from netlink.
+ *
+ * @param at - where it begins in the memory, which is given both in words and in bytes
+ */
+export function decodeTcpInfo(
+  words: ArrayLike<number>,
+  bytes: ArrayLike<number>,
+  length: number,
+  at: number = 0,
+): TcpInfo {
+  const u32 = (offset: number) => (words[(at + offset) >> 2] ?? 0) >>> 0;
+  const u8 = (offset: number) => bytes[at + offset] ?? 0;
   const info: { -readonly [name in keyof TcpInfo]: TcpInfo[name] } = {
-    state: tcpStates[bytes[layout.state] ?? 0] ?? 'UNKNOWN',
-    probes: bytes[layout.probes] ?? 0,
-    retransmits: bytes[layout.retransmits] ?? 0,
-    backoff: bytes[layout.backoff] ?? 0,
+    state: tcpStates[u8(layout.state)] ?? 'UNKNOWN',
+    probes: u8(layout.probes),
+    retransmits: u8(layout.retransmits),
+    backoff: u8(layout.backoff),
     unacked: u32(layout.unacked),
     rto: u32(layout.rto) / 1000,
     rtt: u32(layout.rtt) / 1000,
