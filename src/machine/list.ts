@@ -2,20 +2,22 @@ import { setImmediate } from 'node:timers/promises';
 import { decodeTcpInfo, tcpStates } from '#core';
 import { bindSockDiag, type Dump, type SockDiag, sockDiag } from '../../native-bindings/sock-diag.ts';
 import type { TcpInfo, TcpState } from '../kernel/tcp-info.ts';
-import { aBoolean, type Field, optional, otherwise, readFields, refusal } from '../options/fields.ts';
+import { aBoolean, type Field, optional, readFields, refusal } from '../options/fields.ts';
 import type { KeepAliveSettings } from '../options/options.ts';
 import { listed } from '../options/show.ts';
 import { type Endpoint, parseEndpoint, textOfIpv4, textOfIpv6 } from './endpoint.ts';
 import { koffiHere } from './koffi.ts';
-import { addOwners, type Owner, ownersOf } from './owner.ts';
+import { addOptions, addOwners, type Owner, ownersOf } from './owner.ts';
 import { requestFor, type Selection } from './request.ts';
 
 /** Which connections to list. Without any field it is all but listeners. */
 export interface ConnectionFilter {
-  /** Only those of this process, and with `owner` and `options`. */
+  /** Only those of this process. */
   readonly pid?: number | undefined;
-  /** With the `owner` and the `options` of each, as far as its process may be inspected. @default false */
+  /** With the `owner` of each, as far as its process may be inspected. @default false, but true with a `pid` or `options` */
   readonly owners?: boolean | undefined;
+  /** With the `owner` and the `options` of each, as far as they may be read. @default false, but true with a `pid` */
+  readonly options?: boolean | undefined;
   /** Only those whose own end is this port, address or CIDR block: `8080`, `'10.0.0.0/8'`, `'[::1]:8080'`. */
   readonly local?: number | string | undefined;
   /** Only those whose other end is this port, address or CIDR block: `5432`, `'10.0.0.0/8:5432'`. */
@@ -91,7 +93,8 @@ const aPid: Field<number> = (value, name) => {
 
 const filterFields = {
   pid: optional(aPid),
-  owners: otherwise(aBoolean, false),
+  owners: optional(aBoolean),
+  options: optional(aBoolean),
   local: optional(parseEndpoint),
   remote: optional(parseEndpoint),
   state: optional(states),
@@ -102,7 +105,8 @@ const filterFields = {
  * and IPv6, with the timer and the `TCP_INFO` of each. No privilege is needed. Linux only.
  *
  * The kernel itself looks for `local`, `remote` and `state`. Finding the process of each socket takes most of the time,
- * so ask for `owners` or a `pid` only if they are needed. Those of other users need the rights of root.
+ * and reading options as long again, so ask for `owners`, `options` or a `pid` only if they are needed. Processes of
+ * other users need the rights of root.
  *
  * @param filter - which connections to list
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`, `ERR_KEEPALIVE_UNSUPPORTED`, or the system call's error
@@ -115,19 +119,20 @@ const filterFields = {
  * ```
  */
 export async function listConnections(filter: ConnectionFilter = {}): Promise<Connection[]> {
-  const { pid, owners, local, remote, state } = readFields(
+  const { pid, options, owners, local, remote, state } = readFields(
     'a filter such as { remote: 5432 }',
     filter,
     filterFields,
   );
   diag ??= bindSockDiag(koffiHere());
-  const owned = owners || pid !== undefined ? await ownersOf(pid) : undefined;
+  const owned = owners || options || pid !== undefined ? await ownersOf(pid) : undefined;
   const isWanted: IsWanted = pid === undefined ? () => true : (inode) => owned?.has(inode) === true;
   const selection = { states: bitsOf(state), local, remote };
   const ipv4 = await dump(diag, { ...selection, family: sockDiag.AF_INET }, isWanted);
   const ipv6 = await dump(diag, { ...selection, family: sockDiag.AF_INET6 }, isWanted);
   const rows = ipv4.concat(ipv6);
-  if (owned !== undefined) await addOwners(rows, owned);
+  if (owned !== undefined) addOwners(rows, owned);
+  if (options ?? pid !== undefined) await addOptions(rows);
   return rows;
 }
 

@@ -1,4 +1,4 @@
-import { readdirSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { readCookie, readSettings } from '#core';
@@ -29,34 +29,56 @@ const STEP = 256;
  * @throws an error that says why that process cannot be looked at
  */
 export async function ownersOf(pid: number | undefined): Promise<Map<number, Owner>> {
+  borrower ??= bindBorrower(koffiHere());
   const owners = new Map<number, Owner>();
   const pids = pid === undefined ? readdirSync('/proc').filter((name) => /^\d+$/.test(name)) : [String(pid)];
   for (const each of pids) {
-    const descriptors = descriptorsOf(each, pid !== undefined);
-    const name = descriptors.length === 0 ? '' : programOf(each);
-    for (let begin = 0; begin < descriptors.length; begin += STEP) {
-      for (const fd of descriptors.slice(begin, begin + STEP)) {
-        const inode = inodeOf(`/proc/${each}/fd/${fd}`);
-        // A process and those that it forked have the same socket.
-        if (inode !== undefined && !owners.has(inode))
-          owners.set(inode, { pid: Number(each), name, fd: Number(fd) });
-      }
-      await setImmediate();
+    const directory = openDescriptors(each, pid !== undefined);
+    if (directory === undefined) continue;
+    try {
+      await addSocketsOf(borrower, each, directory, owners);
+    } finally {
+      closeSync(directory);
     }
   }
   return owners;
 }
 
-function descriptorsOf(pid: string, isAskedFor: boolean): string[] {
+function openDescriptors(pid: string, isAskedFor: boolean): number | undefined {
   try {
-    return readdirSync(`/proc/${pid}/fd`);
+    return openSync(`/proc/${pid}/fd`, 'r');
   } catch (error) {
-    if (!isAskedFor) return [];
+    if (!isAskedFor) return undefined;
     if (codeOf(error) === 'ENOENT')
       throw refusal('`pid` to be a running process', Number(pid), { outOfRange: true });
     throw Object.assign(error as Error, {
       message: `Cannot look at the sockets of process ${pid} (${codeOf(error)}): run this as its user, or as root`,
     });
+  }
+}
+
+async function addSocketsOf(
+  { socketAt }: Borrower,
+  pid: string,
+  directory: number,
+  owners: Map<number, Owner>,
+): Promise<void> {
+  const name = programOf(pid);
+  for (const [i, fd] of descriptorsOf(pid).entries()) {
+    if (i % STEP === STEP - 1) await setImmediate();
+    const inode = socketAt(directory, fd);
+    // A process and those that it forked have the same socket.
+    if (inode !== undefined && !owners.has(inode))
+      owners.set(inode, { pid: Number(pid), name, fd: Number(fd) });
+  }
+}
+
+function descriptorsOf(pid: string): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`);
+  } catch {
+    // It has ended meanwhile.
+    return [];
   }
 }
 
@@ -69,15 +91,7 @@ function programOf(pid: string): string {
   }
 }
 
-function inodeOf(link: string): number | undefined {
-  try {
-    const target = readlinkSync(link);
-    return target.startsWith('socket:[') ? Number(target.slice(8, -1)) : undefined;
-  } catch {
-    // It has been closed meanwhile.
-    return undefined;
-  }
-}
+let borrower: Borrower | undefined;
 
 interface Owned {
   readonly inode: number;
@@ -86,24 +100,26 @@ interface Owned {
   options?: KeepAliveSettings;
 }
 
-let borrower: Borrower | undefined;
+/** Adds its owner to each connection. */
+export function addOwners(connections: readonly Owned[], owners: ReadonlyMap<number, Owner>): void {
+  for (const connection of connections) {
+    const owner = owners.get(connection.inode);
+    if (owner !== undefined) connection.owner = owner;
+  }
+}
 
-/** Adds its owner to each connection, and its options if the owner lets them be read. */
-export async function addOwners(
-  connections: readonly Owned[],
-  owners: ReadonlyMap<number, Owner>,
-): Promise<void> {
+/** Adds its options to each connection whose owner lets them be read. */
+export async function addOptions(connections: readonly Owned[]): Promise<void> {
   borrower ??= bindBorrower(koffiHere());
   const processes = new Map<number, number | undefined>();
   try {
     for (const [i, connection] of connections.entries()) {
-      const owner = owners.get(connection.inode);
-      if (owner === undefined) continue;
-      connection.owner = owner;
-      if (!processes.has(owner.pid)) processes.set(owner.pid, processOf(borrower, owner.pid));
-      const options = optionsOf(borrower, processes.get(owner.pid), owner.fd, connection.cookie);
-      if (options !== undefined) connection.options = options;
+      const { owner, cookie } = connection;
       if (i % STEP === 0) await setImmediate();
+      if (owner === undefined) continue;
+      if (!processes.has(owner.pid)) processes.set(owner.pid, processOf(borrower, owner.pid));
+      const options = optionsOf(borrower, processes.get(owner.pid), owner.fd, cookie);
+      if (options !== undefined) connection.options = options;
     }
   } finally {
     for (const process of processes.values()) if (process !== undefined) borrower.close(process);

@@ -160,15 +160,28 @@ describeWhereInstalled('listConnections', { missing: missingSs }, () => {
     await ends();
     for (const connection of await listed())
       expect(Object.keys(connection)).not.toEqual(expect.arrayContaining(['owner', 'options']));
-    const owned = await listed({ owners: true });
-    expect(owned.map(({ owner }) => owner?.pid)).toEqual([process.pid, process.pid]);
+    for (const owned of await listed({ owners: true })) {
+      expect({ pid: owned.owner?.pid, options: owned.options }).toEqual({
+        pid: process.pid,
+        options: undefined,
+      });
+    }
+    for (const read of await listed({ options: true })) {
+      expect({ pid: read.owner?.pid, enable: read.options?.enable }).toEqual({
+        pid: process.pid,
+        enable: false,
+      });
+    }
+    expect(await listConnections({ pid: process.pid, options: false, local: port })).not.toHaveProperty(
+      '0.options',
+    );
   });
 
   test('looking at a connection does not keep it open', async () => {
     await startListener();
     const { client, server } = await ends();
     const end = once(server.resume(), 'end');
-    const looking = Promise.all(Array.from({ length: 20 }, () => listed({ owners: true })));
+    const looking = Promise.all(Array.from({ length: 20 }, () => listed({ options: true })));
     client.end();
     await end;
     await looking;

@@ -104,7 +104,7 @@ interface Query {
 
 function queryOf(given: ParsedArguments): Query {
   const filter: ConnectionFilter = {
-    owners: true,
+    options: true,
     pid: given.parsed('pid', parseWhole),
     remote: given.value('remote'),
     state: given.parsed('state', parseState) ?? unended,
