@@ -3,6 +3,7 @@ import { bench as accepting } from './accepting.ts';
 import { bench as failover } from './failover.ts';
 import { bench as growing } from './growing.ts';
 import { bench as importing } from './importing.ts';
+import { bench as listing } from './listing.ts';
 import { bench as memory } from './memory.ts';
 import { bench as predict } from './predict.ts';
 import { bench as reading } from './reading.ts';
@@ -24,6 +25,7 @@ const benches: readonly Bench[] = [
   rules,
   predict,
   failover,
+  listing,
 ];
 
 /** Runs every bench, prints its table, and writes all tables to results.md. */
