@@ -6,10 +6,10 @@ import {
   type TcpState,
 } from '../../../machine/index.ts';
 import { didYouMean, printable } from '../../../options/show.ts';
+import { parseWhole } from '../../../options/words.ts';
 import { type Command, type Io, type ParsedArguments, parseArguments } from '../../command.ts';
 import { json } from '../../text.ts';
 import { UsageError } from '../../usage-error.ts';
-import { parseWhole } from '../../values.ts';
 import { predictable, readSystem } from '../doctor/system.ts';
 import { ratesSince, readCounters } from './counters.ts';
 import { draw, endOf, type Screen, type Shown, summaryOf } from './drawing.ts';
