@@ -548,7 +548,7 @@ describe('rules', () => {
       'tcp-keepalive: Expected a preset (`database`, `fastFailover`, `websocket`, `bulk`, `tunnel`, `loadBalancer`), options such as `userTimeout=30s`, or `off`, ' +
         'got `databse`; did you mean `database`? (TCP_KEEPALIVE, rule 2, character 21)',
     ],
-    [() => ({ TCP_KEEPALIVE_CONFIG: '/no/such/file' }), 'Expected a file that can be read, got ENOENT'],
+    [() => ({ TCP_KEEPALIVE_CONFIG: '/no/such/file' }), 'Cannot read the rules: ENOENT'],
     [
       () => ({
         TCP_KEEPALIVE_CONFIG: file('{ "rules": [{ "use": false }, { "port": "80", "use": false }] }'),

@@ -1,6 +1,8 @@
+import { createRequire } from 'node:module';
 import { didYouMean } from '../options/show.ts';
 import type { Command, Io } from './command.ts';
-import { UsageError, usageLine } from './usage-error.ts';
+import { UsageError } from './usage-error.ts';
+import { usageLine } from './usage-line.ts';
 
 /** A command in the list: one line about it, and its file, which is loaded when it is called. */
 interface Listed {
@@ -52,7 +54,8 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   try {
     return await dispatch(args, io);
   } catch (error) {
-    const line = usageLine(error);
+    const [name = ''] = args;
+    const line = usageLine(error, Object.hasOwn(commands, name) ? name : undefined);
     if (line === undefined) throw error;
     io.err(line);
     return 2;
@@ -64,8 +67,13 @@ async function dispatch([name, ...args]: readonly string[], io: Io): Promise<num
     io.err(overview());
     return 2;
   }
+  if (name === '--version' || name === '-v' || name === 'version') {
+    io.out(`${version()}\n`);
+    return 0;
+  }
   if (name === '--help' || name === '-h' || name === 'help') {
-    io.out(overview());
+    const [about] = args;
+    io.out(about === undefined ? overview() : (await commandOf(about).load()).help);
     return 0;
   }
   const command = await commandOf(name).load();
@@ -76,6 +84,11 @@ async function dispatch([name, ...args]: readonly string[], io: Io): Promise<num
     return 0;
   }
   return command.run(args, io);
+}
+
+function version(): string {
+  const packageFile = createRequire(import.meta.url)('tcp-keepalive/package.json') as { version: string };
+  return packageFile.version;
 }
 
 function commandOf(name: string): Listed {
@@ -93,7 +106,8 @@ Usage: tcp-keepalive <command> [options]
 
 ${list.join('\n')}
 
-  tcp-keepalive <command> --help    what it takes, with examples
+  tcp-keepalive <command> --help    what it takes; also: help <command>
+  tcp-keepalive --version           the version of this package
   --json                            the result as JSON, with all but run and env
 
 Exit code: 0, 1 if something was found, 2 if something was typed wrong.

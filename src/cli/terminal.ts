@@ -2,9 +2,11 @@ import util from 'node:util';
 import type { Io } from './command.ts';
 
 /**
- * The process's own output. It is coloured only on a terminal, and not if `NO_COLOR` is set.
+ * The process's own output. It is coloured only on a terminal that knows colours, and not if `NO_COLOR` is set;
+ * `FORCE_COLOR` decides otherwise, as it does for Node itself.
  *
  * @see https://no-color.org
+ * @see https://force-color.org
  */
 export function terminal(): Io {
   const { stdout, stderr, env } = process;
@@ -20,6 +22,11 @@ export function terminal(): Io {
     // A pipe has no columns, and some terminals report 0.
     columns: stdout.columns || 80,
     // Node before 20.12 cannot style text.
-    color: stdout.isTTY === true && !env.NO_COLOR && 'styleText' in util,
+    color: 'styleText' in util && wantsColor(env, stdout.isTTY === true),
   };
+}
+
+function wantsColor({ FORCE_COLOR, NO_COLOR, TERM }: NodeJS.ProcessEnv, isTerminal: boolean): boolean {
+  if (FORCE_COLOR !== undefined) return FORCE_COLOR !== '0' && FORCE_COLOR !== 'false';
+  return isTerminal && !NO_COLOR && TERM !== 'dumb';
 }

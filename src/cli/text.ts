@@ -18,9 +18,13 @@ export function paint(io: Io, style: Style, text: string): string {
   return io.color ? util.styleText(style, text, { validateStream: false }) : text;
 }
 
+/** Stands for the space in `10 000` and `24.5 s`, at which no line ends. */
+const UNTORN = '\u00a0';
+
 /** Text beside a label, with all lines indented alike. */
 export function labelled(label: string, text: string, indent: number, columns: number): string {
-  const [first, ...others] = wrap(text, columns - indent);
+  const lines = wrap(text.replace(/(\d) (?=\d{3}\b|m?s\b)/g, `$1${UNTORN}`), columns - indent);
+  const [first, ...others] = lines.map((line) => line.replaceAll(UNTORN, ' '));
   return [`${label}${first}`, ...others.map((line) => ' '.repeat(indent) + line)].join('\n');
 }
 

@@ -47,11 +47,7 @@ function readText(path: string): string {
     // Some editors begin a file with the mark of its encoding.
     return readFileSync(path, 'utf8').replace(/^\ufeff/, '');
   } catch (error) {
-    throw invalidOption(
-      `Expected a file that can be read, got ${(error as Error).message}`,
-      TypeError,
-      error,
-    );
+    throw invalidOption(`Cannot read the rules: ${(error as Error).message}`, TypeError, error);
   }
 }
 

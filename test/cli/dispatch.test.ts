@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { expectRefused, type } from '../helpers/command-line.ts';
 
@@ -22,6 +23,16 @@ describe('help', () => {
       expect(told.out).not.toBe('');
     }
   });
+});
+
+test('help <command> is the same as <command> --help', async () => {
+  expect(await type('help explain')).toEqual(await type('explain --help'));
+  await expectRefused('help explian', 'did you mean `explain`?');
+});
+
+test.each(['--version', '-v', 'version'])('%s is that of the package', async (flag) => {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  expect(await type(flag)).toEqual({ code: 0, out: `${version}\n`, err: '' });
 });
 
 describe('what is typed wrong ends with one line and exit code 2', () => {

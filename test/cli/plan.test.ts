@@ -67,14 +67,16 @@ test('gives JSON, with the configuration that was asked for', async () => {
 
 describe('what is typed wrong ends with one line and exit code 2', () => {
   test.each([
-    ['plan', 'Expected --detect <time>, such as --detect 30s'],
-    ['plan 30s', 'Expected options such as --detect 30s'],
+    ['plan', 'Expected a time, such as plan 30s or plan --detect 30s'],
+    ['plan 30s 40s', 'Expected one time and options, got `40s`'],
+    ['plan 30s --detect 30s', 'Expected one time and options, got `30s`'],
+    ['plan soon', 'to be a time such as 30s'],
     [
       'plan --detect 30',
-      'Expected `--detect` to be from 1000 to 2147483647 milliseconds, got `30` (number); did you mean 30000?',
+      'Expected `--detect` to be from 1s to 24d20h31m23.647s, got 30ms; did you mean 30s? Run tcp-keepalive plan --help',
     ],
     ['plan --detect 30secs', 'to be a time such as'],
-    ['plan --detect 2s', 'got `2000` (number); fewer `--probes` need less'],
+    ['plan --detect 2s', 'got 2s; fewer `--probes` need less'],
     ['plan --detect 30s --format yaml', 'Expected `--format` to be ts, libpq, pgbouncer'],
     ['plan --detect 30s --format kuberntes', 'did you mean `kubernetes`?'],
     ['plan --detect 30s --path aws-alb', 'send an application ping'],
@@ -98,4 +100,8 @@ test('a plan has the findings and the JSON of explain', async () => {
   expect((await type('plan --detect 10s')).out).toContain(
     'warning         too-chatty: a probe after each 3 s',
   );
+});
+
+test('the time needs no flag', async () => {
+  expect(await type('plan 30s')).toEqual(await type('plan --detect 30s'));
 });

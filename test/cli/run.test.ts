@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, it, test } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished, test } from 'vitest';
 import { bundleFile } from '../helpers/bundle.ts';
 import { expectRefused } from '../helpers/command-line.ts';
 import { PATIENCE } from '../helpers/patience.ts';
@@ -143,14 +143,37 @@ test.skipIf(!hasPseudoTerminals).each([
 );
 
 test.each([
-  ['/no/such/program', 'spawn .*ENOENT'],
-  ['/no/such\nprogram', 'spawn .*ENOENT'],
-  ['/etc/passwd/program', 'spawn ENOTDIR'],
-  ['', "The argument 'file' cannot be empty.*"],
-])('says in one line that %j cannot be run', async (program, message) => {
-  const { code, err } = await typed('--rules', '*=off', '--', program);
-  expect(code).toBe(2);
-  expect(err).toMatch(new RegExp(`^tcp-keepalive: Expected a program that can be run, got ${message}\n$`));
+  { program: '/no/such/program', status: 127, message: '`/no/such/program`: spawn .*ENOENT' },
+  { program: '/no/such\nprogram', status: 127, message: '`/no/such.*`: spawn .*ENOENT' },
+  { program: '/etc/passwd/program', status: 126, message: '`/etc/passwd/program`: spawn ENOTDIR' },
+  { program: '/etc/passwd', status: 126, message: '`/etc/passwd`: spawn .*EACCES' },
+  { program: '', status: 126, message: "``: The argument 'file' cannot be empty.*" },
+])(
+  'says in one line that $program cannot be run, with exit code $status',
+  async ({ program, status, message }) => {
+    const { code, err } = await typed('--rules', '*=off', '--', program);
+    expect(err).toMatch(new RegExp(`^tcp-keepalive: Cannot run ${message}\n$`));
+    expect(code).toBe(status);
+  },
+);
+
+it('takes the rules of a file', async () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'tcp-keepalive-')), 'rules.json');
+  onTestFinished(() => rmSync(dirname(file), { recursive: true }));
+  writeFileSync(file, JSON.stringify({ rules: [{ port: 5432, use: 'database' }] }));
+  const print = 'process.env.TCP_KEEPALIVE_CONFIG';
+  const { code, out } = await typed('--config', file, '--', process.execPath, '-p', print);
+  expect({ code, out }).toEqual({ code: 0, out: `${file}\n` });
+  const { code: refused, err } = await typed(
+    '--config',
+    '/no/such/file',
+    '--',
+    process.execPath,
+    '-p',
+    print,
+  );
+  expect(err).toMatch(/^tcp-keepalive: Cannot read the rules: ENOENT/);
+  expect(refused).toBe(2);
 });
 
 test.each([

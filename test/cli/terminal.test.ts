@@ -13,6 +13,9 @@ test.skipIf(!hasPseudoTerminals || !hasStyles).each([
   { setting: 'without NO_COLOR', env: {}, isColored: true },
   { setting: 'if NO_COLOR is empty', env: { NO_COLOR: '' }, isColored: true },
   { setting: 'if NO_COLOR is set', env: { NO_COLOR: '0' }, isColored: false },
+  { setting: 'if the terminal is dumb', env: { TERM: 'dumb' }, isColored: false },
+  { setting: 'if FORCE_COLOR is 0', env: { FORCE_COLOR: '0' }, isColored: false },
+  { setting: 'if FORCE_COLOR is 1 on a dumb one', env: { FORCE_COLOR: '1', TERM: 'dumb' }, isColored: true },
 ])('on a terminal, $setting: in colour $isColored', async ({ env, isColored }) => {
   const { PATH } = process.env;
   const terminal = inPseudoTerminal([process.execPath, cli.file, 'presets'], { PATH, ...env });
@@ -50,3 +53,11 @@ test.skipIf(process.platform === 'win32')(
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   },
 );
+
+test.skipIf(!hasStyles)('FORCE_COLOR colours what a pipe gets', () => {
+  const { stdout } = spawnSync(process.execPath, [cli.file, 'presets'], {
+    env: { PATH: process.env.PATH, FORCE_COLOR: '1' },
+    encoding: 'utf8',
+  });
+  expect(stdout).toContain(ESCAPE);
+});

@@ -37,3 +37,14 @@ test.each([
 test('JSON has null for never', () => {
   expect(json({ latest: Infinity })).toBe('{\n  "latest": null\n}\n');
 });
+
+test('no line ends within a number, or between it and its unit', () => {
+  const text = 'each 10 000 of 7 200 000 within 24.5 s and 400 ms or so';
+  for (let columns = 12; columns < 60; columns++) {
+    const lines = labelled('', text, 0, columns).split('\n');
+    expect(lines.join(' ')).toBe(text);
+    for (const whole of ['10 000', '7 200 000', '24.5 s', '400 ms']) {
+      expect(lines.filter((line) => line.includes(whole))).toHaveLength(1);
+    }
+  }
+});

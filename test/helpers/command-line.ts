@@ -50,7 +50,7 @@ export async function typeArguments(
 export async function expectRefused(line: string, expected: string): Promise<void> {
   const { code, out, err } = await type(line);
   expect({ code, out }).toEqual({ code: 2, out: '' });
-  expect(err).toMatch(/^tcp-keepalive: Expected [^\n]*\n$/);
+  expect(err).toMatch(/^tcp-keepalive: (?:Expected|Cannot) [^\n]* Run tcp-keepalive (?:\w+ )?--help\n$/);
   expect(err).toContain(expected);
 }
 

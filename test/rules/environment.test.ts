@@ -81,9 +81,7 @@ describe('a mistake in the file is told in one line', () => {
 
   test('also if there is no file, at a path of several lines', () => {
     const read = () => rulesOfEnvironment({ TCP_KEEPALIVE_CONFIG: '/no/such\nfile' });
-    expect(read).toThrow(
-      /^Expected a file that can be read, got ENOENT[^\n]* \(TCP_KEEPALIVE_CONFIG=[^\n]*\)$/,
-    );
+    expect(read).toThrow(/^Cannot read the rules: ENOENT[^\n]* \(TCP_KEEPALIVE_CONFIG=[^\n]*\)$/);
   });
 });
 

@@ -11,7 +11,8 @@ import { formatTime, parsePath } from '../values.ts';
 
 const help = `tcp-keepalive plan: the gentlest options that notice a vanished peer in time
 
-Usage: tcp-keepalive plan --detect <time> [options]
+Usage: tcp-keepalive plan <time> [options]
+       tcp-keepalive plan --detect <time> [options]
 
   --detect <time>         notice it within this time: 30s, 1m30s, 500ms, or
                           bare milliseconds
@@ -36,7 +37,7 @@ ${wrap(Object.keys(pathIdleLimits).join(', '), 76)
 Without --format: the options, and what they do.
 
 Examples:
-  tcp-keepalive plan --detect 30s
+  tcp-keepalive plan 30s
   tcp-keepalive plan --detect 30s --path aws-nlb --format libpq
   tcp-keepalive plan --detect 2m --probes 5 --format kubernetes
 `;
@@ -58,9 +59,6 @@ export const plan: Command = {
   help,
   run(args, io) {
     const given = parseArguments(args, optionTypes);
-    if (given.positionals[0] !== undefined) {
-      throw new UsageError(`Expected options such as --detect 30s, got \`${given.positionals[0]}\``);
-    }
     const report = planned(given);
     if (given.has('json')) io.out(json(report));
     else io.out(report.configuration ?? described(io, report));
@@ -74,8 +72,7 @@ interface Planned extends Report {
 
 function planned(given: ParsedArguments): Planned {
   const configuration = given.parsed('format', parseFormat);
-  const detectWithin = given.parsed('detect', parseTime);
-  if (detectWithin === undefined) throw new UsageError('Expected --detect <time>, such as --detect 30s');
+  const detectWithin = deadlineOf(given);
   const pathIdleLimit = given.parsed('path', parsePath);
   const connections = given.parsed('connections', parseWhole);
   const rto = given.parsed('rto', parseTime);
@@ -96,6 +93,17 @@ function planned(given: ParsedArguments): Planned {
 function parseMoment(flag: string, moment: string): 'write' | 'vanish' {
   if (moment === 'write' || moment === 'vanish') return moment;
   throw new UsageError(`Expected \`${flag}\` to be write or vanish, got \`${moment}\``);
+}
+
+/** The deadline, with or without its flag. */
+function deadlineOf(given: ParsedArguments): number {
+  const [first, second] = given.positionals;
+  const flagged = given.parsed('detect', parseTime);
+  const excess = flagged === undefined ? second : first;
+  if (excess !== undefined) throw new UsageError(`Expected one time and options, got \`${excess}\``);
+  if (flagged !== undefined) return flagged;
+  if (first === undefined) throw new UsageError('Expected a time, such as plan 30s or plan --detect 30s');
+  return parseTime('--detect', first);
 }
 
 function parseFormat(flag: string, name: string): Configuration {

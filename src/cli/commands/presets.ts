@@ -43,7 +43,7 @@ export const presets: Command = {
       return 0;
     }
     const [head, ...rows] = [
-      ['preset', 'delay', 'interval', 'count', 'user timeout', 'idle drop'],
+      ['preset', 'initialDelay', 'interval', 'count', 'userTimeout', 'idle drop'],
       ...rowsOf(),
     ];
     const lines = rows.map((cells) => line(cells));
@@ -63,7 +63,7 @@ function rowsOf(): string[][] {
   ]);
 }
 
-const widths = [14, 7, 10, 7, 14, 11];
+const widths = [14, 12, 10, 7, 13, 11];
 
 function line(cells: readonly string[]): string {
   return cells

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { UsageError, usageLine } from '../../src/cli/usage-error.ts';
+import { UsageError } from '../../src/cli/usage-error.ts';
+import { usageLine } from '../../src/cli/usage-line.ts';
 import { planKeepAlive } from '../../src/predict/plan.ts';
 
 function thrownBy(call: () => unknown): unknown {
@@ -12,14 +13,17 @@ function thrownBy(call: () => unknown): unknown {
 
 test('a usage error is told in one line, without what a terminal would obey', () => {
   expect(usageLine(new UsageError('Expected this,\ngot \u001b[31mthat'))).toBe(
-    'tcp-keepalive: Expected this,\\ngot \\u001b[31mthat\n',
+    'tcp-keepalive: Expected this,\\ngot \\u001b[31mthat. Run tcp-keepalive --help\n',
   );
 });
 
 test('an error of the library names the flag instead of the option', () => {
   const error = thrownBy(() => planKeepAlive({ detectWithin: 30 }));
   expect(error).toMatchObject({ message: expect.stringContaining('`detectWithin`') });
-  expect(usageLine(error)).toMatch(/^tcp-keepalive: Expected `--detect` to be from 1000 /);
+  expect(usageLine(error, 'plan')).toBe(
+    'tcp-keepalive: Expected `--detect` to be from 1s to 24d20h31m23.647s, got 30ms; did you mean 30s? ' +
+      'Run tcp-keepalive plan --help\n',
+  );
 });
 
 test.each([
