@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import tls from 'node:tls';
-import { keepAlive, type OnError, predictDetection } from 'tcp-keepalive';
+import { keepAlive, type OnError, predictDetection, setKeepAlive } from 'tcp-keepalive';
 import { vanish } from 'tcp-keepalive/testing';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { loadLibc } from '../../../native-bindings/libc.ts';
@@ -11,7 +11,7 @@ import { handleOf } from '../../helpers/handle-of.ts';
 import { databaseInKernel, soonAfter } from '../../helpers/hold-parts.ts';
 import { listen } from '../../helpers/listen.ts';
 import { packageOn } from '../../helpers/package-on.ts';
-import { fdOf, kernelValues } from '../../helpers/raw-options.ts';
+import { fdOf, kernelValues, writeRaw } from '../../helpers/raw-options.ts';
 import { recordedLibc } from '../../helpers/recorded-libc.ts';
 
 const options = { initialDelay: 10_000, interval: 5_000, count: 3, userTimeout: 1_000 } as const;
@@ -118,11 +118,13 @@ describe.runIf(process.platform === 'linux')('an attempt to connect to a vanishe
   });
 
   test('is not bounded once the hold has ended', async () => {
+    const onError = vi.fn<OnError>();
     const socket = ended(net.connect(await vanished(), '127.0.0.1'));
-    keepAlive(keepAlive(socket, options), false);
+    keepAlive(keepAlive(socket, options), false, { onError });
     await once(socket, 'connectionAttempt');
     await new Promise(process.nextTick);
     expect(kernelValues(socket)).toMatch(/^0:.* 0$/);
+    expect(onError).not.toHaveBeenCalled();
   });
 });
 
@@ -164,6 +166,16 @@ describe.runIf(process.platform === 'linux')('a socket that connects', () => {
     await once(socket, 'connect');
     socket.setKeepAlive(true, 33_000);
     expect(kernelValues(socket)).toBe(databaseInKernel);
+  });
+
+  test('is looked at once more if an earlier listener has changed what is held', async () => {
+    const socket = ended(net.connect(await listen(net.createServer()), '127.0.0.1'));
+    socket.on('connect', () => setKeepAlive(socket, { count: 4 }));
+    keepAlive(socket, 'database');
+    socket.on('connect', () => writeRaw(socket, 'count', 7));
+    await once(socket, 'connect');
+    await soonAfter();
+    expect(kernelValues(socket)).toBe('1:10/5/4 24500');
   });
 
   test('gets what was asked for last', async () => {
