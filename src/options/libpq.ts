@@ -3,7 +3,7 @@ import { readable, refusal } from './fields.ts';
 import type { KeepAliveOptions } from './options.ts';
 import { parseKeepAliveOptions } from './parse.ts';
 
-/** What a connection string of libpq says about time. */
+/** The times that a connection string of libpq sets. */
 export interface LibpqTimes {
   /** The timers, for `keepAlivePg` and every other call of this library. */
   readonly options: KeepAliveOptions;

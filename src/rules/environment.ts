@@ -43,7 +43,7 @@ function readRuleFile(path: string): EnvironmentRules {
 function readText(path: string): string {
   try {
     // A pipe would hold the start of the program until somebody writes to it.
-    if (!statSync(path).isFile()) throw new Error('a directory, a pipe or a device');
+    if (!statSync(path).isFile()) throw new Error('it is a directory, a pipe or a device');
     // Some editors begin a file with the mark of its encoding.
     return readFileSync(path, 'utf8').replace(/^\ufeff/, '');
   } catch (error) {

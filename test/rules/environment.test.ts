@@ -69,7 +69,7 @@ describe('a mistake in the file is told in one line', () => {
     execFileSync('mkfifo', [pipe]);
     for (const config of [pipe, directory]) {
       expect(() => rulesOfEnvironment({ TCP_KEEPALIVE_CONFIG: config })).toThrow(
-        `Expected a file that can be read, got a directory, a pipe or a device (TCP_KEEPALIVE_CONFIG=${config})`,
+        `Cannot read the rules: it is a directory, a pipe or a device (TCP_KEEPALIVE_CONFIG=${config})`,
       );
     }
   });

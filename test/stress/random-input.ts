@@ -59,7 +59,9 @@ const inputs: Record<string, readonly fc.Arbitrary<Thing>[]> = {
   getKeepAlive: [sockets],
   keepAlive: [sockets, holds, behaviours],
   keepAliveServer: [servers, options, behaviours],
+  keepAliveFor: [anything, sockets, options, behaviours],
   keepAliveStream: [options, behaviours],
+  optionsFromLibpq: [anything],
   getTcpInfo: [sockets],
   capabilities: [anything],
   isKeepAliveError: [anything],
@@ -71,7 +73,7 @@ const inputs: Record<string, readonly fc.Arbitrary<Thing>[]> = {
 };
 
 /** These promise never to throw for a socket: only for options. */
-const neverThrowsForSockets = ['keepAlive', 'keepAliveServer', 'installKeepAlive'];
+const neverThrowsForSockets = ['keepAlive', 'keepAliveFor', 'keepAliveServer', 'installKeepAlive'];
 
 /** A new set of sockets comes after so many calls, so that what hostile ones leave does not pile up. */
 const CALLS_PER_POOL = 5_000;

@@ -172,7 +172,7 @@ describe.runIf(process.platform === 'linux')('a socket that connects', () => {
     const socket = ended(net.connect(await listen(net.createServer()), '127.0.0.1'));
     socket.on('connect', () => setKeepAlive(socket, { count: 4 }));
     keepAlive(socket, 'database');
-    socket.on('connect', () => writeRaw(socket, 'count', 7));
+    socket.on('connect', () => writeRaw(socket, 'interval', 1));
     await once(socket, 'connect');
     await soonAfter();
     expect(kernelValues(socket)).toBe('1:10/5/4 24500');

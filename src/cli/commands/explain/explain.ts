@@ -68,7 +68,7 @@ export const explain: Command = {
 };
 
 function rtoFor(given: ParsedArguments, { roundTrip }: ReviewContext): number | undefined {
-  return given.parsed('rto', parseTime) ?? (roundTrip && rtoOfRoundTrip(roundTrip));
+  return given.parsed('rto', parseTime) ?? (roundTrip ? rtoOfRoundTrip(roundTrip) : undefined);
 }
 
 function optionsOf(words: readonly string[]): { name: string; input: KeepAliveInput } {
