@@ -36,7 +36,7 @@ function optionsFor(count: number): (at: number) => KeepAliveOptions {
 }
 
 /** What may be left of each socket, in bytes: half of what one takes, and a hold is counted by itself. */
-const LEFT = 1_000;
+const LEFT = 2_000;
 
 /** So many sockets Node may keep until the next ones come. */
 const LAST = 2;
