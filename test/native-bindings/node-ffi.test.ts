@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { presets } from '../../src/options/presets.ts';
+import { parseKeepAliveOptions } from '../../src/options/parse.ts';
 import { type Bundle, bundle } from '../helpers/bundle.ts';
+import { asRead } from '../helpers/retransmit-interval.ts';
 import { hasNodeFfi } from '../helpers/without-ffi.ts';
 
 const permission = ['--permission', '--allow-fs-read=*', '--allow-net'];
@@ -26,7 +27,11 @@ describe.runIf(hasNodeFfi)("Node's own FFI, where koffi is not installed", () =>
     `,
       flags,
     );
-    expect(told).toEqual({ enabled: false, after: presets.database, state: 'ESTABLISHED' });
+    expect(told).toEqual({
+      enabled: false,
+      after: asRead(parseKeepAliveOptions('database')),
+      state: 'ESTABLISHED',
+    });
   });
 
   test('names the error of a call that fails, each time', async () => {

@@ -35,8 +35,8 @@ function optionsFor(count: number): (at: number) => KeepAliveOptions {
   return (at) => kinds[at % kinds.length] ?? {};
 }
 
-/** What may be left of each socket, in bytes: half of what one takes, and a hold is counted by itself. */
-const LEFT = 2_000;
+/** What may be left of each socket, in bytes: less than one takes, and a hold is counted by itself. */
+const LEFT = 1_500;
 
 /** So many sockets Node may keep until the next ones come. */
 const LAST = 2;
