@@ -121,7 +121,7 @@ export const pathIdleLimits: { readonly [name in PathName]: PathIdleLimit } = Ob
     'nginx proxy',
     'https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_read_timeout',
   ),
-  /** HAProxy itself has no default: 50 s is in the `haproxy.cfg` of Debian and in most examples. */
+  /** HAProxy itself has no default: 50 s is in most examples. */
   haproxy: payloadPath(
     50_000,
     'HAProxy with `timeout client` and `timeout server` of 50 s',
