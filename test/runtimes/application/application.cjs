@@ -3,11 +3,16 @@
 exports.start = ({ getKeepAlive, keepAlive, presets, setKeepAlive }, mode, { assert, net }) => {
   const server = net.createServer().listen(0, '127.0.0.1', () => {
     const socket = keepAlive(net.connect(server.address().port, '127.0.0.1'), 'database', { onError() {} });
+    const expectRead = (preset) => {
+      // It is the kernel's own number, in its ticks, and kernels before 6.15 have none.
+      const { maxRetransmitInterval, ...read } = getKeepAlive(socket);
+      assert.deepEqual({ ...read, maxRetransmitInterval: 'auto' }, { ...presets[preset] });
+    };
     socket.on('connect', () => {
       if (mode === 'full') {
-        assert.deepEqual(getKeepAlive(socket), presets.database);
+        expectRead('database');
         setKeepAlive(socket, 'fastFailover');
-        assert.deepEqual(getKeepAlive(socket), presets.fastFailover);
+        expectRead('fastFailover');
       } else {
         assert.throws(() => setKeepAlive(socket, 'database'), {
           code: 'ERR_KEEPALIVE_UNSUPPORTED',

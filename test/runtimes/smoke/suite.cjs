@@ -41,6 +41,32 @@ const checks = {
     });
   },
 
+  async keepAliveFor({ keepAliveFor, keepAlive, getKeepAlive }, mode) {
+    await withPair((client) => {
+      assert.equal(keepAliveFor('a-library', client, 'database'), client);
+      if (mode === 'full') assert.equal(getKeepAlive(client).interval, 5_000);
+      keepAlive(client, 'tunnel');
+      keepAliveFor('a-library', client, 'database');
+      if (mode === 'full') assert.equal(getKeepAlive(client).interval, 10_000);
+    });
+  },
+
+  async keepAliveStream({ keepAliveStream }) {
+    const stream = keepAliveStream('database');
+    const [one, other] = [stream(), stream()];
+    assert.ok(one instanceof net.Socket && one !== other);
+    one.destroy();
+    other.destroy();
+  },
+
+  async optionsFromLibpq({ optionsFromLibpq }) {
+    const { options, connectTimeout } = optionsFromLibpq(
+      'postgres://db?keepalives_idle=10&connect_timeout=5',
+    );
+    assert.deepEqual(options, { enable: true, initialDelay: 10_000 });
+    assert.equal(connectTimeout, 5_000);
+  },
+
   async getKeepAlive({ getKeepAlive, setKeepAlive }, mode) {
     await withPair((client) => {
       if (mode !== 'full') {
