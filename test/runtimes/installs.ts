@@ -50,7 +50,13 @@ const packageManagers: readonly PackageManager[] = [
       [commandOf(runtimes, 'node', 22), bin('pnpm-11/bin/pnpm.cjs'), 'add', file],
     ],
   },
-  { name: 'Yarn 1', install: (_, file) => [[node, bin('yarn-1/bin/yarn.js'), 'add', `file:${file}`]] },
+  {
+    name: 'Yarn 1',
+    // Its own cache knows a file by its name and version only, and would give the package of an earlier run.
+    install: (_, file) => [
+      [node, bin('yarn-1/bin/yarn.js'), 'add', '--cache-folder', '.yarn-cache', `file:${file}`],
+    ],
+  },
   { name: 'Yarn 4, node_modules', files: yarn4With('node-modules'), install: addWithYarn4 },
   { name: 'Yarn 4, PnP', files: yarn4With('pnp'), install: addWithYarn4, start: [...yarn4, 'node'] },
   { name: 'Bun', install: (runtimes, file) => [[commandOf(runtimes, 'bun', 1), 'add', file]] },
