@@ -128,5 +128,5 @@ export async function outageOf(
 
 /** Who gave up: the kernel's errors have a number, which mysql2 and ioredis do not imitate. */
 export function spoken({ errno, syscall, code, message }: NodeJS.ErrnoException): string {
-  return errno === undefined ? `its own: ${code ?? message}` : `${syscall} ${code}`;
+  return typeof errno !== 'number' ? `its own: ${code ?? message}` : `${syscall} ${code}`;
 }
