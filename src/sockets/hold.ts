@@ -1,8 +1,8 @@
 import type net from 'node:net';
 import { isDestroyed } from '../options/errors.ts';
-import type { KeepAliveInput, KeepAliveSettings } from '../options/options.ts';
+import type { KeepAliveInput } from '../options/options.ts';
 import { parseKeepAliveOptions } from '../options/parse.ts';
-import { correct, correctAgain, correctHandle, correctOld, writeToAttempt } from './connection.ts';
+import { correct, correctAgain, correctOld, writeToAttempt } from './connection.ts';
 import { reportErrorAtEnd } from './ending.ts';
 import { attemptDescriptor, connectedDescriptor, NO_DESCRIPTOR, unreadable } from './handle.ts';
 import {
@@ -16,16 +16,15 @@ import {
   type MarkedHandle,
   type MarkedSocket,
   markedHandle,
-  PASSES,
   PENDING,
   RULE,
-  SHADOWED,
   TRIED,
   WAY,
   type Way,
 } from './hold-record.ts';
 import { attempt, type OnError, onErrorOf, report } from './report.ts';
-import { noteErrorAtClose, notePeer } from './unheard.ts';
+import { shadow } from './shadow.ts';
+import { notePeer } from './unheard.ts';
 
 // Captured now, so that a test's fake timers cannot stop a hold.
 const soon = globalThis.setImmediate;
@@ -206,34 +205,4 @@ function keepOn(socket: net.Socket, handle: MarkedHandle, hold: Hold, way: Way |
   shadow(handle);
   if (way === undefined) handle[PENDING] = undefined;
   else reportErrorAtEnd(socket);
-}
-
-/**
- * Replaces the `setKeepAlive` of the handle. A property of the socket would not be enough: a TLS socket over
- * it, and the proxy of http2, call the handle.
- */
-function shadow(handle: MarkedHandle): void {
-  if (typeof handle.setKeepAlive !== 'function' || handle[SHADOWED] !== undefined) return;
-  handle[SHADOWED] = handle.setKeepAlive;
-  handle.setKeepAlive = setKeepAliveUnlessHeld;
-  noteErrorAtClose(handle);
-}
-
-function setKeepAliveUnlessHeld(this: MarkedHandle, ...args: unknown[]): number {
-  const hold = this[HOLD];
-  const settings = heldBy(hold);
-  if (settings !== undefined && isCovered(this, settings)) return 0;
-  const result: number = Reflect.apply(this[SHADOWED] as () => number, this, args);
-  // Node's call may have changed held fields, which only the kernel can read back.
-  if (settings !== undefined && this[WAY] === 'kernel') {
-    attempt(hold?.onError, () => correctHandle(this, settings));
-  }
-  return result;
-}
-
-/** Whether all that Node's call would set is held, so that it need not reach the kernel. */
-function isCovered(handle: MarkedHandle, { initialDelay, interval, count }: KeepAliveSettings): boolean {
-  // Settings with an initialDelay always have enable too.
-  if (handle[PASSES] || initialDelay === undefined) return false;
-  return handle[WAY] === 'node' || (interval !== undefined && count !== undefined);
 }

