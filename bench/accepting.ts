@@ -1,7 +1,6 @@
-import { spawnSync } from 'node:child_process';
 import { atMost, type Bench, notMeasured, type Row } from './support/bench.ts';
 import { inChild } from './support/child.ts';
-import { systemCallsPerAccept } from './support/strace.ts';
+import { obstacleToStrace, systemCallsPerAccept } from './support/strace.ts';
 
 /** What children/throughput.ts sends: connections made and accepted in a second. */
 export type Throughput = readonly { readonly name: string; readonly perSecond: number }[];
@@ -12,9 +11,8 @@ export const bench: Bench = {
 };
 
 async function systemCalls(): Promise<Row[]> {
-  if (spawnSync('strace', ['-o', '/dev/null', 'true']).status !== 0) {
-    return [notMeasured('system calls for each connection', 'no strace, or not allowed')];
-  }
+  const obstacle = obstacleToStrace();
+  if (obstacle !== undefined) return [notMeasured('system calls for each connection', obstacle)];
   const [without, inherited] = [await systemCallsPerAccept('none'), await systemCallsPerAccept('server')];
   const perSocket = await systemCallsPerAccept('socket');
   const show = (calls: number) => calls.toFixed(2);

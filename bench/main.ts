@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { bench as accepting } from './accepting.ts';
 import { bench as failover } from './failover.ts';
 import { bench as growing } from './growing.ts';
+import { bench as holding } from './holding.ts';
 import { bench as importing } from './importing.ts';
 import { bench as listing } from './listing.ts';
 import { bench as memory } from './memory.ts';
@@ -20,6 +21,7 @@ const benches: readonly Bench[] = [
   tcpInfo,
   growing,
   memory,
+  holding,
   importing,
   accepting,
   rules,

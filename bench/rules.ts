@@ -1,5 +1,5 @@
 import { postgres } from '../test/helpers/start-postgres.ts';
-import { atMost, type Bench, microseconds, notMeasured, type Row } from './support/bench.ts';
+import { atMost, type Bench, microseconds, notMeasured, type Row, times } from './support/bench.ts';
 import { inChild } from './support/child.ts';
 import { median } from './support/interleave.ts';
 
@@ -12,10 +12,27 @@ export interface Slices {
   readonly withRules: readonly number[];
 }
 
+/** What children/connection-cost.ts sends: microseconds of CPU a connection, in slices taken in turn. */
+export interface ConnectionCosts extends Record<'without' | 'oneRule' | 'hundredRules', readonly number[]> {}
+
 export const bench: Bench = {
   title: 'Under installKeepAlive',
-  run: async () => [...(await connecting()), ...(await requesting())],
+  run: async () => [...(await oneConnection()), ...(await connecting()), ...(await requesting())],
 };
+
+async function oneConnection(): Promise<Row[]> {
+  const { without, oneRule, hundredRules } = await inChild<ConnectionCosts>('connection-cost.ts');
+  const ratio = (those: readonly number[], these: readonly number[]) =>
+    median(those.map((cost, slice) => cost / (these[slice] ?? Number.NaN)));
+  const show = (costs: readonly number[]) => microseconds(median(costs) * 1000);
+  return [
+    { what: 'CPU of a connection, both ends', measured: show(without) },
+    { what: '  with one rule', measured: show(oneRule) },
+    { what: '  with 100 rules by host', measured: show(hundredRules) },
+    atMost('  one rule, by none', ratio(oneRule, without), 1.2, times),
+    atMost('  100 rules, by one', ratio(hundredRules, oneRule), 1.05, times),
+  ];
+}
 
 async function connecting(): Promise<Row[]> {
   const what = '1 000 x pg: connect, query, close';

@@ -1,6 +1,6 @@
 import type net from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { HeldMemory } from '../memory.ts';
+import type { HeldMemory } from '../holding.ts';
 import { report } from '../support/child.ts';
 import { connectMany, resetAll } from '../support/connect-many.ts';
 import { library } from '../support/library.ts';

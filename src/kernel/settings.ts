@@ -81,11 +81,15 @@ function isWrittenAlready(error: unknown, fd: number, entry: OptionEntry, kernel
  * Writes those settings that differ from the kernel's, because Linux sends one more probe at once if the
  * same `TCP_KEEPIDLE` is written while probes are unanswered. An option that the connection lacks is skipped.
  *
+ * @param current - what the kernel has, if it has just been read
  * @throws `ERR_KEEPALIVE_UNSUPPORTED` if koffi cannot be loaded, `ERR_KEEPALIVE_NOT_TCP`, or the
  *   system call's error.
  */
-export function correctSettings(fd: number, settings: KeepAliveSettings): void {
-  const current = settings.maxRetransmitInterval === undefined ? readFive(fd) : readSettings(fd);
+export function correctSettings(
+  fd: number,
+  settings: KeepAliveSettings,
+  current: KeepAliveSettings = settings.maxRetransmitInterval === undefined ? readFive(fd) : readSettings(fd),
+): void {
   const differing = planWrites(settings).writes.filter(({ option, entry, kernelValue }) => {
     const value = current[option];
     return value !== undefined && !isReadBack(option, kernelValue, toKernel(entry, Number(value)));

@@ -173,7 +173,7 @@ function startWatch(installed: Installed): NonNullable<Installed['watch']> {
 
 function decideForListener(sets: readonly RuleSet[], port: number): ListenerDecision {
   for (const { rules } of sets) {
-    const [found] = rules.of('server', port);
+    const [found] = rules.of('server', port).rules;
     if (found === undefined) continue;
     if (found.rule.hosts !== undefined) return 'by peer';
     found.rule.hits += 1;

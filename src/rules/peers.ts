@@ -1,9 +1,9 @@
 import { domainToASCII } from 'node:url';
 import { isName } from './target.ts';
 
-// A process may have hundreds of rules, and each connection is compared with all of its port's. net.BlockList takes 3 µs
-// to answer, so addresses are compared here: those of IPv4 as numbers, those of IPv6 as 32 hexadecimal digits, which
-// have the order of their addresses.
+// A process may have hundreds of rules for one port. net.BlockList takes 3 µs to answer for one of them, so addresses are
+// compared here: those of IPv4 as numbers, those of IPv6 as 32 hexadecimal digits, which have the order of their
+// addresses.
 
 /** The hosts of a rule, in the form in which peers are compared with them. */
 export interface Hosts {
@@ -38,16 +38,48 @@ export function peerOf(name: string | undefined, address: string): Peer {
   return { name: name === undefined ? undefined : plainName(name), address: comparable(bare), zone };
 }
 
-export function contains({ names, ranges }: Hosts, { name, address, zone }: Peer): boolean {
-  if (name !== undefined && names.has(name)) return true;
-  // A number is never compared with digits: to be of one family is part of being equal or between.
-  return ranges.some(
-    (range) =>
-      typeof range.from === typeof address &&
-      range.from <= address &&
-      address <= range.to &&
-      (range.zone === undefined || range.zone === zone),
-  );
+/** The hosts of several rules, in which one look finds the first rule that is for a peer. */
+export class HostIndex {
+  /** The place of the first rule that is for any peer; the number of rules if none is. */
+  readonly #forAny: number;
+  readonly #byName = new Map<string, number>();
+  // The families are apart: to be of one is part of being equal or between.
+  readonly #ofV4: RangeOfRule[] = [];
+  readonly #ofV6: RangeOfRule[] = [];
+
+  /** @param hosts - those of each rule, in the order of the rules; `undefined` for any peer */
+  constructor(hosts: readonly (Hosts | undefined)[]) {
+    const forAny = hosts.indexOf(undefined);
+    this.#forAny = forAny === -1 ? hosts.length : forAny;
+    for (const [rule, each] of hosts.slice(0, this.#forAny).entries()) this.#add(rule, each as Hosts);
+  }
+
+  /** Whether a peer has to be known, because some rules are for certain peers only. */
+  get asksForPeer(): boolean {
+    return this.#forAny > 0;
+  }
+
+  /** Returns the place of the first rule that is for a peer; the number of rules if none is. */
+  firstFor({ name, address, zone }: Peer): number {
+    const most = (name !== undefined ? this.#byName.get(name) : undefined) ?? this.#forAny;
+    for (const range of typeof address === 'number' ? this.#ofV4 : this.#ofV6) {
+      if (range.rule >= most) break;
+      const isBetween = range.from <= address && address <= range.to;
+      if (isBetween && (range.zone === undefined || range.zone === zone)) return range.rule;
+    }
+    return most;
+  }
+
+  #add(rule: number, { names, ranges }: Hosts): void {
+    for (const name of names) if (!this.#byName.has(name)) this.#byName.set(name, rule);
+    for (const range of ranges) {
+      (typeof range.from === 'number' ? this.#ofV4 : this.#ofV6).push({ ...range, rule });
+    }
+  }
+}
+
+interface RangeOfRule extends AddressRange {
+  readonly rule: number;
 }
 
 /** A name as it is compared: in lower case, in ASCII (`xn--bcher-kva.example`), without the dot of the root. */

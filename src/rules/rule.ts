@@ -3,7 +3,7 @@ import { anything, readable, readFields, refusal } from '../options/fields.ts';
 import type { KeepAliveInput, KeepAliveSettings } from '../options/options.ts';
 import { parseKeepAliveOptions } from '../options/parse.ts';
 import { warnOnce } from '../sockets/report.ts';
-import { contains, type Hosts, hostsOf, type Peer } from './peers.ts';
+import { type Hosts, hostsOf } from './peers.ts';
 import { checkHost, checkPort, type Ports } from './target.ts';
 
 /** All ports from the first to the second, both included: as text, such as `'5000-5999'`, or as an object. */
@@ -74,11 +74,6 @@ function readRules(rules: unknown): readonly CompiledRule[] {
   if (!Array.isArray(rules)) throw refusal('an array of rules', rules);
   // Not map(), which would leave holes among the rules unchecked.
   return Array.from(rules, (rule: unknown, index) => compileRule(rule, index + 1));
-}
-
-/** Whether a rule that {@link speaksOf} a port is for this peer. */
-export function isForPeer({ hosts }: CompiledRule, peer: Peer): boolean {
-  return hosts === undefined || contains(hosts, peer);
 }
 
 /** Whether a rule may be for a connection, of which only the port is known. */

@@ -1,26 +1,35 @@
-import { type Peer, peerOf } from './peers.ts';
-import { type CompiledRule, type Connection, isForPeer, speaksOf } from './rule.ts';
+import { HostIndex, type Peer, peerOf } from './peers.ts';
+import { type CompiledRule, type Connection, speaksOf } from './rule.ts';
 
 type Side = Connection['side'];
 
 /** How many ports are remembered. A program that connects to any port at all begins anew then. */
 const MOST = 1_000;
 
+/** The rules that may be for a connection with a port, in their order, and an index of their hosts. */
+interface RulesOfPort<T> {
+  readonly rules: readonly T[];
+  readonly hosts: HostIndex;
+}
+
 /** Rules, with those of each port at hand, so that a connection is compared with few of them. */
 export class RulesByPort<T extends { readonly rule: CompiledRule }> {
   readonly all: readonly T[];
-  readonly #bySide = { client: new Map<number, readonly T[]>(), server: new Map<number, readonly T[]>() };
+  readonly #bySide = {
+    client: new Map<number, RulesOfPort<T>>(),
+    server: new Map<number, RulesOfPort<T>>(),
+  };
 
   constructor(all: readonly T[]) {
     this.all = all;
   }
 
-  /** The rules that may be for a connection with a port, in their order. */
-  of(side: Side, port: number): readonly T[] {
+  of(side: Side, port: number): RulesOfPort<T> {
     const byPort = this.#bySide[side];
     let found = byPort.get(port);
     if (found === undefined) {
-      found = this.all.filter(({ rule }) => speaksOf(rule, side, port));
+      const rules = this.all.filter(({ rule }) => speaksOf(rule, side, port));
+      found = { rules, hosts: new HostIndex(rules.map(({ rule }) => rule.hosts)) };
       if (byPort.size >= MOST) byPort.clear();
       byPort.set(port, found);
     }
@@ -35,12 +44,11 @@ export function firstFor<T extends { readonly rule: CompiledRule }>(
 ): T | undefined {
   // It is made once, and only if a rule looks at it.
   let peer: Peer | undefined;
-  for (const { rules } of sets) {
-    for (const each of rules.of(side, port)) {
-      if (each.rule.hosts === undefined) return each;
-      peer ??= peerOf(host, address);
-      if (isForPeer(each.rule, peer)) return each;
-    }
+  for (const set of sets) {
+    const { rules, hosts } = set.rules.of(side, port);
+    if (hosts.asksForPeer) peer ??= peerOf(host, address);
+    const found = rules[peer === undefined ? 0 : hosts.firstFor(peer)];
+    if (found !== undefined) return found;
   }
   return undefined;
 }

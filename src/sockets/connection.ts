@@ -73,7 +73,11 @@ export function correctOld(socket: net.Socket, settings: KeepAliveSettings): Way
   const fd = connectedDescriptor(socket);
   const handle = markedHandle(socket);
   if (!mayBeSilent(handle, settings)) return correct(socket, settings);
-  const write = () => writeToSilent(handle, fd, settings, (due) => correctSettings(fd, due));
+  const write = () =>
+    void writeToSilent(handle, fd, settings, (due, current) =>
+      // No probe is unanswered on a connection that was heard just now: nothing has to be read before.
+      current === undefined ? void writeSettings(fd, due, false) : correctSettings(fd, due, current),
+    );
   return throughKernel(fd, write) ? 'kernel' : correct(socket, settings);
 }
 

@@ -98,7 +98,7 @@ export interface Hold {
   onError: OnError | undefined;
   owner: HoldOwner | undefined;
   /** Whether it listens for the next `'connect'`. */
-  listens?: boolean;
+  listens: boolean;
 }
 
 /** The settings that a hold keeps, or `undefined` if it has ended. */

@@ -76,9 +76,10 @@ export function holdSocket(
   socket: net.Socket,
   { settings, rank, onError, owner, isNew = false }: HoldRequest,
 ): void {
-  const wanted: Hold = { settings, rank, onError, owner };
   try {
     const hold = holdOf(socket);
+    // V8 gives an object room for the fields that it begins with, and an array of its own to a later one.
+    const wanted: Hold = { settings, rank, onError, owner, listens: hold?.listens ?? false };
     // This may be the TLS socket over a connection that was held before TLS was started on it.
     if (heldBy(hold) !== undefined) reportErrorAtEnd(socket);
     if (isTaken(socket, rank)) return;

@@ -34,14 +34,14 @@ export function mayBeSilent(
  * Writes settings to a connection whose peer may have been silent for long, so that one lost probe does not end a
  * living peer: the user timeout is 0 until something is heard, and until then the count of probes decides.
  *
- * @param write - writes settings to the descriptor
+ * @param write - writes settings to the descriptor; `current` is what was read from it, if the peer is silent
  * @returns what `write` returns; the handle is marked as {@link PENDING} if the user timeout is not written yet
  */
 export function writeToSilent<T>(
   handle: MarkedHandle,
   fd: number,
   settings: KeepAliveSettings,
-  write: (settings: KeepAliveSettings) => T,
+  write: (settings: KeepAliveSettings, current?: KeepAliveSettings) => T,
 ): T {
   handle[PENDING] = undefined;
   const silence = silenceOf(fd);
@@ -55,13 +55,13 @@ export function writeToSilent<T>(
   const isSet = decisive.every((name) => settings[name] === undefined || settings[name] === before[name]);
   if (isSet) {
     noteLook(handle, settings);
-    return write(settings);
+    return write(settings, before);
   }
   const { enable, initialDelay, interval, count } = { ...before, ...settings } as Required<KeepAliveSettings>;
   // Multipath TCP has no user timeout.
   const userTimeout = before.userTimeout === undefined ? undefined : settings.userTimeout;
   const isPending = enable && Boolean(userTimeout) && silence > initialDelay;
-  const written = write(isPending ? { ...settings, userTimeout: 0 } : settings);
+  const written = write(isPending ? { ...settings, userTimeout: 0 } : settings, before);
   // Linux counts a delay that is written while probes are on from the last byte, and otherwise from now.
   if (enable && !before.enable && settings.initialDelay !== undefined) {
     writeSettings(fd, { initialDelay: settings.initialDelay }, false);
