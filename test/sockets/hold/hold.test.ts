@@ -3,13 +3,14 @@ import net from 'node:net';
 import { getKeepAlive, keepAlive, type OnError, presets, setKeepAlive } from 'tcp-keepalive';
 import { vanish } from 'tcp-keepalive/testing';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { loadLibc } from '../../../native-bindings/libc.ts';
 import { getTcpInfo } from '../../../src/sockets/get.ts';
 import { adopted, connection, missingMultipath, pair } from '../../helpers/connection.ts';
 import { handleOf } from '../../helpers/handle-of.ts';
 import { databaseInKernel, driverInKernel, optionsSetBy, soonAfter } from '../../helpers/hold-parts.ts';
 import { listen } from '../../helpers/listen.ts';
 import { PATIENCE } from '../../helpers/patience.ts';
-import { kernelValues, writeRaw } from '../../helpers/raw-options.ts';
+import { fdOf, kernelValues, writeRaw } from '../../helpers/raw-options.ts';
 import { socketKinds } from '../../helpers/socket-kinds.ts';
 
 /** A connection with values that nobody here sets, so that what is left alone shows. */
@@ -29,6 +30,30 @@ function client(): net.Socket {
 }
 
 describe.runIf(process.platform === 'linux')('on Linux', () => {
+  describe('on a connection that is held late, reads', () => {
+    async function readsAfter(silence: number): Promise<{ reads: number; silence: number }> {
+      const socket = await unusualConnection();
+      await vi.waitUntil(() => getTcpInfo(socket).lastDataReceived >= silence, PATIENCE);
+      const reads = vi.spyOn(loadLibc(), 'getsockopt');
+      onTestFinished(() => void reads.mockRestore());
+      keepAlive(socket, 'database');
+      const counted = reads.mock.calls.filter(([fd]) => fd === fdOf(socket)).length;
+      expect(kernelValues(socket)).toBe(databaseInKernel);
+      return { reads: counted, silence: getTcpInfo(socket).lastDataReceived };
+    }
+
+    test('how long the peer was silent, and nothing else if it was heard a moment ago', async ({ skip }) => {
+      const { reads, silence } = await readsAfter(0);
+      skip(silence >= 1_000, 'the machine stood still');
+      expect(reads).toBe(1);
+    });
+
+    test('each option once, if the peer was silent', async () => {
+      // Probes may be unanswered then, so that only what differs is written.
+      expect((await readsAfter(1_100)).reads).toBe(1 + Object.keys(presets.database).length);
+    });
+  });
+
   describe.each(socketKinds)('$kind', ({ open }) => {
     test('keeps what is held, whichever way a driver calls', async () => {
       const { socket, carrier, close } = await open();
