@@ -9,7 +9,7 @@ import { median } from './support/interleave.ts';
 
 const PREDICT_LIMIT_NS = 20_000;
 const PLAN_LIMIT_NS = 5_000_000;
-const EXPLAIN_LIMIT_MS = 100;
+const EXPLAIN_LIMIT_MS = 20;
 
 /** How long predicting, planning and explaining take. */
 export const bench: Bench = {

@@ -59,7 +59,6 @@ export const pathIdleLimits: { readonly [name in PathName]: PathIdleLimit } = Ob
     'AWS Network Load Balancer',
     'https://docs.aws.amazon.com/elasticloadbalancing/latest/network/update-idle-timeout.html',
   ),
-  // The source was not reached; AWS gives the same number at https://repost.aws/knowledge-center/lambda-vpc-timeout.
   'aws-nat-gateway': path(
     350_000,
     'AWS NAT gateway',
@@ -81,11 +80,10 @@ export const pathIdleLimits: { readonly [name in PathName]: PathIdleLimit } = Ob
     'Google Cloud VPC firewall',
     'https://cloud.google.com/compute/docs/troubleshooting',
   ),
-  // The source was not reached; the API's description of tcpEstablishedIdleTimeoutSec gives the same number.
   'gcp-cloud-nat': path(
     1_200_000,
     'Google Cloud NAT',
-    'https://cloud.google.com/nat/docs/tune-nat-configuration',
+    'https://pub.dev/documentation/googleapis/latest/compute_v1/RouterNat/tcpEstablishedIdleTimeoutSec.html',
   ),
   ipvs: path(
     900_000,
@@ -115,11 +113,11 @@ export const pathIdleLimits: { readonly [name in PathName]: PathIdleLimit } = Ob
     'Cloudflare proxy',
     'https://developers.cloudflare.com/fundamentals/reference/connection-limits/',
   ),
-  // The source was not reached; others quote it with the same number.
+  /** With the default of `proxy_read_timeout`. */
   nginx: payloadPath(
     60_000,
     'nginx proxy',
-    'https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_read_timeout',
+    'https://github.com/nginx/nginx/blob/master/src/http/modules/ngx_http_proxy_module.c',
   ),
   /** HAProxy itself has no default: 50 s is in most examples. */
   haproxy: payloadPath(
