@@ -214,18 +214,17 @@ function lastRetry(firstWait: number, longest: number, limit: number, hz: number
   let earliest = 0;
   let latest = 0;
   let last = Infinity;
-  for (let wait = firstWait; earliest < limit; wait = Math.min(2 * wait, longest)) {
+  for (let wait = firstWait; ; wait = Math.min(2 * wait, longest)) {
     const step = wait + lateness(wait, hz);
     // The longest waits are all alike, and only the first of them that may be the last is looked at.
     const skipped = wait === longest ? Math.max(0, Math.ceil((limit - latest) / step) - 1) : 0;
     earliest += skipped * wait;
     latest += skipped * step;
     if (latest + step >= limit) last = Math.min(last, Math.max(earliest, limit - step));
-    if (wait === longest) break;
+    if (wait === longest) return last;
     earliest += wait;
     latest = Math.min(latest + step, limit);
   }
-  return last;
 }
 
 /** When a schedule ends at the earliest. If it goes beyond the limit, a late timer may end it there. */

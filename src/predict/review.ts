@@ -63,6 +63,7 @@ export function reviewKeepAlive(options: KeepAliveInput, context: ReviewContext 
     path,
     ...surroundings,
     ...settings,
+    connections: surroundings.connections ?? 1,
     enable: settings.enable ?? false,
     userTimeout: settings.userTimeout ?? 0,
     detection: predictDetection(settings, {
@@ -98,7 +99,7 @@ interface Subject extends KeepAliveSettings {
   readonly path: Omit<PathIdleLimit, 'source'> | undefined;
   readonly acquireTimeout: number | undefined;
   readonly roundTrip: number | undefined;
-  readonly connections: number | undefined;
+  readonly connections: number;
   readonly loss: number | undefined;
 }
 
@@ -109,8 +110,9 @@ const CALM_DELAY = 5_000;
 
 /** With fewer unanswered probes, chance ends connections. */
 const CALM_COUNT = 3;
-/** A longer bound on data in flight than this is as good as none: no caller waits that long. */
-const LONG_BOUND = 5 * 60_000;
+
+/** With a longer one, data in flight is given up after five minutes, which is as good as never: no caller waits so long. */
+const LONGEST_RETRANSMIT_INTERVAL = 30_000;
 
 /** More probes a second than this cost a host as much as its real work. */
 const CALM_RATE = 1_000;
@@ -129,8 +131,8 @@ const idleUnbounded: Check = (subject) => {
 
 const dataUnbounded: Check = (subject) => {
   if (subject.userTimeout > 0) return undefined;
-  const { nominal, latest } = subject.detection.unacknowledged;
-  return latest < LONG_BOUND
+  const { nominal } = subject.detection.unacknowledged;
+  return isBoundedByInterval(subject)
     ? note(
         'data-unbounded',
         `\`maxRetransmitInterval\` alone bounds data in flight, at about ${seconds(nominal)}, on Linux 6.15 and later; ` +
@@ -146,6 +148,10 @@ const dataUnbounded: Check = (subject) => {
           }`,
       );
 };
+
+function isBoundedByInterval({ maxRetransmitInterval = Infinity }: Subject): boolean {
+  return maxRetransmitInterval <= LONGEST_RETRANSMIT_INTERVAL;
+}
 
 const singleProbe: Check = (subject) => {
   const { enable, probes, userTimeout } = subject;
@@ -227,11 +233,12 @@ const payloadOnlyPath: Check = ({ path }) =>
           `send an application ping within each ${seconds(path.limit)}.`,
       );
 
-const slowerThanPool: Check = ({ acquireTimeout, userTimeout, detection }) => {
+const slowerThanPool: Check = (subject) => {
+  const { acquireTimeout, userTimeout, detection } = subject;
   if (acquireTimeout === undefined) return undefined;
   const latest = detection.unacknowledged.latest;
   const waits = `callers wait ${seconds(acquireTimeout)} for a connection`;
-  const isBounded = userTimeout > 0 || latest < LONG_BOUND;
+  const isBounded = userTimeout > 0 || isBoundedByInterval(subject);
   if (!isBounded || userTimeout >= acquireTimeout) {
     const bound =
       userTimeout === 0 ? 'there is no user timeout' : `the user timeout is ${seconds(userTimeout)}`;
@@ -260,7 +267,7 @@ function withinWait(acquireTimeout: number): string {
 }
 
 const tooChatty: Check = (subject) => {
-  const { enable, detection, probePeriod, connections = 1 } = subject;
+  const { enable, detection, probePeriod, connections } = subject;
   if (!enable) return undefined;
   const delay = detection.probes[0]?.nominal ?? Infinity;
   const rate = (connections * 1_000) / probePeriod;
@@ -296,7 +303,7 @@ const slowReadersCut: Check = ({ userTimeout, detection }) =>
 /** More living connections than this, ended in an hour, are a problem and no accident. */
 const BEARABLE_ENDS = 1;
 
-const lossEndsLiving: Check = ({ loss, connections = 1, enable, probes, probePeriod }) => {
+const lossEndsLiving: Check = ({ loss, connections, enable, probes, probePeriod }) => {
   if (loss === undefined || !enable) return undefined;
   const ends = livingEndsPerHour({ loss, probes: probes.least, probePeriod }) * connections;
   const message =
@@ -371,8 +378,7 @@ function note(code: FindingCode, message: string): Finding {
 }
 
 function rounded(value: number): string {
-  if (value >= 10) return String(Math.round(value));
-  return value < 0.001 ? 'practically none' : String(Number(value.toPrecision(2)));
+  return Number(value.toFixed(3)) === 0 ? 'practically none' : String(Number(value.toPrecision(2)));
 }
 
 function seconds(ms: number): string {

@@ -122,6 +122,24 @@ describe('an idle connection', () => {
   });
 });
 
+describe('an outage is survived by an idle connection', () => {
+  test('until the last probe', () => {
+    const { survives } = predictDetection({ initialDelay: 10_000, interval: 5_000, count: 3 });
+    expect(survives.idle).toBe(10_000 + 2 * 5_000);
+  });
+
+  test('until the last probe that is sent at every tick rate', () => {
+    // With 250 ticks a second, the first probe is so late that the one after it may find the user timeout passed.
+    const options = { initialDelay: 17_000, interval: 1_000, count: 3, userTimeout: 19_500 };
+    const rates = [100, 250, 1_000, undefined].map((hz) => predictDetection(options, { hz }).survives.idle);
+    expect(rates).toEqual([18_000, 17_000, 18_000, 17_000]);
+  });
+
+  test('for ever, if it is not probed', () => {
+    expect(predictDetection({ enable: false }).survives.idle).toBe(Infinity);
+  });
+});
+
 describe('the window of an idle connection is as wide as timers are late, and no wider', () => {
   const seconds = (max: number) => fc.integer({ min: 1, max }).map((value) => value * 1_000);
   const options = fc.record({

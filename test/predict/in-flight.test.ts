@@ -191,6 +191,36 @@ describe('a retransmission timer', () => {
     expect(unacknowledged.latest - unacknowledged.nominal).toBeLessThan(2_200);
   });
 
+  test.each([
+    // With 250 ticks a second, timers of 400, 800 and 1 600 ms are late by up to 36 ms: the third retry comes after 2 800 to
+    // 2 908 ms. A limit of 2 908 may have passed by then, and the retry before it comes 1 636 ms sooner at the latest.
+    { userTimeout: 2_909, hz: 250, lastRetry: 2_800 },
+    { userTimeout: 2_908, hz: 250, lastRetry: 2_908 - 1_636 },
+    // With 100 they are late by 20, 90 and 90 ms, with 1 000 by 9, 65 and 65.
+    { userTimeout: 2_908, hz: 100, lastRetry: 2_908 - 1_690 },
+    { userTimeout: 2_908, hz: 1_000, lastRetry: 2_908 - 1_665 },
+    // The shortest of all rates counts.
+    { userTimeout: 2_908, hz: undefined, lastRetry: 2_908 - 1_690 },
+    // With 300, a wait of 3 200 ms is late by 216 and two thirds, and no outage is said to be survived that is not.
+    { userTimeout: 6_300, hz: 300, lastRetry: 6_300 - 3_417 },
+  ])(
+    'an outage of $userTimeout ms is survived until $lastRetry after the first retry, $hz ticks a second',
+    ({ userTimeout, hz, lastRetry }) => {
+      const { survives } = predictDetection({ userTimeout }, { hz, rto: 200 });
+      expect(survives.unacknowledged).toBe(200 + lastRetry);
+    },
+  );
+
+  test('a report of ICMP lets the last wait run to its end: half of the user timeout, and an RTO', () => {
+    const { onIcmp } = predictDetection({ userTimeout: 13_500 }, { hz: 250, rto: 2_000 }).unacknowledged;
+    // Two RTOs that are 36 ms late, the user timeout, and a wait of 8 750 ms that is 260 ms late.
+    expect(onIcmp.latest).toBe(2 * 2_036 + 13_500 + 8_750 + 260);
+  });
+
+  test('a full window is given up no sooner than a user timeout after the first window probe', () => {
+    expect(predictDetection({ userTimeout: 5_000 }, { hz: 250, rto: 300 }).zeroWindow.earliest).toBe(5_300);
+  });
+
   test('data in flight on a simulated kernel is given up inside the window, after the last retransmission', () => {
     const user = fc.oneof(fc.constant(0), fc.integer({ min: 1_000, max: 3_000_000 }));
     const rto = fc.integer({ min: 50, max: 750 }).map((ticks) => ticks * 4);

@@ -299,3 +299,10 @@ function isAnEighthPossible(detectWithin: number): boolean {
   const last = predictDetection(timers).probes.at(-1)?.latest ?? 0;
   return predictDetection({ ...timers, userTimeout: last + 1 }).idle.latest <= detectWithin;
 }
+
+test.each([
+  ['never', RangeError],
+  [5, TypeError],
+])('from the moment %o is refused', (from, kind) => {
+  expect(() => planKeepAlive({ detectWithin: 30_000, from: from as never })).toThrow(kind);
+});

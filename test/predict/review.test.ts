@@ -322,6 +322,82 @@ describe('a review', () => {
     expect(reviewKeepAlive(name).filter(({ severity }) => severity !== 'note')).toEqual([]);
   });
 
+  test.each<[FindingCode, KeepAliveInput, ReviewContext | undefined, string]>([
+    ['idle-unbounded', { enable: false }, undefined, 'is gone. Give `initialDelay`, `interval` and `count`.'],
+    // As many as asked for at the least, or one more would not be so.
+    [
+      'count-ignored',
+      { ...sound, userTimeout: 20_000 },
+      undefined,
+      "instead. Make `userTimeout` 'auto' to have both agree.",
+    ],
+    ['count-ignored', { ...sound, count: 1 }, undefined, 'instead. Make `count` 3 to have both agree.'],
+    [
+      'count-ignored',
+      { initialDelay: 10_000, interval: 1_000, count: 1, userTimeout: 136_500 },
+      undefined,
+      'instead. Make `count` 127 to have both agree.',
+    ],
+    [
+      'early-user-timeout',
+      { ...late, count: 5, userTimeout: 21_500 },
+      undefined,
+      'instead of 5. Make `count` 3, which are sure.',
+    ],
+    [
+      'too-chatty',
+      { ...sound, initialDelay: 4_000 },
+      undefined,
+      "is noise. Make `initialDelay` at least 5 s and `userTimeout` 'auto'.",
+    ],
+    [
+      'too-chatty',
+      { ...sound, initialDelay: 5_000 },
+      { connections: 30_000 },
+      '30000 idle connections send 6000 probes a second.',
+    ],
+    [
+      'slower-than-pool',
+      sound,
+      { acquireTimeout: 4_359 },
+      'No options are that fast: let callers wait 4360 ms or more.',
+    ],
+    [
+      'slower-than-pool',
+      sound,
+      { acquireTimeout: 4_360 },
+      'Make `initialDelay` 1 s, `interval` 1 s, `count` 3 and `userTimeout`',
+    ],
+    ['loss-ends-living', sound, { loss: 0.0123456 }, 'a loss of 1.23 % each way ends 0.0053 an hour'],
+    ['loss-ends-living', sound, { loss: 0.004 }, 'ends practically none an hour'],
+    ['loss-ends-living', sound, { loss: 1 }, 'a loss of 100 % each way ends 360 an hour'],
+  ])('says with %s of %o %o: %s', (code, options, context, says) => {
+    const finding = reviewKeepAlive(options, context).find((each) => each.code === code);
+    expect(finding?.message).toContain(says);
+  });
+
+  test.each([
+    // Without a bound, data in flight is given up after about 15 minutes, and with this one after about five.
+    [30_000, 'note'],
+    [30_001, 'warning'],
+  ])(
+    'of no bound on data in flight but maxRetransmitInterval %d is a %s',
+    (maxRetransmitInterval, severity) => {
+      const found = reviewKeepAlive({ ...presets.bulk, maxRetransmitInterval });
+      expect(found).toContainEqual(expect.objectContaining({ code: 'data-unbounded', severity }));
+    },
+  );
+
+  test.each([
+    [1, 'note'],
+    [2, 'warning'],
+  ])('of %d living connections lost an hour is a %s', (connections, severity) => {
+    // Every probe is lost, and they are sent once an hour.
+    const hourly = { initialDelay: 3_600_000, interval: 5_000, count: 3 };
+    const found = reviewKeepAlive(hourly, { loss: 1, connections });
+    expect(found).toContainEqual(expect.objectContaining({ code: 'loss-ends-living', severity }));
+  });
+
   test('of a plan raises no error', () => {
     const plan = planKeepAlive({ detectWithin: 30_000, pathIdleLimit: 'aws-nlb' });
     expect(reviewKeepAlive(plan, { pathIdleLimit: 'aws-nlb' }).map(({ severity }) => severity)).toEqual([
@@ -346,7 +422,7 @@ describe('a review', () => {
     [{ connections: 0 }, 'got `0` (number)'],
     [{ loss: 5 }, 'Expected `loss` to be a fraction from 0 to 1, such as 0.05, got `5` (number)'],
     [{ loss: -0.1 }, 'got `-0.1` (number)'],
-    [{ roundTrip: 0 }, 'got `0` (number)'],
+    [{ roundTrip: 0 }, 'Expected `roundTrip` to be a positive number of milliseconds, got `0` (number)'],
     [{ roundTrip: Infinity }, 'got `Infinity` (number)'],
     [{ roundTrip: Number.NaN }, 'Expected `roundTrip` to be a positive number of milliseconds'],
     [{ pathIdleLimit: 'azure' }, 'Expected `pathIdleLimit` to be at least 1000 milliseconds or one of'],

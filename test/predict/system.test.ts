@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type DetectionSystem, parseSystem } from '../../src/predict/system.ts';
+import { type DetectionSystem, parseSystem, rtoOfRoundTrip } from '../../src/predict/system.ts';
 
 describe('a system', () => {
   test('has what Linux starts with, and no rate and no timeout that nobody knows', () => {
@@ -58,4 +58,13 @@ describe('a system', () => {
       }),
     );
   });
+});
+
+test.each([
+  // While the connection is new, three round trips; later one, and the kernel's minimum.
+  [50, 250],
+  [1_000, 3_000],
+  [100_000, 120_000],
+])('a round trip of %d ms may make a retransmission timeout of %d', (roundTrip, rto) => {
+  expect(rtoOfRoundTrip(roundTrip)).toBe(rto);
 });
