@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { loadLibc } from '../../native-bindings/libc.ts';
 import { linux } from '../../native-bindings/platforms/linux.ts';
-import { correctSettings, readSettings, writeSettings } from '../../src/kernel/settings.ts';
+import { correctSettings, mayBeChanged, readSettings, writeSettings } from '../../src/kernel/settings.ts';
 import type { KeepAliveInput, KeepAliveSettings } from '../../src/options/options.ts';
 import { parseKeepAliveOptions } from '../../src/options/parse.ts';
 import { presets } from '../../src/options/presets.ts';
@@ -502,3 +502,25 @@ function descriptorOf(udp: UdpSocket): number {
   const state = Object.getOwnPropertySymbols(udp).find(({ description }) => description === 'state symbol');
   return (udp as unknown as Record<symbol, { handle: { fd: number } }>)[state as symbol]?.handle.fd as number;
 }
+
+describe.runIf(process.platform === 'linux')('settings that were written', () => {
+  test.each<[string, KeepAliveSettings, (socket: net.Socket) => void, boolean]>([
+    ['nobody has changed', database, () => {}, false],
+    ["Node's own call has changed", database, (socket) => socket.setKeepAlive(true, 33_000), true],
+    ["Node's own call has turned off", database, (socket) => socket.setKeepAlive(false), true],
+    ['have the interval of that call', { ...database, interval: 1_000 }, () => {}, true],
+    ['have no interval', { enable: true, initialDelay: 10_000 }, () => {}, true],
+    ['have no enable', { interval: 5_000 }, () => {}, true],
+  ])('may be changed, or not: those that %s', async (_, settings, change, expected) => {
+    const client = await connection();
+    // Node skips a call equal to its last.
+    client.setKeepAlive(true, 40_000);
+    writeSettings(fdOf(client), settings, false);
+    change(client);
+    expect(mayBeChanged(fdOf(client), settings)).toBe(expected);
+  });
+
+  test('are not looked at on a descriptor that is closed', () => {
+    expect(() => mayBeChanged(-1, database)).toThrow(expect.objectContaining({ code: 'EBADF' }));
+  });
+});

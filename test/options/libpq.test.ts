@@ -65,6 +65,10 @@ describe('refused is', () => {
       { keepalives_count: 2.5 },
       'Expected `keepalives_count` to be an integer from 0 to 127, got `2.5` (number)',
     ],
+    ['keepalives_interval=32768', 'to be an integer from 0 to 32767, got `32768`'],
+    ['connect_timeout=2147484', 'to be an integer from 0 to 2147483, got `2147484`'],
+    ['tcp_user_timeout=2147483648', 'to be an integer from 0 to 2147483647, got `2147483648`'],
+    [5, 'Expected a connection string of libpq'],
     ['db.internal', 'Expected a connection string of libpq'],
     [undefined, 'Expected a connection string of libpq'],
     [['keepalives=1'], 'Expected a connection string of libpq'],
@@ -76,6 +80,13 @@ describe('refused is', () => {
         message: expect.stringContaining(message),
       }),
     );
+  });
+
+  test.each([
+    ['keepalives_idle=10s', TypeError],
+    ['keepalives_idle=40000', RangeError],
+  ])('%s as one kind of error', (source, kind) => {
+    expect(() => optionsFromLibpq(source)).toThrow(kind);
   });
 
   test('what does not show a password that is in it', () => {

@@ -49,7 +49,11 @@ describe('a time', () => {
   });
 
   test.each([
+    [0, '0s'],
     [500, '500ms'],
+    [1_000, '1s'],
+    [119_000, '119s'],
+    [120_000, '2m'],
     [24_500, '24.5s'],
     [543_500, '9m3.5s'],
     [5_748_000, '1h35m48s'],
@@ -76,4 +80,14 @@ test.each<KeepAliveInput>([
 ])('what is written can be typed again: %j', (options) => {
   const words = wordsOf(options);
   expect(parseKeepAliveOptions(parseWords(words))).toEqual(parseKeepAliveOptions(options));
+});
+
+test.each<[KeepAliveInput, string]>([
+  ['database', 'database'],
+  // Timers turn it on by themselves.
+  [{ enable: true, initialDelay: 5_000, count: 3 }, 'initialDelay=5s count=3'],
+  [{ enable: false, initialDelay: 5_000 }, 'enable=false initialDelay=5s'],
+  [{ enable: true }, 'enable=true'],
+])('%o is typed as %s', (input, text) => {
+  expect(wordsOf(input).join(' ')).toBe(text);
 });
