@@ -5,7 +5,7 @@ import { type SystemCallError, systemCallError } from './system-error.ts';
 const PIDFD_OPEN = 434;
 const PIDFD_GETFD = 438;
 
-/** Room for the target of a descriptor's link, `socket:[4294967295]`; others are cut. */
+/** Room for the target of a descriptor's link, `socket:[4294967295]`, of which others are cut, and for an address. */
 const LINK = 64;
 
 /** `socket:[`, with which the target of a socket's link begins. */
@@ -31,6 +31,12 @@ export interface Borrower {
    * call, which looks up the whole path each time and makes a string of the target.
    */
   socketAt(directory: number, name: string): number | undefined;
+  /**
+   * The `struct sockaddr` of a socket's own end (`getsockname`), or of the other. The next call overwrites it.
+   *
+   * @throws the system call's error: `ENOTCONN` (it is not connected any more, or never was), `ENOTSOCK`
+   */
+  addressOf(fd: number, end: 'getsockname' | 'getpeername'): Uint8Array;
   close(fd: number): void;
 }
 
@@ -39,9 +45,14 @@ export function bindBorrower(koffi: typeof Koffi): Borrower {
   const syscall = library.func('syscall', 'long', ['long', 'long', 'long', 'long']);
   const close = library.func('close', 'int', ['int']);
   const readlinkat = library.func('readlinkat', 'intptr_t', ['int', 'str', 'uintptr_t', 'size_t']);
-  const pointer = koffi.alloc('char', LINK);
+  const names = {
+    getsockname: library.func('getsockname', 'int', ['int', 'uintptr_t', 'uintptr_t']),
+    getpeername: library.func('getpeername', 'int', ['int', 'uintptr_t', 'uintptr_t']),
+  };
+  const pointer = koffi.alloc('char', LINK + 4);
   const address = Number(koffi.address(pointer));
   const target = new Uint8Array(koffi.view(pointer, LINK));
+  const length = new Uint32Array(koffi.view(pointer, LINK + 4), LINK, 1);
   const errors = { errno: () => koffi.errno(), errorNumbers: koffi.os.errno };
   const call = (name: SystemCallError['syscall'], number: number, first: number, second: number) => {
     const fd = Number(syscall(number, first, second, 0));
@@ -52,11 +63,16 @@ export function bindBorrower(koffi: typeof Koffi): Borrower {
     openProcess: (pid) => call('pidfd_open', PIDFD_OPEN, pid, 0),
     borrow: (process, fd) => call('pidfd_getfd', PIDFD_GETFD, process, fd),
     socketAt(directory, name) {
-      const length = Number(readlinkat(directory, name, address, LINK));
-      if (length <= SOCKET.length || !SOCKET.every((byte, i) => target[i] === byte)) return undefined;
+      const size = Number(readlinkat(directory, name, address, LINK));
+      if (size <= SOCKET.length || !SOCKET.every((byte, i) => target[i] === byte)) return undefined;
       let inode = 0;
-      for (let i = SOCKET.length; i < length - 1; i++) inode = inode * 10 + (target[i] ?? 0) - 48;
+      for (let i = SOCKET.length; i < size - 1; i++) inode = inode * 10 + (target[i] ?? 0) - 48;
       return inode;
+    },
+    addressOf(fd, end) {
+      length[0] = LINK;
+      if (names[end](fd, address, address + LINK) !== 0) throw systemCallError(errors, end, `of ${fd}`);
+      return target;
     },
     close: (fd) => void close(fd),
   };

@@ -6,7 +6,16 @@ export interface SystemCallError extends Error {
   readonly code: string;
   /** The error's number, negative as everywhere in Node. */
   readonly errno: number;
-  readonly syscall: 'setsockopt' | 'getsockopt' | 'socket' | 'send' | 'recv' | 'pidfd_open' | 'pidfd_getfd';
+  readonly syscall:
+    | 'setsockopt'
+    | 'getsockopt'
+    | 'getsockname'
+    | 'getpeername'
+    | 'socket'
+    | 'send'
+    | 'recv'
+    | 'pidfd_open'
+    | 'pidfd_getfd';
   /** The kernel's name for the option, such as `TCP_KEEPCNT`, or what else the call was about. */
   readonly option: string;
 }

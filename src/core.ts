@@ -7,13 +7,14 @@
 export { loadKoffi } from '../native-bindings/load-koffi.ts';
 export { tcpStates } from '../native-bindings/tcp-info.ts';
 export { readCookie } from './kernel/cookie.ts';
-export { setDeaf } from './kernel/deaf.ts';
-export { readSettings } from './kernel/settings.ts';
-export { decodeTcpInfo, hasTcpInfo } from './kernel/tcp-info.ts';
+export { readHearing, setDeaf, setHearing } from './kernel/deaf.ts';
+export { correctSettings, readSettings, writeSettings } from './kernel/settings.ts';
+export { mustWait, writeWithCare } from './kernel/silence.ts';
+export { decodeTcpInfo, hasTcpInfo, readTcpInfo } from './kernel/tcp-info.ts';
 export { invalidOption, isKeepAliveError, keepAliveError } from './options/errors.ts';
 export { isObject, readable, refusal } from './options/fields.ts';
 export { optionsFromLibpq } from './options/libpq.ts';
-export { parseKeepAliveOptions } from './options/parse.ts';
+export { parseKeepAliveOptions, trustSettings } from './options/parse.ts';
 export { presets } from './options/presets.ts';
 export { isPlain, shownInstead } from './options/show.ts';
 export { pathIdleLimits } from './predict/paths.ts';

@@ -10,6 +10,8 @@ export interface Io {
   readonly columns: number;
   /** Whether colour is wanted: on a terminal, unless `NO_COLOR` is set. */
   readonly color: boolean;
+  /** Asks a question, and tells whether it was answered with yes. Absent if there is no terminal to ask on. */
+  readonly ask?: ((question: string) => Promise<boolean>) | undefined;
 }
 
 /** One command of the command line. */

@@ -32,6 +32,14 @@ const commands: Readonly<Record<string, Listed>> = {
     summary: "this machine's TCP connections, and when each would be lost",
     load: async () => (await import('./commands/sockets/sockets.ts')).sockets,
   },
+  apply: {
+    summary: 'options on the open connections of a running program',
+    load: async () => (await import('./commands/apply/apply.ts')).apply,
+  },
+  drill: {
+    summary: 'let the peer of a running program vanish, and see what it does',
+    load: async () => (await import('./commands/drill/drill.ts')).drill,
+  },
   check: {
     summary: 'which rule is for which connection, and what it gives',
     load: async () => (await import('./commands/check.ts')).check,

@@ -1,3 +1,4 @@
+import { createInterface } from 'node:readline';
 import util from 'node:util';
 import type { Io } from './command.ts';
 
@@ -9,7 +10,7 @@ import type { Io } from './command.ts';
  * @see https://force-color.org
  */
 export function terminal(): Io {
-  const { stdout, stderr, env } = process;
+  const { stdin, stdout, stderr, env } = process;
   // A reader such as head(1) closes the pipe when it has enough. That is no failure of this program.
   stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
     if (code === 'EPIPE') return;
@@ -23,7 +24,19 @@ export function terminal(): Io {
     columns: stdout.columns || 80,
     // Node before 20.12 cannot style text.
     color: 'styleText' in util && wantsColor(env, stdout.isTTY === true),
+    ask: stdin.isTTY && stderr.isTTY ? ask : undefined,
   };
+}
+
+/** The terminal edits the line, so that Ctrl-C ends this process as it does any other. Ctrl-D is no answer. */
+function ask(question: string): Promise<boolean> {
+  process.stderr.write(question);
+  const lines = createInterface({ input: process.stdin, terminal: false });
+  const answered = new Promise<boolean>((resolve) => {
+    lines.once('line', (line) => resolve(/^\s*y(es)?\s*$/i.test(line)));
+    lines.once('close', () => resolve(false));
+  });
+  return answered.finally(() => lines.close());
 }
 
 function wantsColor({ FORCE_COLOR, NO_COLOR, TERM }: NodeJS.ProcessEnv, isTerminal: boolean): boolean {

@@ -33,6 +33,9 @@ const flags: Readonly<Record<string, string>> = {
   pid: '--pid',
   local: '--port',
   remote: '--remote',
+  listen: '--listen',
+  for: '--for',
+  within: '--within',
   state: '--state',
 };
 

@@ -1,5 +1,5 @@
 import type { OptionEntry } from '../../native-bindings/platforms/table.ts';
-import { setOption } from '../../native-bindings/sockopt.ts';
+import { getOption, setOption } from '../../native-bindings/sockopt.ts';
 import { isSystemCallError } from '../../native-bindings/system-error.ts';
 import { meaningOf } from './settings.ts';
 
@@ -9,6 +9,12 @@ const IPV6_MINHOPCOUNT: OptionEntry = { level: 41, name: 73, unit: 'none', const
 
 /** The highest TTL that a packet can have. Loopback and Linux send with 64, Windows with 128. */
 const HIGHEST_TTL = 255;
+
+/** What packets must have at least to be heard: their TTL, and on a socket of IPv6 their hop count. */
+export interface Hearing {
+  readonly ttl: number;
+  readonly hops: number;
+}
 
 /**
  * Makes a TCP descriptor deaf, or lets it hear again. The kernel silently drops every packet that arrives for a
@@ -20,22 +26,46 @@ const HIGHEST_TTL = 255;
  */
 export function setDeaf(fd: number, deaf: boolean): void {
   const least = deaf ? HIGHEST_TTL : 0;
+  setHearing(fd, { ttl: least, hops: least });
+}
+
+/**
+ * Reads what a descriptor hears. Nearly always it is everything; some protocols of routers drop what comes from afar.
+ *
+ * @returns `undefined` if it is deaf already
+ * @throws the system call's error
+ */
+export function readHearing(fd: number): Hearing | undefined {
+  const ttl = getOption(fd, IP_MINTTL);
+  const hops = unlessIpv4(() => getOption(fd, IPV6_MINHOPCOUNT)) ?? 0;
+  return Math.max(ttl, hops) === HIGHEST_TTL ? undefined : { ttl, hops };
+}
+
+/**
+ * Lets a descriptor hear as it did before.
+ *
+ * On a socket of IPv6 the family of its packets decides which option works: IPv4-mapped addresses receive packets
+ * of IPv4. The other option is accepted there and does nothing, so both are written.
+ *
+ * @throws as {@link setDeaf}
+ */
+export function setHearing(fd: number, { ttl, hops }: Hearing): void {
   try {
-    setOption(fd, IP_MINTTL, least);
-    setMinimumHopCount(fd, least);
+    setOption(fd, IP_MINTTL, ttl);
+    unlessIpv4(() => setOption(fd, IPV6_MINHOPCOUNT, hops));
   } catch (error) {
     throw meaningOf(error);
   }
 }
 
-/**
- * On a socket of IPv6 the family of its packets decides which option works: IPv4-mapped addresses receive packets
- * of IPv4. The other option is accepted there and does nothing, so both are written. A socket of IPv4 lacks this one.
- */
-function setMinimumHopCount(fd: number, least: number): void {
+/** The codes by which a socket of IPv4 refuses to write and to read options of IPv6. */
+const lacking: readonly string[] = ['ENOPROTOOPT', 'EOPNOTSUPP', 'ENOTSUP'];
+
+function unlessIpv4<T>(call: () => T): T | undefined {
   try {
-    setOption(fd, IPV6_MINHOPCOUNT, least);
+    return call();
   } catch (error) {
-    if (!isSystemCallError(error) || error.code !== 'ENOPROTOOPT') throw error;
+    if (!isSystemCallError(error) || !lacking.includes(error.code)) throw error;
+    return undefined;
   }
 }

@@ -72,6 +72,11 @@ function groupsOf(text: string): number[] {
   });
 }
 
+/** An end as people write it: `10.0.0.1:5432`, `[::1]:5432`. */
+export function endText({ address, port }: Endpoint): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
 /** The text of an IPv4 address at a place of a buffer. */
 export function textOfIpv4(bytes: Uint8Array, at: number): string {
   return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;

@@ -86,7 +86,7 @@ const aState: Field<TcpState> = (value, name) => {
 const states: Field<readonly TcpState[]> = (value, name) =>
   Array.isArray(value) ? value.map((each) => aState(each, name)) : [aState(value, name)];
 
-const aPid: Field<number> = (value, name) => {
+export const aPid: Field<number> = (value, name) => {
   if (typeof value === 'number' && Number.isInteger(value) && value > 0 && value < 2 ** 31) return value;
   throw refusal(`\`${name}\` to be the id of a process`, value);
 };

@@ -29,7 +29,7 @@ const STEP = 256;
  * @throws an error that says why that process cannot be looked at
  */
 export async function ownersOf(pid: number | undefined): Promise<Map<number, Owner>> {
-  borrower ??= bindBorrower(koffiHere());
+  const borrower = borrowerHere();
   const owners = new Map<number, Owner>();
   const pids = pid === undefined ? readdirSync('/proc').filter((name) => /^\d+$/.test(name)) : [String(pid)];
   for (const each of pids) {
@@ -82,7 +82,8 @@ function descriptorsOf(pid: string): string[] {
   }
 }
 
-function programOf(pid: string): string {
+/** The name of the program that a process runs. */
+export function programOf(pid: string | number): string {
   try {
     return basename(readlinkSync(`/proc/${pid}/exe`));
   } catch {
@@ -91,7 +92,13 @@ function programOf(pid: string): string {
   }
 }
 
-let borrower: Borrower | undefined;
+let bound: Borrower | undefined;
+
+/** @throws `ERR_KEEPALIVE_UNSUPPORTED` */
+export function borrowerHere(): Borrower {
+  bound ??= bindBorrower(koffiHere());
+  return bound;
+}
 
 interface Owned {
   readonly inode: number;
@@ -110,7 +117,7 @@ export function addOwners(connections: readonly Owned[], owners: ReadonlyMap<num
 
 /** Adds its options to each connection whose owner lets them be read. */
 export async function addOptions(connections: readonly Owned[]): Promise<void> {
-  borrower ??= bindBorrower(koffiHere());
+  const borrower = borrowerHere();
   const processes = new Map<number, number | undefined>();
   try {
     for (const [i, connection] of connections.entries()) {

@@ -1,4 +1,6 @@
+import { endText } from '../../../machine/endpoint.ts';
 import type { Connection } from '../../../machine/index.ts';
+import type { KeepAliveSettings } from '../../../options/options.ts';
 import { wrap } from '../../../options/show.ts';
 import type { Io } from '../../command.ts';
 import { grouped, labelled, paint, width } from '../../text.ts';
@@ -28,7 +30,7 @@ const columns = [
   { head: 'sent', wide: -6 },
 ] as const;
 
-const states: Readonly<Partial<Record<Connection['state'], string>>> = {
+export const stateNames: Readonly<Partial<Record<Connection['state'], string>>> = {
   ESTABLISHED: 'estab',
   SYN_SENT: 'syn',
   SYN_RECV: 'synrcv',
@@ -77,7 +79,7 @@ function line(io: Io, connection: Shown): string {
   const isDying = fate.lostIn !== undefined;
   const text = row([
     endOf(connection),
-    states[state] ?? state.toLowerCase(),
+    stateNames[state] ?? state.toLowerCase(),
     info === undefined || info.rtt === 0 ? '' : formatRtt(info.rtt),
     optionsOf(connection),
     timer === undefined ? '' : `${timers[timer.kind]} ${shortTime(timer.expires)}`,
@@ -108,8 +110,7 @@ export function cutInMiddle(text: string, wide: number): string {
 
 /** The other end, or the own one of a listener. */
 export function endOf({ state, local, remote }: Connection): string {
-  const { address, port } = state === 'LISTEN' ? local : remote;
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  return endText(state === 'LISTEN' ? local : remote);
 }
 
 /** A time in five characters: to a tenth of a second, and to a second from ten on. */
@@ -123,6 +124,11 @@ function formatRtt(ms: number): string {
 
 function optionsOf({ options, state }: Connection): string {
   if (options === undefined) return state === 'TIME_WAIT' ? '' : 'unknown';
+  return timersText(options);
+}
+
+/** Options in short: `initialDelay/interval/count userTimeout`, or `off`. */
+export function timersText(options: KeepAliveSettings): string {
   const { enable, initialDelay = 0, interval = 0, count, userTimeout = 0 } = options;
   const keepalive = enable ? `${formatTime(initialDelay)}/${formatTime(interval)}/${count}` : 'off';
   return userTimeout === 0 ? keepalive : `${keepalive} ${formatTime(userTimeout)}`;
@@ -169,7 +175,7 @@ function summary(io: Io, connections: readonly Shown[], rates: Counters): string
     .concat('\n');
 }
 
-function counted(number: number): string {
+export function counted(number: number): string {
   return `${grouped(number)} ${number === 1 ? 'connection' : 'connections'}`;
 }
 

@@ -5,9 +5,10 @@ import {
   listConnections,
   type TcpState,
 } from '../../../machine/index.ts';
-import { didYouMean, printable } from '../../../options/show.ts';
+import { didYouMean } from '../../../options/show.ts';
 import { parseWhole } from '../../../options/words.ts';
-import { type Command, type Io, type ParsedArguments, parseArguments } from '../../command.ts';
+import { type Command, type ParsedArguments, parseArguments } from '../../command.ts';
+import { failed } from '../../failed.ts';
 import { predictable, readSystem } from '../../system.ts';
 import { json } from '../../text.ts';
 import { UsageError } from '../../usage-error.ts';
@@ -165,12 +166,4 @@ function byProcess({ owner: a }: Shown, { owner: b }: Shown): number {
 
 function asJson({ connections, rates }: Screen): string {
   return json({ connections, summary: summaryOf(connections), rates });
-}
-
-/** One line for what the system refuses. */
-function failed(error: unknown, io: Io): number {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === undefined || code === 'ERR_KEEPALIVE_INVALID_OPTION') throw error;
-  io.err(`tcp-keepalive: ${printable(message)}\n`);
-  return 1;
 }
