@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline';
 import util from 'node:util';
 import type { Io } from './command.ts';
 
@@ -29,7 +28,8 @@ export function terminal(): Io {
 }
 
 /** The terminal edits the line, so that Ctrl-C ends this process as it does any other. Ctrl-D is no answer. */
-function ask(question: string): Promise<boolean> {
+async function ask(question: string): Promise<boolean> {
+  const { createInterface } = await import('node:readline');
   process.stderr.write(question);
   const lines = createInterface({ input: process.stdin, terminal: false });
   const answered = new Promise<boolean>((resolve) => {

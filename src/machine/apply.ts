@@ -36,8 +36,8 @@ export interface ProcessChange {
   /** Requested options that this connection, or this kernel, does not have. */
   readonly skipped: readonly OptionName[];
   /**
-   * Whether that process may hold options on this connection by this library, and then writes them back when the program
-   * calls `setKeepAlive`. Nothing outside of a process shows this for certain.
+   * Whether that process may hold options on this connection by this library, and then writes its own back when the
+   * program sets options again. Nothing outside of a process shows this for certain.
    */
   readonly mayBeWrittenBack: boolean;
   /** Why it was not changed, or not wholly: the process has closed it, or the kernel refused. */

@@ -1,9 +1,10 @@
 import { type ChildProcess, execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect } from 'vitest';
+import type { Io } from '../../src/cli/command.ts';
 import { run } from '../../src/cli/dispatch.ts';
 import { bundleInParts } from './bundle.ts';
 import { withoutFfi } from './without-ffi.ts';
@@ -20,6 +21,8 @@ export const ESCAPE = '\u001b[';
 interface Terminal {
   readonly columns?: number;
   readonly color?: boolean;
+  /** Without it nobody can be asked. */
+  readonly ask?: Io['ask'];
 }
 
 /** Runs a command line as if it had been typed in a terminal of 80 columns. */
@@ -30,7 +33,7 @@ export function type(line: string, terminal: Terminal = {}): Promise<Told> {
 /** The same with arguments that have spaces in them. */
 export async function typeArguments(
   args: readonly string[],
-  { columns = 80, color = false }: Terminal = {},
+  { columns = 80, color = false, ask }: Terminal = {},
 ): Promise<Told> {
   const told = { out: '', err: '' };
   const code = await run(args, {
@@ -42,6 +45,7 @@ export async function typeArguments(
     },
     columns,
     color,
+    ask,
   });
   return { code, ...told };
 }
@@ -61,16 +65,21 @@ export interface BundledCli {
   run(...args: string[]): Promise<{ stdout: string; stderr: string }> & { child: ChildProcess };
 }
 
-/** Bundles the command line once for a test file, into a directory without koffi: no system calls. */
-export function bundledCli(): BundledCli {
+/**
+ * Bundles the command line once for a test file, into a directory that every user may read: without koffi, so that it
+ * makes no system calls, or with the checkout's packages.
+ */
+export function bundledCli({ koffi = false }: { koffi?: boolean } = {}): BundledCli {
   const directory = mkdtempSync(join(tmpdir(), 'tcp-keepalive-'));
   const file = join(directory, 'main.mjs');
+  chmodSync(directory, 0o755);
+  if (koffi) symlinkSync(resolve('node_modules'), join(directory, 'node_modules'));
   beforeAll(() => bundleInParts('src/cli/main.ts', directory));
   afterAll(() => rmSync(directory, { recursive: true }));
   return {
     file,
     run: (...args) =>
-      promisify(execFile)(process.execPath, [...withoutFfi, file, ...args], {
+      promisify(execFile)(process.execPath, [...(koffi ? [] : withoutFfi), file, ...args], {
         // Node itself reads these two, even if they are empty.
         env: { ...process.env, FORCE_COLOR: undefined, NO_COLOR: undefined },
       }),

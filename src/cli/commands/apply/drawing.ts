@@ -53,7 +53,7 @@ export function drawNotes(io: Io, changes: readonly ProcessChange[]): string {
       ? []
       : [
           `${counted(held.length)} may be held in that process by tcp-keepalive, which writes its own options back ` +
-            'when the program calls setKeepAlive: change them there, or in its rules.',
+            'when the program sets them again: change them there, or in its rules.',
         ]),
   ];
   return notes.map((text) => note(io, text)).join('');
