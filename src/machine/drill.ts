@@ -378,7 +378,8 @@ function noteRow(subject: Subject, row: Connection | undefined, now: number): vo
   }
   const { began, seenAt, windows } = subject;
   Object.assign(subject, { missing: 0, row, seenAt: now });
-  if (subject.isInFlight || row.info === undefined || !isInFlight(row.info)) return;
+  // The end of a connection that the process has closed is in flight too, and belongs to nobody.
+  if (subject.isInFlight || row.inode === 0 || row.info === undefined || !isInFlight(row.info)) return;
   // The clock of the kernel starts again with the write, which came since the last look.
   subject.isInFlight = true;
   subject.predicted = windows.afterWrite(seenAt - began, performance.now() - began);

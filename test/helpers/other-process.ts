@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
-import { onTestFinished, vi } from 'vitest';
-import { listen } from './listen.ts';
+import { afterAll, vi } from 'vitest';
+import { portOf } from './listen.ts';
 import { PATIENCE } from './patience.ts';
 
 /** A program that a test looks at from outside. */
@@ -17,11 +17,29 @@ export interface OtherProcess {
   tell(line: string): void;
 }
 
-/** Starts a program, until the test ends. */
+// Tests that run at once cannot say when each of them has finished.
+const closings: (() => unknown)[] = [];
+afterAll(() => {
+  for (const close of closings) close();
+});
+
+/** Listens until the tests of the file end, and gives the port. */
+export async function listenForAll(server: net.Server, host = '127.0.0.1'): Promise<number> {
+  const accepted = new Set<net.Socket>();
+  server.on('connection', (socket: net.Socket) => accepted.add(socket.on('error', () => {})));
+  closings.push(() => {
+    for (const socket of accepted) socket.destroy();
+    server.close();
+  });
+  await once(server.listen(0, host), 'listening');
+  return portOf(server);
+}
+
+/** Starts a program, until the tests of the file end. */
 export function startProcess(command: readonly string[], env: NodeJS.ProcessEnv = process.env): OtherProcess {
   const [program = '', ...args] = command;
   const child = spawn(program, args, { stdio: 'pipe', env });
-  onTestFinished(() => void child.kill('SIGKILL'));
+  closings.push(() => child.kill('SIGKILL'));
   let text = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk) => {
@@ -78,7 +96,7 @@ export async function clientsOf(count: number, host = '127.0.0.1'): Promise<Clie
   const server = net.createServer({ allowHalfOpen: true }).setMaxListeners(0);
   const accepted: net.Socket[] = [];
   server.on('connection', (socket) => accepted.push(socket.resume()));
-  const port = await listen(server, 0, host.includes(':') ? '::' : host);
+  const port = await listenForAll(server, host.includes(':') ? '::' : host);
   const client = startProcess([process.execPath, '-e', clientProgram, String(port), host, String(count)]);
   while (accepted.length < count) await once(server, 'connection');
   return { ...client, port, accepted };

@@ -9,8 +9,13 @@ import { planChanges, writeChanges } from '../../src/machine/apply.ts';
 import { identify } from '../../src/machine/process.ts';
 import { parseKeepAliveOptions } from '../../src/options/parse.ts';
 import { describeWhereInstalled } from '../helpers/describe-with-server.ts';
-import { listen } from '../helpers/listen.ts';
-import { clientsOf, missingPython, pythonProgram, startProcess } from '../helpers/other-process.ts';
+import {
+  clientsOf,
+  listenForAll,
+  missingPython,
+  pythonProgram,
+  startProcess,
+} from '../helpers/other-process.ts';
 import { PATIENCE } from '../helpers/patience.ts';
 import { asRead } from '../helpers/retransmit-interval.ts';
 import { fixtureArguments } from '../helpers/run-fixture.ts';
@@ -153,7 +158,7 @@ describe.runIf(isLinux)('applyToProcess', () => {
 
   test('says which connections a hold in that process may write back, and it does', async () => {
     const server = net.createServer((socket) => socket.resume());
-    const port = await listen(server);
+    const port = await listenForAll(server);
     const held = startProcess([
       process.execPath,
       ...(await fixtureArguments('held-client.ts', String(port))),
@@ -189,7 +194,7 @@ describe.runIf(isLinux)('applyToProcess', () => {
 describeWhereInstalled('a program of Python', { missing: missingPython }, () => {
   test.runIf(isLinux)('has the options in its kernel, and goes on', async () => {
     const server = net.createServer((socket) => socket.pipe(socket));
-    const port = await listen(server);
+    const port = await listenForAll(server);
     const python = startProcess(['python3', '-c', pythonProgram, '127.0.0.1', String(port)]);
     await once(server, 'connection');
     python.tell('values()');
