@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { applyToProcess, drillProcess } from 'tcp-keepalive/machine';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { planChanges, writeChanges } from '../../src/machine/apply.ts';
 import { identify, isRunning } from '../../src/machine/process.ts';
 import { parseKeepAliveOptions } from '../../src/options/parse.ts';
@@ -129,6 +129,30 @@ describe.runIf(process.platform === 'linux')(
     });
   },
 );
+
+// No kernel of the tests has Yama, so what it would say is injected.
+test.each([
+  ['1', 'run this as root, because of Yama (kernel.yama.ptrace_scope = 1)'],
+  ['3', 'Yama lets nobody (kernel.yama.ptrace_scope = 3)'],
+  ['0', 'it has more rights than this process: run this as root, with CAP_SYS_PTRACE'],
+])('what Yama refuses, at %s', async (scope, expected) => {
+  vi.doMock('node:fs', async (original) => ({
+    ...(await original<typeof import('node:fs')>()),
+    readFileSync: (path: string) => (path.endsWith('ptrace_scope') ? `${scope}\n` : 'Seccomp:\t0\n'),
+  }));
+  vi.resetModules();
+  onTestFinished(() => {
+    vi.doUnmock('node:fs');
+    vi.resetModules();
+  });
+  const { explained } = await import('../../src/machine/process.ts');
+  const refused = Object.assign(new Error('pidfd_getfd failed'), { code: 'EPERM' });
+  expect(explained(refused, process.pid)).toMatchObject({
+    code: 'EPERM',
+    message: `Cannot reach the sockets of process ${process.pid} (EPERM): ${expected}${scope === '3' ? ' until the machine is started again' : ''}`,
+    cause: refused,
+  });
+});
 
 describe('where it cannot be', () => {
   const bare = bundledCli();
