@@ -33,6 +33,10 @@ describe.runIf(process.platform === 'linux')('hard use', { timeout: 3 * PATIENCE
     expect(await faults(false)).toHaveProperty('koffi is missing');
   });
 
+  test('options and drills reach the connections of another process that were meant, and leave nothing', async () => {
+    expect(await script('other-processes.ts')).toMatch(/drilled: [1-9]/);
+  });
+
   test('threads and processes set options at once, and end as they mean to', async () => {
     expect(await threadsAndProcesses(false)).toHaveProperty('SIGINT without a handler', 'exit SIGINT');
   });

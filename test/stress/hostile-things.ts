@@ -410,15 +410,45 @@ const rules = disguised(
     .map((list) => thing(fc.stringify(list), (...context) => list.map((one) => one.make(...context)))),
 );
 
+// None is a process that runs, because its connections would be changed.
+const pids = plain(
+  fc.constantFrom<unknown>(
+    process.pid,
+    2 ** 30,
+    0,
+    -1,
+    1.5,
+    Number.NaN,
+    2 ** 31,
+    '1',
+    null,
+    undefined,
+    {},
+    5n,
+  ),
+);
+const ends = fc.oneof(
+  ports,
+  hosts.filter((host) => host !== 'db.internal'),
+  fc.constantFrom(':5432', '10.0.0.1:65536', '[::1]:1', 'fe80::1%eth0', '::/129'),
+);
+const filters = disguised(
+  plain(fields({ local: ends, remote: ends, state: fc.constantFrom('ESTABLISHED', 'LISTEN', 'OPEN', []) })),
+);
+const drills = disguised(plain(fields({ for: time, signal: fc.constant(undefined) })));
+
 type ThingName =
   | 'anything'
   | 'behaviours'
+  | 'drills'
   | 'drivers'
+  | 'filters'
   | 'goals'
   | 'heartbeats'
   | 'holds'
   | 'callbacks'
   | 'options'
+  | 'pids'
   | 'rules'
   | 'servers'
   | 'sockets'
@@ -429,12 +459,15 @@ type ThingName =
 export const thingRecipes: Record<ThingName, fc.Arbitrary<Thing>> = {
   anything,
   behaviours,
+  drills,
   drivers,
+  filters,
   goals,
   heartbeats,
   holds,
   callbacks,
   options,
+  pids,
   rules,
   servers,
   sockets,

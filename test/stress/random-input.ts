@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import * as index from 'tcp-keepalive';
 import * as heartbeat from 'tcp-keepalive/heartbeat';
+import * as machine from 'tcp-keepalive/machine';
 import * as pure from 'tcp-keepalive/predict';
 import { whenAlone } from './alone.ts';
 import { type Thing, thingRecipes } from './hostile-things.ts';
@@ -28,17 +29,23 @@ const drivers = await Promise.all(
 );
 
 /** What all entries of the package export. */
-const exported: Record<string, unknown> = Object.assign({ ...pure, ...heartbeat, ...index }, ...drivers);
+const exported: Record<string, unknown> = Object.assign(
+  { ...pure, ...heartbeat, ...machine, ...index },
+  ...drivers,
+);
 
 const {
   anything,
   behaviours,
+  drills,
   drivers: driverObjects,
+  filters,
   goals,
   heartbeats,
   callbacks,
   holds,
   options,
+  pids,
   rules,
   servers,
   sockets,
@@ -70,6 +77,9 @@ const inputs: Record<string, readonly fc.Arbitrary<Thing>[]> = {
   planKeepAlive: [goals],
   reviewKeepAlive: [options, surroundings],
   parseKeepAliveOptions: [options],
+  listConnections: [filters],
+  applyToProcess: [pids, filters, options],
+  drillProcess: [pids, filters, drills],
 };
 
 /** These promise never to throw for a socket: only for options. */
@@ -93,16 +103,18 @@ export async function randomInput(
     await withPool(async (pool) => {
       const call = fc.oneof(...functions.map((name) => fc.tuple(fc.constant(name), argumentsFor(name))));
       const property = fc.property(call, ([name, things]) => {
-        const code = codeOfCall(name, things, pool, reported);
+        const code = codeOfCall(name, things, pool, { reported, promised });
         if (code === undefined) totals.succeeded += 1;
         else totals.refused[code] = (totals.refused[code] ?? 0) + 1;
       });
       const reported: unknown[] = [];
+      const promised: Promise<void>[] = [];
       const watch = watchSystemCalls();
       const quiet = recordWarnings(reported);
       try {
         fc.assert(property, { numRuns: Math.min(CALLS_PER_POOL, calls - done), seed: seed + done });
         // What was put off runs while the watch is on.
+        await Promise.all(promised.splice(0));
         await setImmediate();
         await setImmediate();
         for (const error of reported.splice(0)) codeOf(error);
@@ -149,17 +161,24 @@ async function withPool(use: (pool: Pool) => Promise<void>): Promise<void> {
   }
 }
 
+/** What a call told otherwise than by throwing. */
+interface Aside {
+  readonly reported: unknown[];
+  readonly promised: Promise<void>[];
+}
+
 /** Makes one call: the code of what it threw, or `undefined`. Whatever was only reported has a code too. */
 function codeOfCall(
   name: string,
   things: readonly Thing[],
   pool: Pool,
-  reported: unknown[],
+  { reported, promised }: Aside,
 ): string | undefined {
   const args = things.map((thing) => thing.make(pool, reported));
   try {
     const result = Reflect.apply(exported[name] as Callable, undefined, args);
     end(name, result);
+    if (name in machine) promised.push(ended(result as Promise<unknown>, reported));
     return undefined;
   } catch (error) {
     const code = codeOf(error);
@@ -168,6 +187,11 @@ function codeOfCall(
   } finally {
     for (const error of reported.splice(0)) codeOf(error);
   }
+}
+
+/** Waits for a call of another process's connections, whose error has a code too. */
+async function ended(result: Promise<unknown>, reported: unknown[]): Promise<void> {
+  await result.catch((error: unknown) => reported.push(error));
 }
 
 /** Ends what would go on: rules, by the function that was returned, and a heartbeat. */
