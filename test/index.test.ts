@@ -1,4 +1,5 @@
 import * as tcpKeepAlive from 'tcp-keepalive';
+import * as machine from 'tcp-keepalive/machine';
 import * as pure from 'tcp-keepalive/predict';
 import { expect, test } from 'vitest';
 
@@ -32,4 +33,8 @@ test('all but the tables are functions', () => {
 test('what is pure is the same through its own entry', () => {
   const { isKeepAliveError, planKeepAlive, predictDetection, presets, reviewKeepAlive } = tcpKeepAlive;
   expect(pure).toMatchObject({ isKeepAliveError, planKeepAlive, predictDetection, presets, reviewKeepAlive });
+});
+
+test('what reaches other processes is an entry of its own', () => {
+  expect(Object.keys(machine).sort()).toEqual(['applyToProcess', 'drillProcess', 'listConnections']);
 });

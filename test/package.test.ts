@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
-const docs = ['cli', 'drivers', 'findings', 'install', 'layers', 'orms', 'rules', 'testing'].map(
+const docs = ['cli', 'drill', 'drivers', 'findings', 'install', 'layers', 'orms', 'rules', 'testing'].map(
   (name) => `docs/${name}.md`,
 );
 

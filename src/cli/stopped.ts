@@ -1,4 +1,4 @@
-/** What ends a command that would go on. */
+/** These signals end a command that would go on. */
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**

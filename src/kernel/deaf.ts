@@ -10,7 +10,7 @@ const IPV6_MINHOPCOUNT: OptionEntry = { level: 41, name: 73, unit: 'none', const
 /** The highest TTL that a packet can have. Loopback and Linux send with 64, Windows with 128. */
 const HIGHEST_TTL = 255;
 
-/** What packets must have at least to be heard: their TTL, and on a socket of IPv6 their hop count. */
+/** The least TTL of a packet that is heard, and on a socket of IPv6 its least hop count. */
 export interface Hearing {
   readonly ttl: number;
   readonly hops: number;

@@ -15,7 +15,7 @@ export interface Pending {
   readonly within: number;
 }
 
-/** What was found, and done. */
+/** The result of a careful write. */
 export interface CarefulWrite<T> {
   /** The result of the write. */
   readonly written: T;

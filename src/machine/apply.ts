@@ -117,7 +117,7 @@ export async function connectionsOf(
   return connections;
 }
 
-/** What would be done: nothing is written. */
+/** Plans what would be done. Nothing is written. */
 export async function planChanges(
   process: ProcessIdentity,
   filter: ProcessFilter,
@@ -168,7 +168,7 @@ function writeChange(
   settings: KeepAliveSettings,
 ): UnfinishedChange {
   return changed(process, { ...change, after: change.before }, (fd) => {
-    const { pending } = writeWithCare(fd, settings, (due) => correctSettings(fd, due));
+    const { pending } = writeWithCare(fd, settings, (due, current) => correctSettings(fd, due, current));
     return pending && { ...pending, since: performance.now() };
   });
 }

@@ -24,7 +24,7 @@ import { ownersOf } from './owner.ts';
 import { identify, isRunning, type ProcessIdentity } from './process.ts';
 
 /**
- * What became of a connection: the process closed it (`noticed`); the kernel gave it up, and the process has not closed
+ * The end of a connection: the process closed it (`noticed`); the kernel gave it up, and the process has not closed
  * it, because it does not read (`notReading`); neither of both in time (`notNoticed`); the process itself ended.
  */
 export type DrillVerdict = 'noticed' | 'notReading' | 'notNoticed' | 'processEnded';
@@ -33,6 +33,7 @@ export type DrillVerdict = 'noticed' | 'notReading' | 'notNoticed' | 'processEnd
 export interface DrilledConnection {
   /** The end that vanished. */
   readonly remote: Endpoint;
+  /** How it ended. */
   readonly verdict: DrillVerdict;
   /** When the process closed it. */
   readonly noticedAfter?: number;
@@ -42,8 +43,9 @@ export interface DrilledConnection {
   readonly predicted: DetectionWindow;
 }
 
-/** What a drill has shown. */
+/** The result of a drill. */
 export interface DrillReport {
+  /** Those that were made deaf, in the order in which they were shown. */
   readonly connections: readonly DrilledConnection[];
   /** After how long the process had a working connection to such a peer again, in milliseconds; `null` if it had none. */
   readonly recoveredAfter: number | null;
@@ -61,8 +63,11 @@ export interface ConnectionInDrill {
   readonly elapsed: number;
   /** The verdict as far as it is known. */
   readonly verdict: DrillVerdict;
+  /** When the process closed it. */
   readonly noticedAfter?: number;
+  /** When the kernel gave it up. */
   readonly gaveUpAfter?: number;
+  /** When the kernel is to give it up. */
   readonly predicted: DetectionWindow;
 }
 

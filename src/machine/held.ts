@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { KeepAliveSettings } from '../options/options.ts';
 
-/** What Linux and Node leave on a connection: the interval in milliseconds, and the count. */
+/** The interval in milliseconds and the count that Linux and Node leave on a connection. */
 const usual = [
   [75_000, 9],
   [1_000, 10],

@@ -43,7 +43,7 @@ function row([end = '', state = '', now = '', then = '']: readonly string[]): st
   return cells.join(' ').trimEnd();
 }
 
-/** What is to be known before: what is lacking, and what that process may write back. */
+/** Says beforehand what is lacking, and what that process may write back. */
 export function drawNotes(io: Io, changes: readonly ProcessChange[]): string {
   const held = changes.filter((change) => change.mayBeWrittenBack && differs(change));
   const lacking = new Set(changes.flatMap(({ skipped }) => skipped));
@@ -73,7 +73,7 @@ export function drawLater(io: Io, { connection, before, after, error }: ProcessC
   return `${labelled(label, text, label.length, width(io))}\n`;
 }
 
-/** What was done, with a line for each connection on which it was not. */
+/** Says what was done, with a line for each connection on which it was not. */
 export function drawResult(io: Io, changes: readonly ProcessChange[]): string {
   const failures = changes.filter(({ error }) => error !== undefined);
   const done = changes.filter((change) => change.error === undefined && differs(change)).length;

@@ -3,14 +3,14 @@ import type { ProcessChange, ProcessFilter } from '../../../machine/index.ts';
 import type { ProcessIdentity } from '../../../machine/process.ts';
 import type { KeepAliveSettings } from '../../../options/options.ts';
 
-/** What is asked for. */
+/** The process, its connections and the options that are asked for. */
 export interface Request {
   readonly pid: number;
   readonly settings: KeepAliveSettings;
   readonly filters: readonly ProcessFilter[];
 }
 
-/** What is planned for the connections, and for the listeners. */
+/** Plans the changes of the connections, and of the listeners. */
 export async function planAll(
   process: ProcessIdentity,
   { filters, settings }: Request,

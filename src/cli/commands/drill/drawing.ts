@@ -17,7 +17,7 @@ const WARNING =
   'What the process sends still arrives: a query runs, and its result is lost. The peer keeps locks and backends of ' +
   'these connections until its own timers end them. New connections are not touched. Ctrl-C ends it and undoes it.';
 
-/** What will happen, and to which connections. */
+/** Says what will happen, and to which connections. */
 export function drawNotice(io: Io, drill: Drill, most: number): string {
   const { name, pid } = drill.process;
   const title = `The peer of ${counted(drill.connections.length)} of ${name} ${pid} will seem to have vanished, for at most ${formatTime(most)}.`;
@@ -48,7 +48,7 @@ function windowText(window: DetectionWindow | undefined): string {
   return from === to ? from : `${from} to ${to}`;
 }
 
-/** What has happened on each connection since the last look, in lines with the time. */
+/** Tells in lines with the time what has happened on each connection since the last look. */
 export class DrillLog {
   readonly #io: Io;
   readonly #last = new Map<number, string>();

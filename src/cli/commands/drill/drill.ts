@@ -52,7 +52,7 @@ const optionTypes = {
 /** How long a drill takes at most if nobody says, in milliseconds. */
 const USUAL = 60_000;
 
-/** What a process needs to close a connection that the kernel has given up, and this one to see it, in milliseconds. */
+/** The time that a process needs to close a connection that is given up, and this one to see it, in milliseconds. */
 const MOMENT = 250;
 
 /** `tcp-keepalive drill` */
