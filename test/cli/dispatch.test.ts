@@ -25,6 +25,11 @@ describe('help', () => {
   });
 });
 
+test.each(['apply', 'drill'])('help of %s fits 80 columns', async (name) => {
+  for (const line of (await type(`help ${name}`)).out.split('\n'))
+    expect(line.length, line).toBeLessThanOrEqual(80);
+});
+
 test('help <command> is the same as <command> --help', async () => {
   expect(await type('help explain')).toEqual(await type('explain --help'));
   await expectRefused('help explian', 'did you mean `explain`?');

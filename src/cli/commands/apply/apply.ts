@@ -23,16 +23,16 @@ Usage: tcp-keepalive apply <preset> [<option>=<value> ...] --pid <number>
   --pid <number>      the process, of a program in any language
   --remote <address>  its connections to this port, address or CIDR block:
                       :5432, 10.0.0.1:5432, 10.0.0.0/8, [2001:db8::/32]:5432
-  --listen <address>  its listener at this port or address, :8080, from which the
-                      connections inherit that it accepts later
+  --listen <address>  its listener at this port or address, :8080, from which
+                      the connections inherit that it accepts later
   --dry-run           show what would be changed, and change nothing
   --yes               do not ask
   --watch             go on with connections that are opened later
-  --json              the connections with their options before and after, as JSON
+  --json              the connections with their options before and after
 
-It borrows each socket for a moment, reads it, writes what differs and lets go of
-it: the program notices nothing. It needs Linux 5.6, and the same user or root.
-A userTimeout is written once a peer that was silent has been heard. Without --yes
+It borrows each socket for a moment, reads it, writes what differs and lets go:
+the program notices nothing. It needs Linux 5.6, and the same user or root. A
+userTimeout is written once a peer that was silent has been heard. Without --yes
 it asks, on a terminal. Exit code 1 if a connection could not be changed.
 
 Examples:

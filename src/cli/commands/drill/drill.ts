@@ -22,16 +22,16 @@ Usage: tcp-keepalive drill --pid <number> --remote <address> [options]
   --remote <address>  which peers: a port, an address or a CIDR block:
                       :5432, 10.0.0.1:5432, 10.0.0.0/8, [2001:db8::/32]:5432
   --for <time>        for how long at most (60s)
-  --within <time>     in which time the program has to notice it (the latest time
+  --within <time>     in which time the program has to notice it (the latest
                       that is predicted for each connection)
   --yes               do not ask
   --json              the result as JSON, in milliseconds, where null is never
 
-Its open connections are made deaf, so that nothing arrives any more: no answer, no
-reset. It needs no firewall and no second machine, only Linux 5.6 and the same user
-or root. What is left is undone at the end, also on Ctrl-C. The program really loses
-these connections: what it sends still arrives, and the peer keeps its end until
-its own timers notice.
+Its open connections are made deaf, so that nothing arrives any more: no answer,
+no reset. It needs no firewall and no second machine, only Linux 5.6 and the
+same user or root. What is left is undone at the end, also on Ctrl-C. The
+program really loses these connections: what it sends still arrives, and the
+peer keeps its end until its own timers notice.
 
 Exit code 0 only if every connection was closed in time, else 1.
 
