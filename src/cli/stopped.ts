@@ -12,6 +12,8 @@ export function untilStopped(): { readonly signal: AbortSignal; end(): void } {
   return {
     signal: controller.signal,
     end() {
+      // This process ends now, and the second signal may come late.
+      if (controller.signal.aborted) return;
       for (const signal of signals) process.off(signal, stop);
     },
   };

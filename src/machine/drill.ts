@@ -19,7 +19,7 @@ import { connectionsOf } from './apply.ts';
 import { type OwnedConnection, withBorrowed, withSocket } from './borrowed.ts';
 import { type DrillWindows, isInFlight, windowsOf } from './drill-window.ts';
 import { type Endpoint, parseEndpoint } from './endpoint.ts';
-import { type Connection, type ConnectionFilter, listConnections } from './list.ts';
+import { type Connection, type ConnectionFilter, type ConnectionTimer, listConnections } from './list.ts';
 import { ownersOf } from './owner.ts';
 import { identify, isRunning, type ProcessIdentity } from './process.ts';
 
@@ -201,8 +201,8 @@ export class Drill {
   }
 
   /** When the loss of a connection that is to be made deaf would be noticed, if nothing happens on it meanwhile. */
-  expect({ options, info }: Drill['connections'][number]): DetectionWindow | undefined {
-    return info && windowsOf(options, info, this.#system).atFirst;
+  expect({ options, info, timer }: Drill['connections'][number]): DetectionWindow | undefined {
+    return info && windowsOf(options, { info, timer }, this.#system).atFirst;
   }
 
   /** Makes them deaf, looks until all are closed or the time is over, and undoes it. */
@@ -230,11 +230,18 @@ export class Drill {
   }
 
   async #begin(): Promise<void> {
-    for (const { cookie } of await listConnections(this.#filter)) this.#known.add(cookie);
+    const timers = new Map<number, ConnectionTimer | undefined>();
+    for (const { cookie, timer } of await listConnections(this.#filter)) {
+      this.#known.add(cookie);
+      timers.set(cookie, timer);
+    }
     this.#began = performance.now();
     for (const connection of this.connections) {
       try {
-        this.#subjects.push(withBorrowed(this.process, connection, (fd) => this.#deafen(connection, fd)));
+        const timer = timers.get(connection.cookie);
+        this.#subjects.push(
+          withBorrowed(this.process, connection, (fd) => this.#deafen(connection, timer, fd)),
+        );
       } catch (error) {
         if (!isDestroyed(error)) throw error;
       }
@@ -243,12 +250,12 @@ export class Drill {
     throw noConnection(this.process, 'any more: it has closed each of them meanwhile');
   }
 
-  #deafen(connection: Drill['connections'][number], fd: number): Subject {
+  #deafen(connection: Drill['connections'][number], timer: ConnectionTimer | undefined, fd: number): Subject {
     const info = readTcpInfo(fd);
     // One that is deaf already was left so by a drill that was killed.
     const hearing = readHearing(fd) ?? { ttl: 0, hops: 0 };
     setDeaf(fd, true);
-    const windows = windowsOf(connection.options, info, this.#system);
+    const windows = windowsOf(connection.options, { info, timer }, this.#system);
     const began = performance.now();
     return {
       ...{ connection, hearing, windows, began, row: connection, seenAt: began },
