@@ -1,4 +1,5 @@
 import type * as Koffi from 'koffi';
+import { allocate } from './memory.ts';
 import { type SystemCallError, systemCallError } from './system-error.ts';
 
 // The same on every processor, because these calls are newer than the tables that differ.
@@ -49,10 +50,10 @@ export function bindBorrower(koffi: typeof Koffi): Borrower {
     getsockname: library.func('getsockname', 'int', ['int', 'uintptr_t', 'uintptr_t']),
     getpeername: library.func('getpeername', 'int', ['int', 'uintptr_t', 'uintptr_t']),
   };
-  const pointer = koffi.alloc('char', LINK + 4);
-  const address = Number(koffi.address(pointer));
-  const target = new Uint8Array(koffi.view(pointer, LINK));
-  const length = new Uint32Array(koffi.view(pointer, LINK + 4), LINK, 1);
+  const { buffer, at } = allocate(koffi, LINK + 4);
+  const address = at(0);
+  const target = new Uint8Array(buffer, 0, LINK);
+  const length = new Uint32Array(buffer, LINK, 1);
   const errors = { errno: () => koffi.errno(), errorNumbers: koffi.os.errno };
   const call = (name: SystemCallError['syscall'], number: number, first: number, second: number) => {
     const fd = Number(syscall(number, first, second, 0));
@@ -71,7 +72,7 @@ export function bindBorrower(koffi: typeof Koffi): Borrower {
     },
     addressOf(fd, end) {
       length[0] = LINK;
-      if (names[end](fd, address, address + LINK) !== 0) throw systemCallError(errors, end, `of ${fd}`);
+      if (names[end](fd, address, at(LINK)) !== 0) throw systemCallError(errors, end, `of ${fd}`);
       return target;
     },
     close: (fd) => void close(fd),

@@ -1,9 +1,11 @@
 import type * as Koffi from 'koffi';
 import { loadKoffi } from './load-koffi.ts';
+import { allocate } from './memory.ts';
 import { nodeFfi } from './node-ffi.ts';
+import { winsock } from './winsock.ts';
 
 /**
- * The two calls of the C library that this project makes, through a foreign function interface.
+ * The two calls of the C library, or of Winsock, by which options are set and read, through a foreign function interface.
  *
  * Both read or fill the same native memory, allocated once for each thread. Its address is passed as a
  * number, so that koffi has nothing to convert.
@@ -24,6 +26,15 @@ export interface Libc {
   /** The `errno` of the last call. */
   errno(): number;
   /** This system's error numbers, by name. */
+  readonly errorNumbers: Readonly<Record<string, number>>;
+}
+
+/** How a system's library is called. */
+export interface SystemCalls {
+  func(name: string, result: string, parameters: string[]): (...args: (number | bigint)[]) => number;
+  /** The type of a descriptor. */
+  readonly descriptor: 'int' | 'uintptr_t';
+  errno(): number;
   readonly errorNumbers: Readonly<Record<string, number>>;
 }
 
@@ -55,15 +66,14 @@ export function loadLibc(): Libc {
 }
 
 function bind(koffi: typeof Koffi): Libc {
-  // null is the process itself, which works for glibc and musl, whatever the library's file is called.
-  const library = koffi.load(null);
-  const pointer = koffi.alloc('char', CAPACITY + 4);
-  const address = Number(koffi.address(pointer));
-  const lengthAddress = address + CAPACITY;
-  const buffer = koffi.view(pointer, CAPACITY + 4);
+  const system = process.platform === 'win32' ? winsock(koffi) : posix(koffi);
+  const { buffer, at } = allocate(koffi, CAPACITY + 4);
+  const address = at(0);
+  const lengthAddress = at(CAPACITY);
+  const { descriptor } = system;
   // koffi keeps named types for the whole process and refuses a second declaration, so none is named.
-  const set = library.func('setsockopt', 'int', ['int', 'int', 'int', 'uintptr_t', 'uint32_t']);
-  const get = library.func('getsockopt', 'int', ['int', 'int', 'int', 'uintptr_t', 'uintptr_t']);
+  const set = system.func('setsockopt', 'int', [descriptor, 'int', 'int', 'uintptr_t', 'uint32_t']);
+  const get = system.func('getsockopt', 'int', [descriptor, 'int', 'int', 'uintptr_t', 'uintptr_t']);
   return {
     library: 'koffi',
     memory: new Int32Array(buffer),
@@ -71,6 +81,17 @@ function bind(koffi: typeof Koffi): Libc {
     lengthIndex: CAPACITY / 4,
     setsockopt: (fd, level, name) => set(fd, level, name, address, 4),
     getsockopt: (fd, level, name) => get(fd, level, name, address, lengthAddress),
+    errno: system.errno,
+    errorNumbers: system.errorNumbers,
+  };
+}
+
+function posix(koffi: typeof Koffi): SystemCalls {
+  // null is the process itself, which works for glibc and musl, whatever the library's file is called.
+  const library = koffi.load(null);
+  return {
+    func: (name, result, parameters) => library.func(name, result, parameters),
+    descriptor: 'int',
     errno: () => koffi.errno(),
     errorNumbers: koffi.os.errno,
   };

@@ -1,4 +1,5 @@
 import type * as Koffi from 'koffi';
+import { allocate } from './memory.ts';
 import { type SystemCallError, systemCallError } from './system-error.ts';
 
 /**
@@ -59,9 +60,8 @@ export function bindSockDiag(koffi: typeof Koffi): SockDiag {
   const send = library.func('send', 'intptr_t', ['int', 'uintptr_t', 'size_t', 'int']);
   const recv = library.func('recv', 'intptr_t', ['int', 'uintptr_t', 'size_t', 'int']);
   const close = library.func('close', 'int', ['int']);
-  const pointer = koffi.alloc('char', CAPACITY);
-  const address = Number(koffi.address(pointer));
-  const buffer = koffi.view(pointer, CAPACITY);
+  const { buffer, at } = allocate(koffi, CAPACITY);
+  const address = at(0);
   const bytes = new Uint8Array(buffer);
   const failed = (syscall: SystemCallError['syscall'], errno = koffi.errno()) =>
     systemCallError({ errno: () => errno, errorNumbers: koffi.os.errno }, syscall, 'NETLINK_SOCK_DIAG');

@@ -4,9 +4,18 @@ import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
-const docs = ['cli', 'drill', 'drivers', 'findings', 'install', 'layers', 'orms', 'rules', 'testing'].map(
-  (name) => `docs/${name}.md`,
-);
+const docs = [
+  'cli',
+  'drill',
+  'drivers',
+  'findings',
+  'install',
+  'layers',
+  'orms',
+  'rules',
+  'systems',
+  'testing',
+].map((name) => `docs/${name}.md`);
 
 /** What `npm pack` would put into the tarball; `dist` only where it was built. */
 function packedFiles(): string[] {

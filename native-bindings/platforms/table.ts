@@ -17,6 +17,10 @@ export interface OptionEntry {
   readonly unit: Unit;
   /** The kernel's own name, for messages. */
   readonly constant: string;
+  /** What an older release has in its place, if it refuses this one. */
+  readonly older?: OptionEntry;
+  /** Further options of the kernel that get the same value, for other states of the connection. */
+  readonly also?: readonly OptionEntry[];
 }
 
 /** One platform. An option that the platform lacks has no row. */

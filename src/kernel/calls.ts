@@ -61,11 +61,22 @@ export function planWrites(settings: KeepAliveSettings): WritePlan {
   return plan;
 }
 
-/** Removes an option that this kernel turned out to lack, so that no more calls are spent on it. */
-export function forgetOption(option: OptionName): void {
-  const { [option]: _lacking, ...others } = table;
-  table = others;
+/**
+ * Removes an option that this kernel turned out to lack, so that no more calls are spent on it.
+ *
+ * @returns whether an older one takes its place
+ */
+export function forgetOption(option: OptionName): boolean {
+  const { [option]: lacking, ...others } = table;
+  const older = lacking?.older;
+  table = older === undefined ? others : { ...others, [option]: older };
   plans = new WeakMap();
+  return older !== undefined;
+}
+
+/** Whether this kernel turned out to lack an option that its system has otherwise. */
+export function isForgotten(option: OptionName): boolean {
+  return table[option] === undefined && known?.[option] !== undefined;
 }
 
 /** The reason why this system, or its kernel, lacks an option; `undefined` if it has it. */
@@ -99,7 +110,9 @@ function writesFor(settings: KeepAliveSettings): Write[] {
     const entry = table[option];
     const value = settings[option];
     if (entry === undefined || value === undefined) continue;
-    writes.push({ option, entry, kernelValue: toKernel(entry, Number(value)) });
+    for (const each of [entry, ...(entry.also ?? [])]) {
+      writes.push({ option, entry: each, kernelValue: toKernel(each, Number(value)) });
+    }
   }
   return writes;
 }

@@ -2,7 +2,7 @@ import { IPPROTO_TCP, type OptionEntry } from '../../native-bindings/platforms/t
 import { fromKernel, getOption, setOption, toKernel } from '../../native-bindings/sockopt.ts';
 import { isSystemCallError, type SystemCallError } from '../../native-bindings/system-error.ts';
 import { keepAliveError } from '../options/errors.ts';
-import { isReadBack, type KeepAliveSettings, type OptionName } from '../options/options.ts';
+import { isReadBack, type KeepAliveSettings, type OptionName, optionNames } from '../options/options.ts';
 import {
   type AppliedKeepAlive,
   expectAll,
@@ -41,14 +41,12 @@ export function writeSettings(fd: number, settings: KeepAliveSettings, strict: b
       setOption(fd, entry, kernelValue);
     } catch (error) {
       if (isWrittenAlready(error, fd, entry, kernelValue)) continue;
-      if (!mayBeLacking(error, option)) {
-        const written = writes.slice(0, i).filter((write) => !lackedHere.includes(write.option));
-        throw meaningOf(error, written, writes.slice(i));
-      }
+      const written = writes.slice(0, i).filter((write) => !lackedHere.includes(write.option));
+      if (!mayBeLacking(error, option)) throw meaningOf(error, written, writes.slice(i));
       // Another protocol, such as UDP, lacks it too, and these options are the first that are written.
       proveTcp(fd, writes);
+      if (learnOfLack(fd, option)) return writeSettings(fd, settings, strict);
       if (strict) expectAll([option], error);
-      if (option === 'maxRetransmitInterval') learnOfLack(fd);
       lackedHere = [...lackedHere, option];
     }
   }
@@ -82,6 +80,7 @@ function isWrittenAlready(error: unknown, fd: number, entry: OptionEntry, kernel
  * same `TCP_KEEPIDLE` is written while probes are unanswered. An option that the connection lacks is skipped.
  *
  * @param current - what the kernel has, if it has just been read
+ * @returns the options that were skipped
  * @throws `ERR_KEEPALIVE_UNSUPPORTED` if koffi cannot be loaded, `ERR_KEEPALIVE_NOT_TCP`, or the
  *   system call's error.
  */
@@ -89,7 +88,7 @@ export function correctSettings(
   fd: number,
   settings: KeepAliveSettings,
   current: KeepAliveSettings = settings.maxRetransmitInterval === undefined ? readFive(fd) : readSettings(fd),
-): void {
+): readonly OptionName[] {
   const differing = planWrites(settings).writes.filter(({ option, entry, kernelValue }) => {
     const value = current[option];
     return value !== undefined && !isReadBack(option, kernelValue, toKernel(entry, Number(value)));
@@ -101,6 +100,7 @@ export function correctSettings(
       throw meaningOf(error, differing.slice(0, i), differing.slice(i));
     }
   }
+  return optionNames.filter((option) => settings[option] !== undefined && current[option] === undefined);
 }
 
 /** The interval that Node's own `setKeepAlive` sets, in milliseconds. */
@@ -141,9 +141,9 @@ function readFive(fd: number): KeepAliveSettings {
   try {
     // The first TCP option proves that the descriptor is TCP; on OpenBSD this is the only one.
     if (table.initialDelay === undefined) getOption(fd, TCP_NODELAY);
-    const initialDelay = read(fd, table.initialDelay);
-    const interval = read(fd, table.interval);
-    const count = read(fd, table.count);
+    const initialDelay = readUnlessLacking(fd, 'initialDelay');
+    const interval = readUnlessLacking(fd, 'interval');
+    const count = readUnlessLacking(fd, 'count');
     const userTimeout = readUnlessLacking(fd, 'userTimeout');
     const enable = read(fd, table.enable);
 
@@ -164,32 +164,41 @@ function read(fd: number, entry: OptionEntry | undefined): number | undefined {
   return entry === undefined ? undefined : fromKernel(entry, getOption(fd, entry));
 }
 
-type RetransmissionOption = 'userTimeout' | 'maxRetransmitInterval';
-
-function readUnlessLacking(fd: number, option: RetransmissionOption): number | undefined {
+function readUnlessLacking(fd: number, option: Exclude<OptionName, 'enable'>): number | undefined {
   try {
     return read(fd, table[option]);
   } catch (error) {
-    // Linux returns EOPNOTSUPP for Multipath TCP. The calls before have proved that this is TCP.
-    if (!isRefusal(error) && !mayBeLacking(error, option)) throw error;
-    if (option === 'maxRetransmitInterval') learnOfLack(fd);
-    return undefined;
+    // Linux returns EOPNOTSUPP for the user timeout of Multipath TCP. The calls before have proved that this is TCP.
+    if (!(option === 'userTimeout' && isRefusal(error)) && !mayBeLacking(error, option)) throw error;
+    getOption(fd, TCP_NODELAY);
+    return learnOfLack(fd, option) ? readUnlessLacking(fd, option) : undefined;
   }
 }
 
 /**
- * Whether TCP may lack an option here: the user timeout on a Multipath TCP socket and on FreeBSD before 14, the
- * retransmission interval also on Linux before 6.15. That one only tunes, so no refusal of it is an error.
+ * Whether TCP may lack an option here: the user timeout on a Multipath TCP socket and on FreeBSD before 14, all but
+ * `enable` on Windows before 10, the retransmission interval on Linux before 6.15. That one only tunes, so no refusal of
+ * it is an error.
  */
 function mayBeLacking(error: unknown, option: OptionName): boolean {
   const { code } = error as Partial<SystemCallError>;
   if (option === 'maxRetransmitInterval') return code !== 'EBADF';
-  return option === 'userTimeout' && code === 'ENOPROTOOPT';
+  return option !== 'enable' && code === 'ENOPROTOOPT';
 }
 
-/** Notes that the kernel lacks the option, unless only this connection does: Multipath TCP lacks the user timeout too. */
-function learnOfLack(fd: number): void {
-  if (readUnlessLacking(fd, 'userTimeout') !== undefined) forgetOption('maxRetransmitInterval');
+// Only here does a connection lack what others have: one of Multipath TCP lacks the user timeout, and the interval too.
+const hasMultipath = process.platform === 'linux' || process.platform === 'android';
+
+/**
+ * Notes that the kernel lacks the option, unless only this connection does.
+ *
+ * @returns whether an older option takes its place
+ */
+function learnOfLack(fd: number, option: OptionName): boolean {
+  if (hasMultipath) {
+    if (option === 'userTimeout' || readUnlessLacking(fd, 'userTimeout') === undefined) return false;
+  }
+  return forgetOption(option);
 }
 
 /** Whether an error says that a descriptor has no such option, or is no socket. */
@@ -203,7 +212,7 @@ export function meaningOf(
   written: readonly Write[] = [],
   left: readonly Write[] = [],
 ): Error {
-  const applied = written.map(({ option }) => option);
+  const applied = [...new Set(written.map(({ option }) => option))];
   if (!isSystemCallError(error)) return noLibrary(error);
   if (applied.length === 0 && isRefusal(error)) {
     return keepAliveError(
@@ -213,7 +222,15 @@ export function meaningOf(
       { cause: error, applied },
     );
   }
-  const notSet = left.map(({ option }) => `\`${option}\``).join(', ');
+  // A value that it would refuse for itself is never written.
+  if (process.platform === 'darwin' && error.code === 'EINVAL') {
+    return keepAliveError(
+      'ERR_KEEPALIVE_DESTROYED',
+      'Expected a connected socket, got one that was shut both ways, of which macOS takes no options any more',
+      { cause: error, applied },
+    );
+  }
+  const notSet = [...new Set(left.map(({ option }) => `\`${option}\``))].join(', ');
   const message = notSet === '' ? error.message : `${error.message}; not set: ${notSet}`;
   return Object.assign(error, { message, applied });
 }

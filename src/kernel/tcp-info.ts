@@ -1,5 +1,6 @@
-import { getStructure } from '../../native-bindings/sockopt.ts';
+import { getStructure, type Structure } from '../../native-bindings/sockopt.ts';
 import { tcpInfoLayout as layout, tcpStates } from '../../native-bindings/tcp-info.ts';
+import { keepAliveError } from '../options/errors.ts';
 import { meaningOf } from './settings.ts';
 
 /** The states of a TCP connection, by the kernel's names. */
@@ -42,21 +43,40 @@ export interface TcpInfo {
 /** Whether this system has `TCP_INFO` in the form that this library reads. */
 export const hasTcpInfo: boolean = process.platform === 'linux' || process.platform === 'android';
 
-/** Connections that a listener's kernel queue holds, established but not yet accepted. */
+/** Bytes that every Linux fills, up to the last field that is always there. qemu-user passes on 4. */
+const LEAST = layout.totalRetransmits + 4;
+
+/**
+ * Connections that a listener's kernel queue holds, established but not yet accepted. Infinite if that is not told.
+ *
+ * @throws as {@link readTcpInfo}
+ */
 export function acceptQueueLength(fd: number): number {
-  return readTcpInfo(fd).unacked;
+  const { words, bytes, length } = structureOf(fd);
+  return length < LEAST ? Number.POSITIVE_INFINITY : decodeTcpInfo(words, bytes, length).unacked;
 }
 
 /**
  * Reads the `TCP_INFO` of a descriptor.
  *
- * @throws `ERR_KEEPALIVE_UNSUPPORTED` if koffi cannot be loaded, `ERR_KEEPALIVE_NOT_TCP`, or the system
- *   call's error
+ * @throws `ERR_KEEPALIVE_UNSUPPORTED` if koffi cannot be loaded, or an emulator does not pass `TCP_INFO` on;
+ *   `ERR_KEEPALIVE_NOT_TCP`, or the system call's error
  */
 export function readTcpInfo(fd: number): TcpInfo {
+  const { words, bytes, length } = structureOf(fd);
+  if (length < LEAST) {
+    throw keepAliveError(
+      'ERR_KEEPALIVE_UNSUPPORTED',
+      `Expected at least ${LEAST} bytes of TCP_INFO, got ${length}; an emulator, such as qemu-user in a container for ` +
+        'another processor, does not pass it on',
+    );
+  }
+  return decodeTcpInfo(words, bytes, length);
+}
+
+function structureOf(fd: number): Structure {
   try {
-    const { words, bytes, length } = getStructure(fd, layout);
-    return decodeTcpInfo(words, bytes, length);
+    return getStructure(fd, layout);
   } catch (error) {
     throw meaningOf(error);
   }

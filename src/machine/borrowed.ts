@@ -1,8 +1,9 @@
 import { fstatSync } from 'node:fs';
 import { keepAliveError, readCookie } from '#core';
 import type { Borrower } from '../../native-bindings/borrow.ts';
+import { textOfIpv4, textOfIpv6 } from '../kernel/address.ts';
 import { codeOf } from '../options/errors.ts';
-import { type Endpoint, endText, textOfIpv4, textOfIpv6 } from './endpoint.ts';
+import { type Endpoint, endText } from './endpoint.ts';
 import type { Connection } from './list.ts';
 import { borrowerHere, type Owner } from './owner.ts';
 import { explained, isRunning, type ProcessIdentity } from './process.ts';

@@ -1,11 +1,12 @@
 import { setImmediate } from 'node:timers/promises';
 import { decodeTcpInfo, tcpStates } from '#core';
 import { bindSockDiag, type Dump, type SockDiag, sockDiag } from '../../native-bindings/sock-diag.ts';
+import { textOfIpv4, textOfIpv6 } from '../kernel/address.ts';
 import type { TcpInfo, TcpState } from '../kernel/tcp-info.ts';
 import { aBoolean, type Field, optional, readFields, refusal } from '../options/fields.ts';
 import type { KeepAliveSettings } from '../options/options.ts';
 import { listed } from '../options/show.ts';
-import { type Endpoint, parseEndpoint, textOfIpv4, textOfIpv6 } from './endpoint.ts';
+import { type Endpoint, parseEndpoint } from './endpoint.ts';
 import { koffiHere } from './koffi.ts';
 import { addOptions, addOwners, type Owner, ownersOf } from './owner.ts';
 import { requestFor, type Selection } from './request.ts';

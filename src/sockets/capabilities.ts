@@ -4,7 +4,7 @@ import { hasTcpInfo } from '../kernel/tcp-info.ts';
 import { keepAliveError } from '../options/errors.ts';
 import { type KeepAliveSettings, type OptionName, optionNames } from '../options/options.ts';
 import { obstacleToKernel } from './connection.ts';
-import { isWithinNodesReach } from './node-way.ts';
+import { isLeftToNode, isWithinNodesReach } from './node-way.ts';
 
 /** Whether one option can be set and read here. */
 export interface OptionCapability {
@@ -59,7 +59,8 @@ export function expectSettable(settings: KeepAliveSettings): void {
       `Expected every option to be available (strict): ${reason}`,
     );
   }
-  expectAll(optionNames.filter((name) => settings[name] !== undefined && !options[name].set));
+  // An option that only Node's own call sets cannot be read back, and may be refused unseen.
+  expectAll(optionNames.filter((name) => settings[name] !== undefined && !options[name].read));
 }
 
 function capabilityOf(name: OptionName, obstacle: string | undefined): OptionCapability {
@@ -71,7 +72,7 @@ function capabilityOf(name: OptionName, obstacle: string | undefined): OptionCap
     return Object.freeze({ set, read: false, ...told, reason });
   }
   const reason = reasonOfLack(name);
-  if (reason !== undefined) return Object.freeze({ set: false, read: false, reason });
+  if (reason !== undefined) return Object.freeze({ set: isLeftToNode(name), read: false, reason });
   return Object.freeze({ set: true, read: true, ...told });
 }
 

@@ -1,8 +1,9 @@
 import type net from 'node:net';
-import { type AppliedKeepAlive, hasTable, obstacleToCalls } from '../kernel/calls.ts';
+import { type AppliedKeepAlive, hasTable, obstacleToCalls, withSkipped } from '../kernel/calls.ts';
 import { correctSettings, mayBeChanged, writeSettings } from '../kernel/settings.ts';
 import { isUnsupported } from '../options/errors.ts';
-import type { KeepAliveSettings } from '../options/options.ts';
+import { type KeepAliveSettings, type OptionName, optionNames } from '../options/options.ts';
+import { obstacleToFinding } from './descriptor.ts';
 import {
   attemptDescriptor,
   connectedDescriptor,
@@ -11,9 +12,11 @@ import {
   type TcpHandle,
 } from './handle.ts';
 import { type MarkedHandle, markedHandle, PENDING, type Way } from './hold-record.ts';
-import { setWithNode } from './node-way.ts';
-import { warnOfNodeFallback } from './report.ts';
+import { isLeftToNode, setWithNode } from './node-way.ts';
+import { type OnError, tellOfLoss, warnOfNodeFallback } from './report.ts';
 import { dueNow, mayBeSilent, writeToSilent } from './silence.ts';
+
+const NO_SUCH_OPTION = `this connection has no such option on ${process.platform}`;
 
 // This file alone decides whether a connection is reached through the kernel or through Node.
 
@@ -26,11 +29,23 @@ import { dueNow, mayBeSilent, writeToSilent } from './silence.ts';
  */
 export function write(socket: net.Socket, settings: KeepAliveSettings, strict: boolean): AppliedKeepAlive {
   const fd = connectedDescriptor(socket);
-  if (fd === NO_DESCRIPTOR || !hasTable) return setWithNode(socket, settings, strict);
+  if (isUnreachable(fd)) return setWithNode(socket, settings, strict);
   const handle = markedHandle(socket);
-  return mayBeSilent(handle, settings)
+  const applied = mayBeSilent(handle, settings)
     ? writeCarefully(handle, fd, settings, strict)
     : writeSettings(fd, settings, strict);
+  return applied.skipped?.some(isLeftToNode) ? completeWithNode(socket, settings, applied) : applied;
+}
+
+/** Sets through Node what the system's call did not set. */
+function completeWithNode(
+  socket: net.Socket,
+  settings: KeepAliveSettings,
+  { skipped: refused = [], ...written }: AppliedKeepAlive,
+): AppliedKeepAlive {
+  const { skipped = [], ...byNode } = setWithNode(socket, settings, false);
+  const stillSkipped = optionNames.filter((option) => refused.includes(option) && skipped.includes(option));
+  return withSkipped({ ...byNode, ...written }, stillSkipped);
 }
 
 function writeCarefully(
@@ -48,15 +63,31 @@ function writeCarefully(
 /**
  * Writes those settings that differ to a connected socket. Without koffi it warns, and calls Node.
  *
+ * @param onError - told if the connection gets less than was asked for
  * @returns the way that was taken
  * @throws an error if the socket is not connected or not TCP, or if a system call fails
  */
-export function correct(socket: net.Socket, settings: KeepAliveSettings): Way {
+export function correct(socket: net.Socket, settings: KeepAliveSettings, onError?: OnError): Way {
   const fd = connectedDescriptor(socket);
   const due = dueNow(markedHandle(socket), settings);
-  if (throughKernel(fd, () => correctSettings(fd, due))) return 'kernel';
-  setWithNode(socket, settings, false);
-  return 'node';
+  let lacking: readonly OptionName[] = [];
+  const work = () => {
+    lacking = correctSettings(fd, due);
+  };
+  if (!throughKernel(fd, work)) {
+    const { skipped = [] } = setWithNode(socket, settings, false);
+    // Without koffi a warning has told it already.
+    if (isUnreachable(fd)) tellOfLoss(skipped, settings, reasonOf(), onError);
+    return 'node';
+  }
+  const isLeft = lacking.some(isLeftToNode);
+  if (isLeft) lacking = completeWithNode(socket, due, { skipped: lacking }).skipped ?? [];
+  tellOfLoss(lacking, settings, NO_SUCH_OPTION, onError);
+  return isLeft ? 'node' : 'kernel';
+}
+
+function reasonOf(): string {
+  return obstacleToKernel() ?? 'this runtime shows no descriptor of the connection';
 }
 
 /** Writes those settings that differ to a connection that got them a moment ago through the kernel. */
@@ -69,16 +100,22 @@ export function correctAgain(socket: net.Socket, settings: KeepAliveSettings): v
 }
 
 /** The same for a connection that may have been silent before. */
-export function correctOld(socket: net.Socket, settings: KeepAliveSettings): Way {
+export function correctOld(socket: net.Socket, settings: KeepAliveSettings, onError?: OnError): Way {
   const fd = connectedDescriptor(socket);
   const handle = markedHandle(socket);
-  if (!mayBeSilent(handle, settings)) return correct(socket, settings);
-  const write = () =>
-    void writeToSilent(handle, fd, settings, (due, current) =>
+  if (!mayBeSilent(handle, settings)) return correct(socket, settings, onError);
+  let lacking: readonly OptionName[] = [];
+  const work = () => {
+    lacking = writeToSilent(handle, fd, settings, (due, current) =>
       // No probe is unanswered on a connection that was heard just now: nothing has to be read before.
-      current === undefined ? void writeSettings(fd, due, false) : correctSettings(fd, due, current),
+      current === undefined
+        ? (writeSettings(fd, due, false).skipped ?? [])
+        : correctSettings(fd, due, current),
     );
-  return throughKernel(fd, write) ? 'kernel' : correct(socket, settings);
+  };
+  if (!throughKernel(fd, work)) return correct(socket, settings, onError);
+  tellOfLoss(lacking, settings, NO_SUCH_OPTION, onError);
+  return 'kernel';
 }
 
 /**
@@ -106,7 +143,7 @@ export function correctHandle(handle: TcpHandle, settings: KeepAliveSettings): v
  *   only Node's own call can be used.
  */
 export function throughKernel(fd: number, work: () => void): boolean {
-  if (fd === NO_DESCRIPTOR || !hasTable) return false;
+  if (isUnreachable(fd)) return false;
   try {
     work();
     return true;
@@ -117,9 +154,11 @@ export function throughKernel(fd: number, work: () => void): boolean {
   }
 }
 
+function isUnreachable(fd: number): boolean {
+  return fd === NO_DESCRIPTOR || !hasTable;
+}
+
 /** The reason why no connection is reached through the kernel here, or `undefined`. This loads koffi. */
 export function obstacleToKernel(): string | undefined {
-  if (process.platform === 'win32') return 'Node gives no descriptor on Windows';
-  if ('Deno' in globalThis) return 'Deno gives no descriptor';
-  return obstacleToCalls();
+  return obstacleToCalls() ?? obstacleToFinding();
 }

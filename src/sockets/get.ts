@@ -15,8 +15,8 @@ import { connectedDescriptor, NO_DESCRIPTOR, unreadable } from './handle.ts';
  *
  * @param socket - a connected TCP or TLS socket, or an http2 session's `socket`
  * @throws `ERR_KEEPALIVE_NOT_CONNECTED`, `ERR_KEEPALIVE_DESTROYED`, `ERR_KEEPALIVE_NOT_TCP`,
- *   `ERR_KEEPALIVE_UNSUPPORTED`, `ERR_KEEPALIVE_NO_DESCRIPTOR` (also on Windows and Deno, which have no
- *   descriptor to read from), or the system call's error
+ *   `ERR_KEEPALIVE_UNSUPPORTED`, `ERR_KEEPALIVE_NO_DESCRIPTOR` (also if none can be found, as in a worker thread on
+ *   Windows), or the system call's error
  */
 export function getKeepAlive(socket: net.Socket): KeepAliveSettings {
   const fd = readableDescriptor(socket);

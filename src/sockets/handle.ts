@@ -1,15 +1,16 @@
 import type net from 'node:net';
 import { codeOf, keepAliveError } from '../options/errors.ts';
 import { shownInstead } from '../options/show.ts';
+import { descriptorBehind, descriptorWithoutHandle, type NamedHandle, NO_DESCRIPTOR } from './descriptor.ts';
+
+export { NO_DESCRIPTOR };
 
 /**
  * Node's object for a descriptor, as far as this library uses it. This file is the only reader of
  * `_handle`, which Node does not document but has kept since 0.6 because many packages read it.
  */
-export interface TcpHandle {
+export interface TcpHandle extends NamedHandle {
   readonly fd?: number;
-  /** @returns 0 if it is connected */
-  getpeername?(name: object): number;
   setKeepAlive?(...args: unknown[]): number;
   close?(...args: unknown[]): unknown;
   /** Called with each chunk that was read, and with nothing at the end of the stream. */
@@ -24,13 +25,13 @@ interface SocketInternals {
   readonly destroyed?: boolean | undefined;
   /** Only a server's handle has it. */
   readonly listen?: unknown;
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
   readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
   /** The socket that TLS was started on. */
   readonly _parent?: { readonly destroyed?: boolean | undefined } | null | undefined;
 }
-
-/** In place of a descriptor if the runtime shows none: on Windows, on Deno, for some sockets of Bun. */
-export const NO_DESCRIPTOR = -1;
 
 // TLS in TLS in TLS is two deep. Node never makes a longer chain than this.
 const MAX_DEPTH = 8;
@@ -39,7 +40,7 @@ const MAX_DEPTH = 8;
  * The descriptor of a connected socket. Use it before other code can run: once the socket is closed, the
  * same number may belong to another. The socket may be a Unix socket, which the kernel then refuses.
  *
- * @returns {@link NO_DESCRIPTOR} if the runtime shows none for a TCP connection
+ * @returns {@link NO_DESCRIPTOR} if the runtime shows none for a TCP connection, and none can be found
  * @throws `ERR_KEEPALIVE_NOT_CONNECTED`, `ERR_KEEPALIVE_DESTROYED`, `ERR_KEEPALIVE_NOT_TCP` or
  *   `ERR_KEEPALIVE_NO_DESCRIPTOR`
  */
@@ -51,7 +52,7 @@ export function connectedDescriptor(socket: net.Socket): number {
     const fd = innermost(handle).fd;
     if (isDescriptor(fd)) return fd;
   }
-  return explainMissingDescriptor(socket);
+  return findOrExplain(socket);
 }
 
 /** The TCP handle of a socket, inside any TLS handles; `undefined` if there is none. */
@@ -89,8 +90,8 @@ export function ownerOf(handle: TcpHandle): net.Socket | undefined {
 
 /** The descriptor of a handle, or {@link NO_DESCRIPTOR} if it is closed. */
 export function handleDescriptor(handle: TcpHandle): number {
-  const { fd } = innermost(handle);
-  return isDescriptor(fd) ? fd : NO_DESCRIPTOR;
+  const inner = innermost(handle);
+  return isDescriptor(inner.fd) ? inner.fd : descriptorBehind(inner);
 }
 
 /** The descriptor of a listening server, or {@link NO_DESCRIPTOR} in a cluster worker: the primary has it. */
@@ -126,7 +127,7 @@ function isDescriptor(fd: unknown): fd is number {
   return Number.isInteger(fd) && (fd as number) >= 0 && (fd as number) <= 0x7fff_ffff;
 }
 
-function explainMissingDescriptor(socket: SocketInternals): typeof NO_DESCRIPTOR {
+function findOrExplain(socket: SocketInternals): number {
   // A TLS socket learns a little later that the socket under it was destroyed.
   if (socket.destroyed === true || socket._parent?.destroyed === true) {
     throw keepAliveError(
@@ -141,6 +142,10 @@ function explainMissingDescriptor(socket: SocketInternals): typeof NO_DESCRIPTOR
     );
   }
   if (socket.connecting === true) throw notConnected('one that is still connecting');
+  const found = socket._handle
+    ? descriptorBehind(innermost(socket._handle))
+    : descriptorWithoutHandle(socket);
+  if (found !== NO_DESCRIPTOR) return found;
   if (isGone(socket)) {
     throw keepAliveError(
       'ERR_KEEPALIVE_NOT_CONNECTED',

@@ -47,7 +47,8 @@ const nextTick = process.nextTick;
  *
  * If a socket cannot have the options (a Unix socket, TLS over a generic stream, a failing system call), it
  * works without them: `onError` is called with the error, or a process warning is emitted once for each
- * code. Without koffi or a descriptor (Windows), Node's own `setKeepAlive` sets what it can.
+ * code. So it is told if the connection gets less than was asked for. Without koffi or a descriptor, Node's own
+ * `setKeepAlive` sets what it can.
  *
  * @param socket - a TCP or TLS socket, opened or accepted, connected or not, or an http2 session's `socket`
  * @param options - a preset's name, or options in milliseconds; `false` ends the hold
@@ -193,7 +194,7 @@ function applyLater(socket: net.Socket, hold: Hold): boolean {
 function apply(socket: net.Socket, hold: Hold, isOld = false): boolean {
   if (isWaiting(socket)) return false;
   const settings = heldBy(hold);
-  const way = settings && (isOld ? correctOld(socket, settings) : correct(socket, settings));
+  const way = settings && (isOld ? correctOld : correct)(socket, settings, hold.onError);
   const handle = markedHandle(socket);
   if (handle !== undefined) keepOn(socket, handle, hold, way);
   return way !== undefined;

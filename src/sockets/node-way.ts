@@ -1,5 +1,5 @@
 import net from 'node:net';
-import { type AppliedKeepAlive, expectAll, withSkipped } from '../kernel/calls.ts';
+import { type AppliedKeepAlive, expectAll, isForgotten, withSkipped } from '../kernel/calls.ts';
 import { type KeepAliveSettings, type OptionName, optionNames } from '../options/options.ts';
 import { markedHandle, PASSES } from './hold-record.ts';
 
@@ -12,11 +12,16 @@ export function isWithinNodesReach(option: OptionName): boolean {
   return (option === 'interval' || option === 'count') && nodeTakesIntervalAndCount;
 }
 
+/** Whether Node's own call is left for an option that the system's call does not set: on Windows before 10. */
+export function isLeftToNode(option: OptionName): boolean {
+  return isForgotten(option) && isWithinNodesReach(option);
+}
+
 /**
- * Calls Node's own `socket.setKeepAlive`, for a connection that this library cannot reach itself: on Windows,
- * on Deno, or without koffi. Without an interval and a count Node writes 1 s and 10 beside the delay.
+ * Calls Node's own `socket.setKeepAlive`, for a connection that this library cannot reach itself: in a
+ * worker thread on Windows, or without koffi. Without an interval and a count Node writes 1 s and 10 beside the delay.
  *
- * @param strict - whether to throw if Node cannot set an option, instead of naming it in `skipped`
+ * @param strict - whether to throw if an option cannot be set, instead of naming it in `skipped`
  * @throws `ERR_KEEPALIVE_UNSUPPORTED`
  */
 export function setWithNode(
@@ -24,22 +29,32 @@ export function setWithNode(
   settings: KeepAliveSettings,
   strict: boolean,
 ): AppliedKeepAlive {
-  const written = optionsTaken(settings);
-  const skipped = optionNames.filter((name) => settings[name] !== undefined && !written.includes(name));
+  const taken = optionsTaken(settings);
+  const without = (names: readonly OptionName[]) =>
+    optionNames.filter((name) => settings[name] !== undefined && !names.includes(name));
+  if (strict) expectAll(without(taken));
+  const { enable } = settings;
+  const timers = taken.slice(1).map((name) => settings[name]);
+  const isTaken = enable === undefined || callNode(socket, enable, timers);
+  const skipped = without(isTaken ? taken : []);
   if (strict) expectAll(skipped);
-  if (settings.enable !== undefined)
-    callNode(
-      socket,
-      settings.enable,
-      written.slice(1).map((name) => settings[name]),
-    );
   return withSkipped(settings, skipped);
 }
 
-function callNode(socket: net.Socket, enable: boolean, timers: readonly unknown[]): void {
+/** @returns whether the system took them: Node tells nobody, and its handle does */
+function callNode(socket: net.Socket, enable: boolean, timers: readonly unknown[]): boolean {
   // The socket of an http2 session refuses to show the method, but shows the handle that it uses.
   const { setKeepAlive } = socket instanceof net.Socket ? net.Socket.prototype : socket;
   const handle = markedHandle(socket) ?? {};
+  const own = Object.getOwnPropertyDescriptor(handle, 'setKeepAlive');
+  const ofHandle = handle.setKeepAlive;
+  let result: unknown;
+  if (ofHandle !== undefined) {
+    handle.setKeepAlive = function (...args) {
+      result = Reflect.apply(ofHandle, this, args);
+      return result as number;
+    };
+  }
   handle[PASSES] = true;
   try {
     // Node skips a call that equals its last one, even if a hold kept that one from the kernel.
@@ -47,7 +62,11 @@ function callNode(socket: net.Socket, enable: boolean, timers: readonly unknown[
     Reflect.apply(setKeepAlive, socket, [enable, ...timers]);
   } finally {
     handle[PASSES] = false;
+    if (own === undefined) Reflect.deleteProperty(handle, 'setKeepAlive');
+    else Object.defineProperty(handle, 'setKeepAlive', own);
   }
+  // A negative number is an error's. Bun's handle returns a boolean.
+  return !(typeof result === 'number' && result < 0);
 }
 
 /** The options that Node accepts: a delay if probes are turned on, an interval with a delay and a count. */

@@ -1,6 +1,7 @@
 import { writeSync } from 'node:fs';
-import { codeOf } from '../options/errors.ts';
+import { codeOf, keepAliveError } from '../options/errors.ts';
 import { aFunction, optional, readFields } from '../options/fields.ts';
+import { type KeepAliveSettings, type OptionName, onlyTunes } from '../options/options.ts';
 import { nodeTakesIntervalAndCount } from './node-way.ts';
 
 /** Called with the error if options could not be set, in place of an exception or a process warning. */
@@ -67,6 +68,27 @@ export function warnOfNodeFallback(error: Error): void {
     'ERR_KEEPALIVE_UNSUPPORTED',
     `${error.message}. Until then Node's own setKeepAlive is used: ${left}`,
   );
+}
+
+/**
+ * Tells that a connection gets less than was asked for. Of what only tunes, and of a user timeout of 0, which leaves the
+ * system's own, nothing is lost.
+ *
+ * @param reason - why these options cannot be set
+ */
+export function tellOfLoss(
+  lacking: readonly OptionName[],
+  settings: KeepAliveSettings,
+  reason: string,
+  onError: OnError | undefined,
+): void {
+  const lost = lacking.filter(
+    (option) => !onlyTunes(option) && !(option === 'userTimeout' && settings.userTimeout === 0),
+  );
+  if (lost.length === 0) return;
+  const names = lost.map((option) => `\`${option}\``).join(', ');
+  const message = `Expected every option to be set, got no ${names}: ${reason}; the connection works without`;
+  report(keepAliveError('ERR_KEEPALIVE_UNSUPPORTED', message), onError);
 }
 
 /** Prints a line on standard error. An error of `process.stderr` itself would end the process. */

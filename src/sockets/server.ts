@@ -106,7 +106,7 @@ function setNext(server: net.Server, keepAlive: ServerKeepAlive, socket: net.Soc
   if (keepAlive.oneByOne === 0) server.removeListener('connection', keepAlive.onConnection);
   if (socket.destroyed) return;
   try {
-    correct(socket, keepAlive.settings);
+    correct(socket, keepAlive.settings, keepAlive.onError);
   } catch (error) {
     if (!isNotTcp(error)) throw error;
   }

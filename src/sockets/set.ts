@@ -13,8 +13,8 @@ import { noteExplicitCall } from './hold-record.ts';
  * back with {@link getKeepAlive}. A hold of {@link keepAlive} continues with the new values; without one a
  * later call of Node's own `setKeepAlive` resets interval and count.
  *
- * `skipped` names the options that this platform lacks. If Node shows no descriptor (Windows, Deno), its own
- * `setKeepAlive` sets what it can.
+ * `skipped` names the options that this platform lacks. If no descriptor can be found (a worker thread on Windows), or
+ * Windows is too old, Node's own `setKeepAlive` sets what it can.
  *
  * If the connection was silent for longer than `initialDelay`, one lost probe would end a living peer: `userTimeout` is
  * then named in `pending`, and written once the peer has been heard.

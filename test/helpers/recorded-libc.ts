@@ -11,6 +11,8 @@ export interface RecordedCall {
 
 export interface RecordedLibc {
   readonly calls: RecordedCall[];
+  /** The descriptors of these calls. */
+  readonly descriptors: number[];
   /** The values that `getsockopt` returns, by option number; 0 for others. */
   readonly answers: Map<number, number>;
   /** The `errno` with which an option's calls fail, by option number. */
@@ -23,7 +25,7 @@ export interface RecordedLibc {
  */
 export function recordedLibc(): RecordedLibc {
   const memory = new Int32Array(2);
-  const recorded: RecordedLibc = { calls: [], answers: new Map(), failures: new Map() };
+  const recorded: RecordedLibc = { calls: [], descriptors: [], answers: new Map(), failures: new Map() };
   let errno = 0;
   const outcome = (name: number) => {
     errno = recorded.failures.get(name) ?? 0;
@@ -34,7 +36,8 @@ export function recordedLibc(): RecordedLibc {
     memory,
     bytes: new Uint8Array(memory.buffer),
     lengthIndex: 1,
-    setsockopt(_fd, level, name) {
+    setsockopt(fd, level, name) {
+      recorded.descriptors.push(fd);
       recorded.calls.push({ level, name, value: memory[0] ?? 0 });
       return outcome(name);
     },

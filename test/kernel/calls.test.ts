@@ -1,13 +1,11 @@
-import { describe, expect, test } from 'vitest';
+import os from 'node:os';
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { lacking, obstacleToCalls, planWrites } from '../../src/kernel/calls.ts';
 import { parseKeepAliveOptions } from '../../src/options/parse.ts';
 import { connection } from '../helpers/connection.ts';
 import { missingKoffi } from '../helpers/missing-koffi.ts';
 import { packageOn } from '../helpers/package-on.ts';
 import { recordedLibc } from '../helpers/recorded-libc.ts';
-
-/** Node gives no descriptor on Windows, so that no call gets as far as the kernel of any system. */
-const givesDescriptors = process.platform !== 'win32';
 
 test('the calls of one settings object are worked out once', () => {
   const settings = parseKeepAliveOptions('database');
@@ -42,10 +40,26 @@ const asked = { initialDelay: 20_000, interval: 11_000, count: 3, userTimeout: 2
 const systems = [
   { platform: 'linux', told: '6/18=24500 6/5=11 6/6=3 6/4=20 1/9=1', skipped: undefined },
   { platform: 'android', told: '6/18=24500 6/5=11 6/6=3 6/4=20 1/9=1', skipped: undefined },
-  { platform: 'darwin', told: '6/128=25 6/257=11 6/258=3 6/16=20 65535/8=1', skipped: undefined },
+  {
+    platform: 'darwin',
+    told: '6/128=25 6/64=25 6/32=25 6/257=11 6/258=3 6/16=20 65535/8=1',
+    skipped: undefined,
+  },
   { platform: 'freebsd', told: '6/68=25 6/512=11 6/1024=3 6/256=20 65535/8=1', skipped: undefined },
   { platform: 'netbsd', told: '6/5=11 6/6=3 6/3=20 65535/8=1', skipped: ['userTimeout'] },
-  { platform: 'sunos', told: '6/36=11 6/35=3 6/34=20 65535/8=1', skipped: ['userTimeout'] },
+  {
+    platform: 'sunos',
+    version: 'omnios-r151050-2d8f2e0e3f',
+    told: '6/17=24500 6/36=11 6/35=3 6/34=20 65535/8=1',
+    skipped: undefined,
+  },
+  {
+    platform: 'sunos',
+    version: '11.4.42.111.0',
+    told: '6/30=11 6/31=3 6/29=20 65535/8=1',
+    skipped: ['userTimeout'],
+  },
+  { platform: 'win32', told: '6/14=24500 6/17=11 6/16=3 6/3=20 65535/8=1', skipped: undefined },
   {
     platform: 'openbsd',
     told: '65535/8=1',
@@ -53,7 +67,13 @@ const systems = [
   },
 ];
 
-describe.runIf(givesDescriptors).each(systems)('setKeepAlive on $platform', ({ platform, told, skipped }) => {
+describe.each(systems)('setKeepAlive on $platform $version', ({ platform, version, told, skipped }) => {
+  beforeEach(() => {
+    if (version === undefined) return;
+    const spy = vi.spyOn(os, 'version').mockReturnValue(version);
+    onTestFinished(() => void spy.mockRestore());
+  });
+
   test(`tells the kernel ${told}`, async () => {
     const client = await connection();
     const { calls } = recordedLibc();
@@ -86,12 +106,20 @@ describe.runIf(givesDescriptors).each(systems)('setKeepAlive on $platform', ({ p
   });
 });
 
-test.runIf(givesDescriptors)(
-  'a kernel that counts the user timeout in seconds rounds it up, and the result says so',
-  async () => {
-    const client = await connection();
-    recordedLibc();
-    const { setKeepAlive } = await packageOn('darwin');
-    expect(setKeepAlive(client, { userTimeout: 24_001 })).toEqual({ userTimeout: 25_000 });
-  },
-);
+test('a kernel that counts the user timeout in seconds rounds it up, and the result says so', async () => {
+  const client = await connection();
+  recordedLibc();
+  const { setKeepAlive } = await packageOn('darwin');
+  expect(setKeepAlive(client, { userTimeout: 24_001 })).toEqual({ userTimeout: 25_000 });
+});
+
+test('a Sun that is neither illumos nor Solaris is left to Node', async () => {
+  const client = await connection();
+  const { calls } = recordedLibc();
+  const spy = vi.spyOn(os, 'version').mockReturnValue('something-else');
+  onTestFinished(() => void spy.mockRestore());
+  const { capabilities, setKeepAlive } = await packageOn('sunos');
+  expect(setKeepAlive(client, { initialDelay: 20_000 })).toEqual({ enable: true, initialDelay: 20_000 });
+  expect(capabilities().through).toBe('node');
+  expect(calls).toEqual([]);
+});

@@ -240,3 +240,27 @@ test.each([
   await packageOn(platform);
   expect((await import('../../src/kernel/tcp-info.ts')).hasTcpInfo).toBe(has);
 });
+
+test.runIf(process.platform === 'linux')(
+  'an emulator that passes on 4 bytes is said, and no zeros are told',
+  async () => {
+    const { client, server } = await pair();
+    const libc = loadLibc();
+    const { getsockopt } = libc;
+    const cut = vi.spyOn(libc, 'getsockopt').mockImplementation((fd, level, name) => {
+      const result = getsockopt(fd, level, name);
+      if (level === 6 && name === 11) libc.memory[libc.lengthIndex] = 4;
+      return result;
+    });
+    onTestFinished(() => void cut.mockRestore());
+    expect(() => infoOf(client)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_KEEPALIVE_UNSUPPORTED',
+        message: expect.stringMatching(/^Expected at least 104 bytes of TCP_INFO, got 4; an emulator/),
+      }),
+    );
+    // What needs it does without.
+    expect(setKeepAlive(server, { count: 3 })).toMatchObject({ count: 3 });
+    expect(acceptQueueLength(fdOf(client))).toBe(Number.POSITIVE_INFINITY);
+  },
+);

@@ -2,17 +2,20 @@ import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { platforms, platformTable } from '../../native-bindings/platforms/index.ts';
 import { linuxMips } from '../../native-bindings/platforms/linux.ts';
-import type { OptionTable } from '../../native-bindings/platforms/table.ts';
+import { illumos, solaris } from '../../native-bindings/platforms/sunos.ts';
+import type { OptionEntry, OptionTable } from '../../native-bindings/platforms/table.ts';
 import { tcpInfoLayout, tcpStates } from '../../native-bindings/tcp-info.ts';
 import { optionNames } from '../../src/options/options.ts';
 import { PATIENCE } from '../helpers/patience.ts';
 
 const IPPROTO_TCP = 6;
 
-const tables = Object.entries({ ...platforms, 'linux on mips': linuxMips }).map(([platform, table]) => ({
-  platform,
-  table,
-}));
+const tables = Object.entries({ ...platforms, 'linux on mips': linuxMips, 'Oracle Solaris': solaris }).map(
+  ([platform, table]) => ({
+    platform,
+    table,
+  }),
+);
 
 test('there is a table for each system that the design names', () => {
   expect(Object.keys(platforms).sort()).toEqual([
@@ -33,12 +36,12 @@ describe.each(tables)('the table of $platform', ({ table }) => {
     expect(table).toHaveProperty('enable');
   });
 
-  test.each(Object.entries(table))('%s says where the kernel keeps it', (option, entry) => {
+  test.each(rowsOf(table))('%s says where the kernel keeps it', (option, entry) => {
     expect(entry).toEqual({
       level: expect.any(Number),
       name: expect.any(Number),
       unit: expect.any(String),
-      constant: expect.stringMatching(/^(SO|TCP)_[A-Z]+(_[A-Z]+)*$/),
+      constant: expect.stringMatching(/^(SO|TCP|PERSIST)_[A-Z]+(_[A-Z]+)*$/),
     });
     expect(entry.level).toBe(option === 'enable' ? expectedSocketLevel(table) : IPPROTO_TCP);
     expect(entry.name).toSatisfy((name: number) => Number.isInteger(name) && name > 0);
@@ -46,17 +49,31 @@ describe.each(tables)('the table of $platform', ({ table }) => {
   });
 
   test('has no two options at one number', () => {
-    const places = Object.values(table).map(({ level, name }) => `${level}/${name}`);
+    const places = rowsOf(table)
+      .map(([, row]) => row)
+      .map(({ level, name }) => `${level}/${name}`);
     expect(new Set(places).size).toBe(places.length);
   });
 });
 
 test.each(Object.keys(platforms) as NodeJS.Platform[])('nobody can change the table that %s uses', (name) => {
-  const table = platformTable(name) ?? {};
-  for (const each of [table, ...Object.values(table), tcpInfoLayout, tcpStates]) {
+  const table = platformTable(name, 'x64', 'illumos') ?? {};
+  const further = Object.values(table).flatMap(({ older, also }) => [older, also, ...(also ?? [])]);
+  const parts = further.filter((part) => part !== undefined);
+  for (const each of [table, ...Object.values(table), ...parts, tcpInfoLayout, tcpStates]) {
     expect(each).toSatisfy(Object.isFrozen);
   }
 });
+
+/** Each option with its rows: its own, the older one, and those that get the same value. */
+function rowsOf(table: OptionTable): [string, Omit<OptionEntry, 'older' | 'also'>][] {
+  return Object.entries(table).flatMap(([option, { older, also = [], ...entry }]) =>
+    [entry, ...(older === undefined ? [] : [older]), ...also].map((row): [string, typeof row] => [
+      option,
+      row,
+    ]),
+  );
+}
 
 function unitsOf(option: string): readonly string[] {
   if (option === 'enable' || option === 'count') return ['none'];
@@ -82,6 +99,17 @@ describe('which table a system gets', () => {
 
   test.each(['x64', 'arm64', 'riscv64'])('Linux on %s gets the usual ones', (arch) => {
     expect(platformTable('linux', arch)).toBe(platforms.linux);
+  });
+
+  test.each([
+    { version: '11.4.42.111.0', table: solaris },
+    { version: 'omnios-r151050-2d8f2e0e3f', table: illumos },
+    { version: 'illumos-4bd3a4b3a1', table: illumos },
+    { version: 'joyent_20240111T003205Z', table: illumos },
+    { version: 'Generic_150400-65', table: undefined },
+    { version: '', table: undefined },
+  ])('sunos of version "$version" gets its own, or none', ({ version, table }) => {
+    expect(platformTable('sunos', 'x64', version)).toBe(table);
   });
 
   test('without arguments it is this system', () => {

@@ -5,6 +5,7 @@ import { parseKeepAliveOptions } from '../../src/options/parse.ts';
 import { presets } from '../../src/options/presets.ts';
 import { nodeTakesIntervalAndCount } from '../../src/sockets/node-way.ts';
 import { connectedPair } from '../helpers/connected-pair.ts';
+import { hideHandles } from '../helpers/fake-windows.ts';
 import { missingKoffi } from '../helpers/missing-koffi.ts';
 import { packageOn } from '../helpers/package-on.ts';
 import { recordedLibc } from '../helpers/recorded-libc.ts';
@@ -40,7 +41,6 @@ describe('a system whose kernel lacks some', () => {
     { platform: 'darwin', lacks: [], bound: 'TCP_RXT_CONNDROPTIME' },
     { platform: 'freebsd', lacks: [], bound: 'TCP_MAXUNACKTIME' },
     { platform: 'netbsd', lacks: ['userTimeout'], bound: undefined },
-    { platform: 'sunos', lacks: ['userTimeout'], bound: undefined },
     { platform: 'openbsd', lacks: ['initialDelay', 'interval', 'count', 'userTimeout'], bound: undefined },
   ])('$platform lacks $lacks', async ({ platform, lacks, bound }) => {
     recordedLibc();
@@ -61,14 +61,27 @@ describe('a system whose kernel lacks some', () => {
 
 describe('where only Node’s own call is left', () => {
   const obstacles = [
-    { where: 'Windows', platform: 'win32', reason: 'Node gives no descriptor on Windows' },
+    {
+      where: 'a worker on Windows',
+      platform: 'win32',
+      reason:
+        'Windows gives no descriptor, and none can be found: Node shows the event loop of a worker thread from 26.11 on',
+    },
     { where: 'a system that nobody has written', platform: 'aix', reason: 'no option table for aix' },
-    { where: 'Deno', platform: 'linux', reason: 'Deno gives no descriptor' },
+    {
+      where: 'Deno',
+      platform: 'linux',
+      reason: 'Deno gives no descriptor, and none can be found: not allowed',
+    },
     { where: 'without koffi', platform: 'linux', reason: 'not installed' },
   ];
 
   test.each(obstacles)('$where', async ({ where, platform, reason }) => {
     if (where === 'Deno') stubDeno();
+    if (platform === 'win32') {
+      recordedLibc();
+      hideHandles();
+    }
     if (where === 'without koffi') missingKoffi(new Error('not installed'));
     const { capabilities } = await packageOn(platform);
     const { options, ...rest } = capabilities();
@@ -86,7 +99,7 @@ describe('where only Node’s own call is left', () => {
     }
   });
 
-  test('Windows still has its names for them', async () => {
+  test('Windows always has its names for them', async () => {
     const { capabilities } = await packageOn('win32');
     expect(capabilities().options.userTimeout.constant).toBe('TCP_MAXRTMS');
   });
@@ -143,10 +156,11 @@ describe('expectSettable', () => {
     {
       system: 'win32',
       settings: reached,
-      message: 'available (strict): Node gives no descriptor on Windows',
+      message: 'available (strict): Windows gives no descriptor, and none can be found',
     },
   ])('refuses what $system cannot: $message', async ({ system, settings, message }) => {
     recordedLibc();
+    hideHandles();
     const { expectSettable } = await capabilitiesOn(system);
     expect(() => expectSettable(settings)).toThrow(
       expect.objectContaining({
@@ -163,7 +177,15 @@ async function capabilitiesOn(platform: string): Promise<typeof import('../../sr
   return import('../../src/sockets/capabilities.ts');
 }
 
+/** Deno, which does not allow the program to list its descriptors. */
 function stubDeno(): void {
   vi.stubGlobal('Deno', {});
+  vi.doMock('node:fs', async (original) => ({
+    ...(await original<typeof import('node:fs')>()),
+    readdirSync() {
+      throw new Error('not allowed');
+    },
+  }));
+  onTestFinished(() => void vi.doUnmock('node:fs'));
   onTestFinished(() => void vi.unstubAllGlobals());
 }

@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { optionNames } from '../../src/options/options.ts';
 import { presets } from '../../src/options/presets.ts';
 import { nodeTakesIntervalAndCount } from '../../src/sockets/node-way.ts';
 import { connection } from '../helpers/connection.ts';
+import { hideHandles } from '../helpers/fake-windows.ts';
+import { handleOf } from '../helpers/handle-of.ts';
 import { hideDescriptor, showDescriptor } from '../helpers/hide-descriptor.ts';
 import { soonAfter } from '../helpers/hold-parts.ts';
 import { missingKoffi } from '../helpers/missing-koffi.ts';
@@ -77,10 +79,12 @@ const forms = [
 ] as const;
 
 describe.each([
-  { where: 'Windows', platform: 'win32', hide: hideDescriptor },
+  { where: 'a worker on Windows', platform: 'win32', hide: hideDescriptor },
   { where: 'a runtime that gives no descriptor', platform: 'linux', hide: hideDescriptor },
   { where: 'a system that nobody has written', platform: 'aix', hide: () => {} },
 ])('on $where, here a fake of it', ({ platform, hide }) => {
+  beforeEach(hideHandles);
+
   test.each(forms)(
     'Node with $form parameters does for $options: $call',
     async ({ form, options, call, skipped }) => {
@@ -179,18 +183,46 @@ describe.each([
     expect(calls).toEqual([]);
   });
 
-  test.runIf(process.platform === 'linux')('a hold keeps what Node set, without a warning', async () => {
-    const warned = warnings();
+  test.runIf(process.platform === 'linux')(
+    'a hold keeps what Node set, and tells what is missing',
+    async () => {
+      const warned = warnings();
+      const [client, other] = [await connection(), await connection()];
+      const { keepAlive } = await packageOn(platform);
+      hide(client);
+      hide(other);
+      const problems: Error[] = [];
+      expect(keepAlive(client, 'database', { onError: (error) => problems.push(error) })).toBe(client);
+      client.setKeepAlive(true, 60_000);
+      showDescriptor(client);
+      expect(kernelValues(client)).toBe(databaseByNode);
+      const missing = skippedByNode.filter((name) => name !== 'maxRetransmitInterval');
+      const message = expect.stringContaining(
+        `Expected every option to be set, got no ${missing.map((name) => `\`${name}\``).join(', ')}: `,
+      );
+      expect(problems).toEqual([expect.objectContaining({ code: 'ERR_KEEPALIVE_UNSUPPORTED', message })]);
+      expect(warned()).toEqual([]);
+
+      // Without onError it is a process warning, and without a loss nothing.
+      keepAlive(other, { initialDelay: 10_000, userTimeout: 0, maxRetransmitInterval: 2_000 });
+      expect(warned()).toEqual([]);
+      keepAlive(other, 'database');
+      keepAlive(other, 'tunnel');
+      expect(warned()).toEqual([{ code: 'ERR_KEEPALIVE_UNSUPPORTED', message }]);
+    },
+  );
+
+  test('what the system refuses is not reported as set', async () => {
     const client = await connection();
-    const { keepAlive } = await packageOn(platform);
+    const { setKeepAlive } = await packageOn(platform);
     hide(client);
-    const problems: Error[] = [];
-    expect(keepAlive(client, 'database', { onError: (error) => problems.push(error) })).toBe(client);
-    client.setKeepAlive(true, 60_000);
-    showDescriptor(client);
-    expect(kernelValues(client)).toBe(databaseByNode);
-    expect(problems).toEqual([]);
-    expect(warned()).toEqual([]);
+    const handle = handleOf(client);
+    const refuse = vi.spyOn(handle, 'setKeepAlive').mockReturnValue(-92);
+    expect(setKeepAlive(client, { initialDelay: 10_000 })).toEqual({ skipped: ['enable', 'initialDelay'] });
+    expect(() => setKeepAlive(client, { enable: true }, { strict: true })).toThrow(
+      expect.objectContaining({ code: 'ERR_KEEPALIVE_UNSUPPORTED' }),
+    );
+    expect(handle.setKeepAlive).toBe(refuse);
   });
 });
 

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const require = createRequire(import.meta.url);
@@ -18,8 +19,8 @@ for (const [entry, { import: module }] of Object.entries(exports)) {
   if (module === undefined || withoutTheirDriver.includes(entry)) continue;
   const name = entry.replace('.', 'tcp-keepalive');
   assert.deepEqual(Object.keys(await import(name)).sort(), Object.keys(require(name)).sort(), name);
-  for (const file of [module.default, require.resolve(name)]) {
-    const text = readFileSync(new URL(file, pathToFileURL(manifest)), 'utf8');
+  for (const file of [join(dirname(manifest), module.default), require.resolve(name)]) {
+    const text = readFileSync(file, 'utf8');
     assert.equal(text.includes('setsockopt'), false, `${file} calls setsockopt`);
   }
   loaded++;
