@@ -105,16 +105,16 @@ export function laterAt<About extends unknown[]>(
 }
 
 /**
- * Has something told after each call of a method of a target, also those that the target makes itself. It serves
- * drivers that emit nothing when they begin to connect.
+ * Has something told after each call of a method of a target, also those that the target makes itself, with what
+ * it returned. It serves drivers that emit nothing when they begin to connect.
  */
-export function afterEach(target: object, method: string, told: () => void): void {
+export function afterEach(target: object, method: string, told: (result?: never) => void): void {
   const methods = target as Record<string, (...args: unknown[]) => unknown>;
   const own = methods[method];
   if (own === undefined || isInPlace(own)) return;
   methods[method] = inPlaceOf(own, (...args: unknown[]) => {
     const result = Reflect.apply(own, target, args);
-    told();
+    told(result as never);
     return result;
   });
 }
