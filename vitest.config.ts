@@ -27,10 +27,9 @@ const config: ViteUserConfig = {
       },
       { find: /^tcp-keepalive\/register$/, replacement: source('./src/register.ts') },
       { find: /^tcp-keepalive\/(.+)$/, replacement: source('./src/drivers/$1.ts') },
-      {
-        find: /^tedious$/,
-        replacement: source('./test/drivers/tedious/node_modules/tedious'),
-      },
+      { find: /^tedious$/, replacement: source('./test/drivers/more/node_modules/tedious') },
+      // Its ES modules cannot load ioredis by themselves.
+      { find: /^bullmq$/, replacement: source('./test/drivers/more/node_modules/bullmq/dist/cjs/index.js') },
     ],
   },
 };

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { describeWhereInstalled, describeWithServer } from './helpers/describe-with-server.ts';
+import { driverPackage } from './helpers/driver-package.ts';
 import { startKafkaStub } from './helpers/kafka-stub.ts';
 import { PATIENCE } from './helpers/patience.ts';
 import { startRabbitmqStub } from './helpers/rabbitmq-stub.ts';
@@ -12,7 +13,6 @@ import { startSqlServerStub } from './helpers/sql-server-stub.ts';
 import { mariadb } from './helpers/start-mariadb.ts';
 import { postgres } from './helpers/start-postgres.ts';
 import { redis } from './helpers/start-redis.ts';
-import { tediousPackage } from './helpers/tedious-package.ts';
 
 const folder = new URL('../examples/', import.meta.url);
 const examples = readdirSync(folder).filter((name) => name.endsWith('.ts'));
@@ -27,6 +27,11 @@ const servers: { variable: string; server: TestServer; url(running: RunningServe
     url: ({ host, port, password }) => `redis://:${password}@${host}:${port}`,
   },
 ];
+
+/** Why the driver of an example that needs a real server is not there. */
+function missingDriver(name: string): string | undefined {
+  return name === 'bullmq.ts' ? driverPackage('bullmq').missing() : undefined;
+}
 
 /** Examples whose servers cannot be had here, with stubs that answer as much as is asked. */
 const stubs: {
@@ -54,7 +59,7 @@ const stubs: {
     variable: 'SQL_SERVER_URL',
     start: () => startSqlServerStub(),
     url: (port) => `mssql://app:secret@127.0.0.1:${port}?encrypt=false`,
-    missing: tediousPackage.missing,
+    missing: driverPackage('tedious').missing,
   },
 ];
 
@@ -62,11 +67,15 @@ for (const { variable, server, url } of servers) {
   const needing = examples.filter((name) => sourceOf(name).includes(`process.env.${variable}`));
   if (needing.length === 0) continue;
   describeWithServer(`with ${server.name}`, server, (running) => {
-    test.each(needing)('%s', async (name) => {
-      vi.stubEnv(variable, url(running()));
-      onTestFinished(() => void vi.unstubAllEnvs());
-      await run(name);
-    });
+    for (const name of needing) {
+      describeWhereInstalled(name, { missing: () => missingDriver(name) }, () => {
+        test('with its server', async () => {
+          vi.stubEnv(variable, url(running()));
+          onTestFinished(() => void vi.unstubAllEnvs());
+          await run(name);
+        });
+      });
+    }
   });
 }
 

@@ -15,13 +15,13 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, test, vi } f
 import { WebSocketServer } from 'ws';
 import { predictDetection } from '../src/predict/predict.ts';
 import { describeWhereInstalled, describeWithServer } from './helpers/describe-with-server.ts';
+import { driverPackage } from './helpers/driver-package.ts';
 import { proxyTo, quick } from './helpers/driver-under-test.ts';
 import { PATIENCE } from './helpers/patience.ts';
 import { programs } from './helpers/program.ts';
 import { mariadb } from './helpers/start-mariadb.ts';
 import { postgres } from './helpers/start-postgres.ts';
 import { redis } from './helpers/start-redis.ts';
-import { tediousPackage } from './helpers/tedious-package.ts';
 import { certificate, certificateKey } from './helpers/test-certificate.ts';
 
 const DATABASE = '1:10/5/3 24500';
@@ -412,10 +412,10 @@ describe.each(nodes)('%s', (node) => {
       ],
     ])(`%s, ${silent}`, (_name, source) => expectHeld(source));
 
-    describeWhereInstalled('tedious', tediousPackage, () => {
+    describeWhereInstalled('tedious', driverPackage('tedious'), () => {
       it(silent, () =>
         expectHeld(`
-          import { Connection } from '${tediousPackage.url}';
+          import { Connection } from '${driverPackage('tedious').url()}';
           const connection = new Connection({ server: '127.0.0.1', options: { port, encrypt: false } });
           connection.connect();
           await idle();

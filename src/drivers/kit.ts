@@ -16,7 +16,7 @@ import type { KeepAliveInput, KeepAliveSettings } from '../options/options.ts';
 import type { HoldRequest } from '../sockets/hold-record.ts';
 import type { OnError } from '../sockets/report.ts';
 
-// A driver module may import nothing else, beside Node and its driver.
+// A driver module may import nothing else, beside Node, its driver and the module of a driver under it.
 export { holdSocket, isServer, keepAliveError, keepAliveServer, report, warnOnce } from '#core';
 export type { HoldRequest, KeepAliveInput, OnError };
 

@@ -12,10 +12,7 @@ const rightCalls: readonly (readonly [is: (target: Members) => boolean, call: st
     (target) => has('of', 'listen')(target) && 'sockets' in target,
     'call keepAliveServer(httpServer, options) with the HTTP server that socket.io runs on',
   ],
-  [
-    (target) => has('waitUntilReady')(target) && 'opts' in target,
-    'give BullMQ a client of its own: { connection: keepAliveIoredis(new Redis({ maxRetriesPerRequest: null }), options) }',
-  ],
+  [(target) => has('waitUntilReady')(target) && 'opts' in target, 'call keepAliveBullmq(target, options)'],
   [
     (target) => has('sendCommand')(target) && typeof target.status === 'string',
     'call keepAliveIoredis(client, options)',

@@ -5,6 +5,7 @@ import { expectDetection, vanish } from 'tcp-keepalive/testing';
 import type { Connection, ConnectionConfiguration } from 'tedious';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { describeWhereInstalled } from '../helpers/describe-with-server.ts';
+import { driverPackage } from '../helpers/driver-package.ts';
 import {
   connectedSockets,
   errorOf,
@@ -18,9 +19,8 @@ import {
 import { listen } from '../helpers/listen.ts';
 import { kernelValues } from '../helpers/raw-options.ts';
 import { startSqlServerStub } from '../helpers/sql-server-stub.ts';
-import { tediousPackage } from '../helpers/tedious-package.ts';
 
-describeWhereInstalled('keepAliveTedious, with a stub of SQL Server', tediousPackage, () => {
+describeWhereInstalled('keepAliveTedious, with a stub of SQL Server', driverPackage('tedious'), () => {
   test.for(['idle', 'unacknowledged'] as const)('a vanished server is noticed in time: %s', async (state) => {
     const proxy = await proxyTo({ port: await stubPort() });
     const opened = connectedSockets();

@@ -11,6 +11,7 @@ import { createClient } from 'redis';
 import ssh2 from 'ssh2';
 import { keepAliveServer } from 'tcp-keepalive';
 import { keepAliveAmqplib } from 'tcp-keepalive/amqplib';
+import { keepAliveBullmq } from 'tcp-keepalive/bullmq';
 import { keepAliveHttp } from 'tcp-keepalive/http';
 import { keepAliveHttp2 } from 'tcp-keepalive/http2';
 import { keepAliveIoredis } from 'tcp-keepalive/ioredis';
@@ -38,6 +39,11 @@ const drivers = [
   {
     driver: keepAliveAmqplib as Driver,
     target: () => ({ ...emitter(), waitForConnect: method, createChannel: method }),
+    isConfig: false,
+  },
+  {
+    driver: keepAliveBullmq as Driver,
+    target: () => ({ opts: {}, waitUntilReady: method, client: new Promise(() => {}) }),
     isConfig: false,
   },
   {
@@ -155,14 +161,21 @@ describe.each(drivers)('$driver.name', ({ driver, target, isConfig }) => {
 
 /**
  * Targets as their libraries make them, and the call that is right for each. Those that are no dependency of
- * this repository are look-alikes: the members that were seen on bullmq 5, socket.io 4, fastify 5,
+ * this repository are look-alikes: the members that were seen on bullmq 6, socket.io 4, fastify 5,
  * pg-promise 12 and @prisma/adapter-pg 7.
  */
 const given: { what: string; make(): object; rightCall: RegExp; takenBy?: Driver }[] = [
   {
     what: 'a look-alike of a Queue of bullmq',
-    make: () => ({ ...emitter(), add: method, waitUntilReady: method, opts: {}, keys: {} }),
-    rightCall: /connection: keepAliveIoredis\(new Redis\(\{ maxRetriesPerRequest: null \}\), options\)/,
+    make: () => ({
+      ...emitter(),
+      add: method,
+      waitUntilReady: method,
+      getBackend: () => ({ client: new Promise(() => {}) }),
+      opts: {},
+    }),
+    rightCall: /keepAliveBullmq\(target, options\)/,
+    takenBy: keepAliveBullmq as Driver,
   },
   {
     what: 'a look-alike of a Server of socket.io',

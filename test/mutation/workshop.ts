@@ -16,7 +16,7 @@ export class Workshop {
       recursive: true,
       filter: (path) => !leftOut.has(relative(root, path).split('/').at(-1) ?? ''),
     });
-    for (const path of ['node_modules', 'test/drivers/tedious/node_modules']) {
+    for (const path of ['node_modules', 'test/drivers/more/node_modules']) {
       if (existsSync(join(root, path))) symlinkSync(join(root, path), join(this.#copy, path));
     }
   }

@@ -24,7 +24,7 @@ const known: { what: string; target: Record<string, unknown>; hint: string }[] =
   {
     what: 'a BullMQ queue',
     target: { waitUntilReady: call, opts: {} },
-    hint: 'give BullMQ a client of its own: { connection: keepAliveIoredis(new Redis({ maxRetriesPerRequest: null }), options) }',
+    hint: 'call keepAliveBullmq(target, options)',
   },
   {
     what: 'an ioredis client',
