@@ -17,7 +17,7 @@ export interface BullmqTarget {
   waitUntilReady(): Promise<unknown>;
 }
 
-/** What has the clients: the backend in BullMQ 6, the target itself in BullMQ 5. */
+/** The owner of the clients: the backend in BullMQ 6, the target itself in BullMQ 5. */
 interface Clients {
   readonly client?: Promise<unknown>;
   readonly blockingClient?: Promise<unknown> | undefined;
