@@ -5,9 +5,9 @@ import { nodeFfi } from './node-ffi.ts';
 import { winsock } from './winsock.ts';
 
 /**
- * The two calls of the C library, or of Winsock, by which options are set and read, through a foreign function interface.
+ * The calls of the C library, or of Winsock, that this project makes on sockets, through a foreign function interface.
  *
- * Both read or fill the same native memory, allocated once for each thread. Its address is passed as a
+ * All read or fill the same native memory, allocated once for each thread. Its address is passed as a
  * number, so that koffi has nothing to convert.
  */
 export interface Libc {
@@ -23,6 +23,10 @@ export interface Libc {
   setsockopt(fd: number, level: number, name: number): number;
   /** `getsockopt(fd, level, name, memory, &length)`: 0, or -1 with `errno` set. */
   getsockopt(fd: number, level: number, name: number): number;
+  /** `recv(fd, memory, 1, flags)`: how many bytes there are, or -1 with `errno` set. */
+  recv(fd: number, flags: number): number;
+  /** `poll(memory, 1, 0)`, with a `struct pollfd` in memory. */
+  poll(): number;
   /** The `errno` of the last call. */
   errno(): number;
   /** This system's error numbers, by name. */
@@ -74,6 +78,9 @@ function bind(koffi: typeof Koffi): Libc {
   // koffi keeps named types for the whole process and refuses a second declaration, so none is named.
   const set = system.func('setsockopt', 'int', [descriptor, 'int', 'int', 'uintptr_t', 'uint32_t']);
   const get = system.func('getsockopt', 'int', [descriptor, 'int', 'int', 'uintptr_t', 'uintptr_t']);
+  // These two are declared when they are first called: only what looks for lost sockets needs them.
+  let recv: ((...args: number[]) => number) | undefined;
+  let poll: ((...args: number[]) => number) | undefined;
   return {
     library: 'koffi',
     memory: new Int32Array(buffer),
@@ -81,6 +88,14 @@ function bind(koffi: typeof Koffi): Libc {
     lengthIndex: CAPACITY / 4,
     setsockopt: (fd, level, name) => set(fd, level, name, address, 4),
     getsockopt: (fd, level, name) => get(fd, level, name, address, lengthAddress),
+    recv(fd, flags) {
+      recv ??= system.func('recv', 'intptr_t', ['int', 'uintptr_t', 'size_t', 'int']);
+      return Number(recv(fd, address, 1, flags));
+    },
+    poll() {
+      poll ??= system.func('poll', 'int', ['uintptr_t', 'unsigned long', 'int']);
+      return poll(address, 1, 0);
+    },
     errno: system.errno,
     errorNumbers: system.errorNumbers,
   };

@@ -24,7 +24,7 @@ const ERRNO_LOCATION: Readonly<Partial<Record<NodeJS.Platform, string>>> = {
 };
 
 /**
- * The two calls of the C library through Node's own FFI. It is used only if koffi cannot be loaded, because
+ * The calls of the C library through Node's own FFI. It is used only if koffi cannot be loaded, because
  * it is experimental, prints a warning, and takes half as long again.
  *
  * @param capacity - bytes of memory for a result
@@ -46,9 +46,13 @@ function bind(ffi: NodeFfi, location: string, capacity: number): Libc {
   const { functions } = ffi.dlopen(null, {
     setsockopt: { arguments: ['int32', 'int32', 'int32', 'pointer', 'uint32'], return: 'int32' },
     getsockopt: { arguments: ['int32', 'int32', 'int32', 'pointer', 'pointer'], return: 'int32' },
+    recv: { arguments: ['int32', 'pointer', 'uint64', 'int32'], return: 'int64' },
+    poll: { arguments: ['pointer', 'uint64', 'int32'], return: 'int32' },
     [location]: { arguments: [], return: 'pointer' },
   });
-  const { setsockopt, getsockopt } = functions as { setsockopt: Call; getsockopt: Call };
+  const { setsockopt, getsockopt, recv, poll } = functions as Record<string, Call> & {
+    [name in 'setsockopt' | 'getsockopt' | 'recv' | 'poll']: Call;
+  };
   const errnoLocation = functions[location] as Call;
   // V8 keeps an ArrayBuffer of this size outside its heap, so it never moves.
   const buffer = new ArrayBuffer(capacity + 4);
@@ -62,6 +66,8 @@ function bind(ffi: NodeFfi, location: string, capacity: number): Libc {
     lengthIndex: capacity / 4,
     setsockopt: (fd, level, name) => setsockopt(fd, level, name, address, 4) as number,
     getsockopt: (fd, level, name) => getsockopt(fd, level, name, address, lengthAddress) as number,
+    recv: (fd, flags) => Number(recv(fd, address, 1n, flags)),
+    poll: () => poll(address, 1n, 0) as number,
     errno: () => ffi.getInt32(errnoLocation() as bigint, 0),
     errorNumbers: constants.errno,
   };

@@ -30,6 +30,7 @@ export { listenerDescriptor, NO_DESCRIPTOR } from './sockets/handle.ts';
 export { holdSocket, keepAlive } from './sockets/hold.ts';
 export { ASKED, DRIVER, WRAPPED } from './sockets/hold-record.ts';
 export { isServer } from './sockets/listener.ts';
+export { reapLostSockets } from './sockets/reap.ts';
 export { onErrorOf, report, warnOnce } from './sockets/report.ts';
 export { rightCallFor } from './sockets/right-call.ts';
 export { keepAliveServer } from './sockets/server.ts';

@@ -14,6 +14,7 @@ export {
   planKeepAlive,
   predictDetection,
   presets,
+  reapLostSockets,
   reviewKeepAlive,
   setKeepAlive,
 } from '#core';
@@ -35,4 +36,5 @@ export type {
 export type { Finding, FindingCode, ReviewContext } from './predict/review.ts';
 export type { KeepAliveRule, PortRange } from './rules/rule.ts';
 export type { Capabilities, OptionCapability } from './sockets/capabilities.ts';
+export type { ReapOptions } from './sockets/reap.ts';
 export type { OnError } from './sockets/report.ts';

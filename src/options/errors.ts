@@ -16,7 +16,7 @@ export const codes = {
     ERR_KEEPALIVE_NO_ERROR_LISTENER:
       "A pool has no 'error' listener, which it needs once a connection is lost.",
     ERR_KEEPALIVE_TWO_PORTS: 'A rule has a list of two ports, which was a range before 0.2.',
-    ERR_KEEPALIVE_ON_ERROR_THREW: 'An onError handler threw or rejected.',
+    ERR_KEEPALIVE_ON_ERROR_THREW: 'An onError or onLost handler threw or rejected.',
   },
 } as const;
 

@@ -5,6 +5,7 @@ import { reportErrorAtEnd } from '../sockets/ending.ts';
 import { listenerHandle } from '../sockets/handle.ts';
 import { heldBy, holdOf, SERVER } from '../sockets/hold-record.ts';
 import { ALL, type ChangedListener, changeListener, nextInherits, putBack } from '../sockets/listener.ts';
+import { watchAccepted } from '../sockets/reap.ts';
 import { attempt } from '../sockets/report.ts';
 import { serverSettings } from '../sockets/server.ts';
 
@@ -64,8 +65,10 @@ export function watchListeners(rules: ListenerRules): ListenerWatch {
   // TLS lies over what was accepted, and is what is read.
   function secured(this: net.Server, socket: net.Socket): void {
     const decision = listeners.get(this)?.decision;
-    const isCovered = decision === 'by peer' ? heldBy(holdOf(socket)) : decision;
-    if (isCovered !== undefined) reportErrorAtEnd(socket);
+    const settings = decision === 'by peer' ? heldBy(holdOf(socket)) : decision;
+    if (settings === undefined) return;
+    reportErrorAtEnd(socket);
+    watchAccepted(socket, settings);
   }
 
   // The primary of a cluster takes the listening socket from its server, which then emits no 'close'.
@@ -75,13 +78,20 @@ export function watchListeners(rules: ListenerRules): ListenerWatch {
 
   function accepted(socket: net.Socket): void {
     const { server } = socket as { server?: net.Server };
-    if (server === undefined || SERVER in server) return;
+    if (server === undefined) return;
+    if (SERVER in server) {
+      watchAccepted(socket, serverSettings(server));
+      return;
+    }
     const known = listeners.get(server);
     // The server may have been closed and listen again, on another socket.
     const isKnown = known !== undefined && known.handle === listenerHandle(server);
     const listener = isKnown ? known : adopt(server);
     if (listener === undefined) return;
-    if (typeof listener.decision === 'object') reportErrorAtEnd(socket);
+    if (typeof listener.decision === 'object') {
+      reportErrorAtEnd(socket);
+      watchAccepted(socket, listener.decision);
+    }
     // The connection by which a listener was found is not counted: it had already left the accept queue.
     rules.onAccepted(socket, listener.port, isKnown && nextInherits(listener));
   }

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { inContext, invalidOption } from '../options/errors.ts';
 import { aBoolean, anything, otherwise, readFields } from '../options/fields.ts';
+import { type RuleReaper, reapField } from './reap.ts';
 import { type CompiledRule, compileRules } from './rule.ts';
 import { parseRuleText } from './text.ts';
 
@@ -14,10 +15,11 @@ export interface RuleEnvironment {
   readonly TCP_KEEPALIVE_DEBUG?: string | undefined;
 }
 
-/** Checked rules, and whether all that they ask for has to be available. */
+/** Checked rules, whether all that they ask for has to be available, and what they ask of a reaper. */
 export interface EnvironmentRules {
   readonly rules: readonly CompiledRule[];
   readonly strict: boolean;
+  readonly reap: RuleReaper | undefined;
 }
 
 /**
@@ -29,12 +31,21 @@ export function rulesOfEnvironment(environment: RuleEnvironment): EnvironmentRul
   const { TCP_KEEPALIVE: text, TCP_KEEPALIVE_CONFIG: path } = environment;
   const written = parseRuleText(text ?? '', 'TCP_KEEPALIVE');
   const rules = compileRules(written.rules);
-  if (!path) return { rules, strict: written.strict };
+  if (!path) return { ...written, rules };
   const file = inContext(`TCP_KEEPALIVE_CONFIG=${path}`, () => readRuleFile(path));
-  return { rules: [...rules, ...file.rules], strict: written.strict || file.strict };
+  return {
+    rules: [...rules, ...file.rules],
+    strict: written.strict || file.strict,
+    reap: written.reap ?? file.reap,
+  };
 }
 
-const fileFields = { rules: compileRules, strict: otherwise(aBoolean, false), $schema: anything };
+const fileFields = {
+  rules: compileRules,
+  strict: otherwise(aBoolean, false),
+  reap: reapField,
+  $schema: anything,
+};
 
 function readRuleFile(path: string): EnvironmentRules {
   return readFields('an object { "rules": [...] }', parseJson(readText(path)), fileFields);

@@ -1,12 +1,14 @@
 import type net from 'node:net';
+import { aBoolean, otherwise, readFields } from '../options/fields.ts';
 import { expectSettable } from '../sockets/capabilities.ts';
 import { holdSocket } from '../sockets/hold.ts';
 import { type HoldOwner, holdOf, markedHandle, RULE, RULED, RULES, TRIED } from '../sockets/hold-record.ts';
+import { reapForRules } from '../sockets/reap.ts';
 import { attempt } from '../sockets/report.ts';
-import { isStrict } from '../sockets/set.ts';
 import { notePeer } from '../sockets/unheard.ts';
 import { type ListenerDecision, watchListeners } from './accepted.ts';
 import { watchClientConnections } from './outgoing.ts';
+import { reapField } from './reap.ts';
 import { type CompiledRule, type Connection, compileRules, type KeepAliveRule } from './rule.ts';
 import { firstFor, RulesByPort } from './rules-by-port.ts';
 import { ruleText } from './text.ts';
@@ -50,7 +52,8 @@ interface Installed {
  *
  * @param rules - the rules, of which the first that matches a connection counts
  * @param behaviour - `strict`: throw if koffi is missing or this system lacks an option of a rule, instead of
- *   a warning later
+ *   a warning later; `reap`: look for lost sockets as {@link reapLostSockets} does, also among those that are accepted,
+ *   with `silentAfter` in milliseconds
  * @returns a function that removes the rules: open connections keep their options, but no longer held
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`, or with `strict` `ERR_KEEPALIVE_UNSUPPORTED`; before anything is
  *   changed
@@ -66,12 +69,24 @@ interface Installed {
  */
 export function installKeepAlive(
   rules: readonly KeepAliveRule[],
-  behaviour: { strict?: boolean | undefined } = {},
+  behaviour: {
+    strict?: boolean | undefined;
+    reap?: boolean | { silentAfter?: number | undefined } | undefined;
+  } = {},
 ): () => void {
   const compiled = compileRules(rules);
-  if (isStrict(behaviour)) expectAvailable(compiled);
-  return installRules(compiled);
+  const { strict, reap } = readFields('an object such as { strict: true }', behaviour, behaviourFields);
+  if (strict) expectAvailable(compiled);
+  // The reaper first, because listeners that are open already accept from now on.
+  const stop = reap && reapForRules(reap.silentAfter);
+  const uninstall = installRules(compiled);
+  return () => {
+    uninstall();
+    stop?.();
+  };
 }
+
+const behaviourFields = { strict: otherwise(aBoolean, false), reap: reapField };
 
 /**
  * Refuses rules with options that cannot be set here, because koffi is missing or this system lacks them.

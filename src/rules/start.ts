@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { reapForRules } from '../sockets/reap.ts';
 import { printLine } from '../sockets/report.ts';
 import { wantsLines } from './asked.ts';
 import { countLine, debugLine } from './debug-line.ts';
@@ -24,8 +25,9 @@ export function startRules(): void {
     const { TCP_KEEPALIVE_CONFIG: path } = process.env;
     // Child processes inherit the variable, and may start in another folder.
     if (path) process.env.TCP_KEEPALIVE_CONFIG = resolve(path);
-    const { rules, strict } = rulesOfEnvironment(process.env);
+    const { rules, strict, reap } = rulesOfEnvironment(process.env);
     if (strict) expectAvailable(rules);
+    if (reap !== undefined) reapForRules(reap.silentAfter);
     installRules(rules, wantsLines(process.env) ? tell : undefined);
     if (wantsLines(process.env)) process.on('exit', () => tellCounts(rules));
   } catch (error) {

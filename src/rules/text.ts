@@ -5,6 +5,7 @@ import { presets } from '../options/presets.ts';
 import { didYouMean, listed, quoted } from '../options/show.ts';
 import { parseWords, wordsOf } from '../options/words.ts';
 import { rulesByPort } from './by-port.ts';
+import { isReap, parseReap, type RuleReaper } from './reap.ts';
 import type { CompiledRule, Connection, KeepAliveRule } from './rule.ts';
 import { checkHost, checkPort } from './target.ts';
 
@@ -14,10 +15,11 @@ interface Piece {
   readonly at: number;
 }
 
-/** Rules as they were written, and whether all that they ask for has to be available. */
+/** Rules as they were written, whether all that they ask for has to be available, and what they ask of a reaper. */
 export interface RuleText {
   readonly rules: readonly KeepAliveRule[];
   readonly strict: boolean;
+  readonly reap: RuleReaper | undefined;
 }
 
 type Target = Omit<KeepAliveRule, 'use'>;
@@ -33,7 +35,8 @@ type Target = Omit<KeepAliveRule, 'use'>;
  * a port, or `*`, and matches outgoing connections; `listen:` (in any case) and a port, a range or `*`
  * matches accepted ones. An IPv6 address is in brackets. `use` is a preset's name, options as they are
  * typed, a preset and options that replace its own, or `off`. `*=byPort` stands for {@link rulesByPort}. With
- * the word `strict` among the rules it is an error if their options cannot be set here.
+ * the word `strict` among the rules it is an error if their options cannot be set here, and with `reap` or `reap=25s`
+ * lost sockets are looked for.
  *
  * @param text - the rules
  * @param source - where they come from, for the error
@@ -41,10 +44,12 @@ type Target = Omit<KeepAliveRule, 'use'>;
  */
 export function parseRuleText(text: string, source: string): RuleText {
   const items = split({ text, at: 1 }, ';').filter((item) => item.text !== '');
-  const rules = items.filter((item) => item.text !== 'strict');
+  const rules = items.filter((item) => item.text !== 'strict' && !isReap(item.text));
+  const reap = items.filter((item) => isReap(item.text)).at(-1);
   return {
     rules: rules.flatMap((rule, index) => parseRule(rule, `${source}, rule ${index + 1}`)),
-    strict: rules.length < items.length,
+    strict: items.some((item) => item.text === 'strict'),
+    reap: reap && inContext(`${source}, character ${reap.at}`, () => parseReap(reap.text)),
   };
 }
 

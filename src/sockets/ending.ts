@@ -48,12 +48,17 @@ function readThenAsk(this: MarkedHandle, chunk?: ArrayBuffer): unknown {
 
 /** Node has noted the end by now, and emits `'end'` later, unless the socket is destroyed. */
 function askAtEnd(handle: MarkedHandle): void {
-  const socket = ownerOf(handle) as (net.Socket & { _readableState?: { ended: boolean } }) | undefined;
+  const socket = ownerOf(handle);
   // A socket that is read into a buffer of its user's gets no chunk either.
-  if (socket?._readableState?.ended !== true || socket.destroyed) return;
+  if (socket === undefined || !hasEnded(socket) || socket.destroyed) return;
   const fd = handleDescriptor(handle);
   const error = fd === NO_DESCRIPTOR ? undefined : errorOfRead(fd);
   if (error !== undefined) socket.destroy(error);
+}
+
+/** Whether Node has noted the end of the stream, which its user may not have read yet. */
+export function hasEnded(socket: net.Socket): boolean {
+  return (socket as { _readableState?: { ended: boolean } })._readableState?.ended === true;
 }
 
 /** Reads once more at the end of a stream: the result is the connection's error, or nothing if the peer ended it. */
@@ -64,9 +69,12 @@ function errorOfRead(fd: number): Error | undefined {
   } catch (error) {
     const { errno, code } = error as NodeJS.ErrnoException & { errno: number };
     // TLS may end before TCP does.
-    if (code === 'EAGAIN') return undefined;
-    const name = getSystemErrorName(errno);
-    // It is made as Node makes it: fs words its errors differently.
-    return Object.assign(new Error(`read ${name}`), { errno, code: name, syscall: 'read' });
+    return code === 'EAGAIN' ? undefined : readError(errno);
   }
+}
+
+/** The error of a read as Node makes it for a socket: fs words its errors differently. */
+export function readError(errno: number): Error {
+  const code = getSystemErrorName(errno);
+  return Object.assign(new Error(`read ${code}`), { errno, code, syscall: 'read' });
 }

@@ -15,6 +15,10 @@ export interface TcpHandle extends NamedHandle {
   close?(...args: unknown[]): unknown;
   /** Called with each chunk that was read, and with nothing at the end of the stream. */
   onread?(chunk?: ArrayBuffer): unknown;
+  /** Whether libuv reads from it, and so hears of an error. */
+  readonly reading?: boolean;
+  readonly bytesRead?: number;
+  readonly bytesWritten?: number;
   /** The handle inside a TLS handle. */
   readonly _parent?: TcpHandle;
 }
@@ -117,7 +121,8 @@ export function isSharedListener(server: net.Server): boolean {
   return handle !== undefined && Object.hasOwn(handle, 'close');
 }
 
-function innermost(handle: TcpHandle): TcpHandle {
+/** The TCP handle inside any TLS handles. */
+export function innermost(handle: TcpHandle): TcpHandle {
   let inner = handle;
   for (let depth = 0; inner._parent && depth < MAX_DEPTH; depth++) inner = inner._parent;
   return inner;

@@ -2,6 +2,7 @@ import type net from 'node:net';
 import type { KeepAliveSettings } from '../options/options.ts';
 import { type TcpHandle, tcpHandle } from './handle.ts';
 import type { OnError } from './report.ts';
+import type { Watched } from './watched.ts';
 
 // Every symbol of this library is registered, because several copies of it may be loaded in one process
 // (ESM, CommonJS, another version), and each must find the marks of the others.
@@ -32,6 +33,8 @@ export const PENDING: unique symbol = Symbol.for('tcp-keepalive.pending');
 export const ADDRESS: unique symbol = Symbol.for('tcp-keepalive.address');
 /** On a handle that was told where to connect: the port. */
 export const PORT: unique symbol = Symbol.for('tcp-keepalive.port');
+/** On a handle that a reaper looks at: what it has seen. */
+export const WATCHED: unique symbol = Symbol.for('tcp-keepalive.watched');
 /** On a server whose connections `keepAliveServer` sets: rules leave them alone. */
 export const SERVER: unique symbol = Symbol.for('tcp-keepalive.server');
 /** On the target of a driver module: what was asked of its later connections, and how it is told of them. */
@@ -40,6 +43,9 @@ export const ASKED: unique symbol = Symbol.for('tcp-keepalive.asked');
 export const WRAPPED: unique symbol = Symbol.for('tcp-keepalive.wrapped');
 /** On `globalThis`: the rules of this thread. */
 export const RULES: unique symbol = Symbol.for('tcp-keepalive.rules');
+
+/** On `globalThis`: the reaper of this thread, and all that it looks at. */
+export const REAPER: unique symbol = Symbol.for('tcp-keepalive.reaper');
 
 /** How a connection is reached: by system calls of this library, or by Node's `setKeepAlive`. */
 export type Way = 'kernel' | 'node';
@@ -62,6 +68,7 @@ export interface MarkedHandle extends TcpHandle {
   [PENDING]?: KeepAliveSettings | undefined;
   [ADDRESS]?: string;
   [PORT]?: number;
+  [WATCHED]?: Watched;
 }
 
 /**
@@ -130,8 +137,15 @@ export function isTaken(socket: net.Socket, rank: Rank): boolean {
   return rank < EXPLICIT && handle?.[SET] === true;
 }
 
-/** Records an explicit `setKeepAlive`: a hold continues with the new values. */
-export function noteExplicitCall(socket: net.Socket, settings: KeepAliveSettings): void {
+/**
+ * Records an explicit `setKeepAlive`: a hold continues with the new values.
+ *
+ * @returns what is held from now on, if there is a hold
+ */
+export function noteExplicitCall(
+  socket: net.Socket,
+  settings: KeepAliveSettings,
+): KeepAliveSettings | undefined {
   const handle = markedHandle(socket);
   const hold = holdOf(socket, handle);
   const held = heldBy(hold);
@@ -139,7 +153,8 @@ export function noteExplicitCall(socket: net.Socket, settings: KeepAliveSettings
     hold.settings = Object.freeze({ ...held, ...settings });
     hold.rank = EXPLICIT;
     hold.owner = undefined;
-  } else if (handle !== undefined) {
-    handle[SET] = true;
+    return hold.settings;
   }
+  if (handle !== undefined) handle[SET] = true;
+  return undefined;
 }

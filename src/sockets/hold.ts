@@ -22,9 +22,11 @@ import {
   WAY,
   type Way,
 } from './hold-record.ts';
+import { watchHeld } from './reap.ts';
 import { attempt, type OnError, onErrorOf, report } from './report.ts';
 import { shadow } from './shadow.ts';
 import { notePeer } from './unheard.ts';
+import { watch } from './watched.ts';
 
 // Captured now, so that a test's fake timers cannot stop a hold.
 const soon = globalThis.setImmediate;
@@ -82,7 +84,10 @@ export function holdSocket(
     // V8 gives an object room for the fields that it begins with, and an array of its own to a later one.
     const wanted: Hold = { settings, rank, onError, owner, listens: hold?.listens ?? false };
     // This may be the TLS socket over a connection that was held before TLS was started on it.
-    if (heldBy(hold) !== undefined) reportErrorAtEnd(socket);
+    if (heldBy(hold) !== undefined) {
+      reportErrorAtEnd(socket);
+      watch(socket);
+    }
     if (isTaken(socket, rank)) return;
     const held = hold === undefined ? startHold(socket, wanted) : Object.assign(hold, wanted);
     // A socket may connect several times. Rules see each connect() themselves, and leave no listener after it.
@@ -207,4 +212,6 @@ function keepOn(socket: net.Socket, handle: MarkedHandle, hold: Hold, way: Way |
   shadow(handle);
   if (way === undefined) handle[PENDING] = undefined;
   else reportErrorAtEnd(socket);
+  const settings = heldBy(hold);
+  if (way === 'kernel' && settings !== undefined) watchHeld(socket, settings);
 }

@@ -30,17 +30,19 @@ export function report(error: unknown, onError: OnError | undefined): void {
     warnOnce(codeOf(problem) ?? problem.name, problem.message);
     return;
   }
-  try {
-    // The handler may be an async function.
-    Promise.resolve(onError(problem) as unknown).catch(warnOfHandler);
-  } catch (thrown) {
-    warnOfHandler(thrown);
-  }
+  callHandler('onError', () => onError(problem));
 }
 
-/** A handler that throws would end the process from inside a 'connect' event. */
-function warnOfHandler(thrown: unknown): void {
-  warnOnce('ERR_KEEPALIVE_ON_ERROR_THREW', `The onError handler threw: ${asError(thrown).message}`);
+/** Calls a caller's handler. One that throws would end the process from inside an event or a timer. */
+export function callHandler(name: string, call: () => unknown): void {
+  const warn = (thrown: unknown) =>
+    warnOnce('ERR_KEEPALIVE_ON_ERROR_THREW', `The ${name} handler threw: ${asError(thrown).message}`);
+  try {
+    // The handler may be an async function.
+    Promise.resolve(call()).catch(warn);
+  } catch (thrown) {
+    warn(thrown);
+  }
 }
 
 /** Runs work and reports its exception, which would otherwise end the process from inside an event. */

@@ -6,6 +6,7 @@ import { parseKeepAliveOptions } from '../options/parse.ts';
 import { write } from './connection.ts';
 import { unreadable } from './handle.ts';
 import { noteExplicitCall } from './hold-record.ts';
+import { watchHeld } from './reap.ts';
 
 /**
  * Sets keepalive timers on a connected socket at once, each with one `setsockopt` call: on Linux
@@ -42,7 +43,8 @@ export function setKeepAlive(
   const strict = behaviour !== undefined && isStrict(behaviour);
   try {
     const applied = write(socket, settings, strict);
-    noteExplicitCall(socket, settings);
+    const held = noteExplicitCall(socket, settings);
+    if (held !== undefined) watchHeld(socket, held);
     return applied;
   } catch (error) {
     throw unreadable(error);

@@ -4,6 +4,7 @@ import { hostText, printable } from '../options/show.ts';
 import { ownerOf, type TcpHandle, tcpHandle } from './handle.ts';
 import { ADDRESS, HOLD, heldBy, type MarkedHandle, markedHandle, PORT } from './hold-record.ts';
 import { attempt, printLine } from './report.ts';
+import { unwatch } from './watched.ts';
 
 const MONITOR = 'uncaughtExceptionMonitor';
 
@@ -33,6 +34,7 @@ export function notePeer(socket: net.Socket, address: string, port: number): voi
 
 function noteErrorThenClose(this: MarkedHandle, ...args: unknown[]): unknown {
   attempt(undefined, () => noteError(this));
+  unwatch(this);
   const { close } = Object.getPrototypeOf(this) as Required<TcpHandle>;
   return Reflect.apply(close, this, args);
 }

@@ -45,6 +45,8 @@ export function recordedLibc(): RecordedLibc {
       memory[0] = recorded.answers.get(name) ?? 0;
       return outcome(name);
     },
+    recv: () => 0,
+    poll: () => 0,
     errno: () => errno,
     errorNumbers: constants.errno,
   };
