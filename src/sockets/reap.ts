@@ -2,7 +2,7 @@ import type net from 'node:net';
 import { constants } from 'node:os';
 import { reasonOfLack } from '../kernel/calls.ts';
 import { hasTcpInfo, readTcpInfo, type TcpInfo } from '../kernel/tcp-info.ts';
-import { hasError, peek } from '../kernel/unread.ts';
+import { hasError, peek, takeError } from '../kernel/unread.ts';
 import { aFunction, optional, otherwise, readFields, within } from '../options/fields.ts';
 import type { KeepAliveSettings } from '../options/options.ts';
 import { hasEnded, readError } from './ending.ts';
@@ -224,7 +224,9 @@ function endIfGivenUp(watched: Watched, socket: net.Socket, fd: number): void {
 
 /** What the user of a socket reads next: more than 0 if there are bytes, 0 at the end, else a negative error number. */
 function nextRead(socket: net.Socket, fd: number): number {
-  return socket.readableLength || peek(fd);
+  if (socket.readableLength > 0 || !hasEnded(socket)) return socket.readableLength || peek(fd);
+  // A half-open socket whose user has read the end has only its error left.
+  return socket.readableEnded ? takeError(fd) : 0;
 }
 
 /**
