@@ -48,8 +48,8 @@ describe('a mistake in the file is told in one line', () => {
     ['"rules"', 'Expected an object { "rules": [...] }, got `rules` (string)'],
     ['{}', 'Expected an array of rules, got undefined'],
     ['{ "rules": {} }', 'Expected an array of rules, got an object'],
-    ['{ "rule": [] }', 'Expected `rules`, `strict`, `$schema`, got `rule`; did you mean `rules`?'],
-    ['{ "rules": [], "a\\nb": 1 }', 'Expected `rules`, `strict`, `$schema`, got `a\\nb`'],
+    ['{ "rule": [] }', 'Expected `rules`, `strict`, `reap`, `$schema`, got `rule`; did you mean `rules`?'],
+    ['{ "rules": [], "a\\nb": 1 }', 'Expected `rules`, `strict`, `reap`, `$schema`, got `a\\nb`'],
     [
       '{ "rules": [{ "use": false }, { "port": "80", "use": false }] }',
       "Expected a port from 1 to 65535, or a range such as '5000-5999', got `80` (string) (rule 2, `port`)",
@@ -109,6 +109,19 @@ describe('strict', () => {
       'Expected `strict` to be true or false, got `yes` (string)',
     );
   });
+});
+
+test.each([
+  { where: 'in neither', text: '5432=database', config: { rules }, reap: undefined },
+  { where: 'in the variable', text: '5432=database; reap=25s', config: { rules }, reap: 25_000 },
+  { where: 'in the file', text: '', config: { rules, reap: { silentAfter: 30_000 } }, reap: 30_000 },
+  { where: 'in both', text: 'reap=25s', config: { rules, reap: { silentAfter: 30_000 } }, reap: 25_000 },
+])('reap $where: $reap', ({ text, config, reap }) => {
+  const read = rulesOfEnvironment({
+    TCP_KEEPALIVE: text,
+    TCP_KEEPALIVE_CONFIG: file(JSON.stringify(config)),
+  });
+  expect(read.reap?.silentAfter).toBe(reap);
 });
 
 test.each([

@@ -3,6 +3,7 @@ import schema from '../../schema/rules.schema.json' with { type: 'json' };
 import { optionNames, optionRanges } from '../../src/options/options.ts';
 import { presets } from '../../src/options/presets.ts';
 import { listed } from '../../src/options/show.ts';
+import { installKeepAlive } from '../../src/rules/install.ts';
 import { compileRules } from '../../src/rules/rule.ts';
 
 // The schema is for editors. What it says has to be what compileRules says.
@@ -17,6 +18,14 @@ describe('the schema of the rules', () => {
     expect(() => compileRules([{ use: false, other: 1 }])).toThrow(
       `Expected ${listed(Object.keys(rule.properties))}, got`,
     );
+  });
+
+  it('has the same keys beside the rules', () => {
+    const { rules: _, $schema: __, ...others } = schema.properties;
+    expect(Object.keys(others)).toEqual(['strict', 'reap']);
+    for (const key of Object.keys(others)) {
+      expect(() => installKeepAlive([], { [key]: Symbol() })).toThrow(`Expected \`${key}\` to be`);
+    }
   });
 
   it('has the same presets', () => {
