@@ -8,6 +8,7 @@ import { bench as listing } from './listing.ts';
 import { bench as memory } from './memory.ts';
 import { bench as predict } from './predict.ts';
 import { bench as reading } from './reading.ts';
+import { bench as reaping } from './reaping.ts';
 import { bench as rules } from './rules.ts';
 import { bench as setting } from './setting.ts';
 import type { Bench, Row } from './support/bench.ts';
@@ -28,6 +29,7 @@ const benches: readonly Bench[] = [
   predict,
   failover,
   listing,
+  reaping,
 ];
 
 /** Runs every bench, prints its table, and writes all tables to results.md. */

@@ -1,0 +1,44 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Reaping } from '../reaping.ts';
+import { report } from '../support/child.ts';
+import { connectMany, resetAll } from '../support/connect-many.ts';
+
+// The library takes its timers when it is loaded, and then has these, which time what they call.
+const own = globalThis.setTimeout;
+let turns: number[] = [];
+const timed = (work: () => void, delay?: number) =>
+  own(() => {
+    const begin = performance.now();
+    work();
+    turns.push(performance.now() - begin);
+  }, delay);
+globalThis.setTimeout = timed as typeof setTimeout;
+const { library } = await import('../support/library.ts');
+globalThis.setTimeout = own;
+
+const MEASURED = 10_000;
+const SECOND = 1_000;
+
+/** `reaping.ts <port> <count>`: what it costs to look at this process's held connections once a second. */
+const [port, count] = process.argv.slice(2).map(Number) as [number, number];
+const sockets = await connectMany(port, count);
+for (const socket of sockets) library.keepAlive(socket, 'database');
+const stop = library.reapLostSockets();
+const idle = await costOf(() => {});
+const writing = await costOf(() => {
+  for (const socket of sockets) socket.write('.');
+});
+stop();
+await resetAll(sockets);
+report({ idle, writing } satisfies Reaping);
+
+async function costOf(eachSecond: () => void): Promise<Reaping['idle']> {
+  const working = setInterval(eachSecond, SECOND);
+  await sleep(3 * SECOND);
+  turns = [];
+  const begin = performance.now();
+  await sleep(MEASURED);
+  clearInterval(working);
+  const share = turns.reduce((sum, turn) => sum + turn, 0) / (performance.now() - begin);
+  return { share, longestTurn: Math.max(...turns) };
+}
