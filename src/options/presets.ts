@@ -71,8 +71,9 @@ const websocket: Preset = Object.freeze({
  *
  * There is no user timeout, which would end a living peer that has not read for that long. `maxRetransmitInterval` bounds
  * data in flight instead, on Linux 6.15 and later: a peer that is gone is given up after about 28 s, and one that answers
- * is waited for, however long. **On older kernels and other systems nothing bounds data in flight**: Linux gives up after
- * 15 minutes. Use a timeout of the driver or a heartbeat there.
+ * is waited for, however long. On older kernels a hold with these options looks itself, once a second, and ends a peer
+ * that is silent for 25 s. **`setKeepAlive(socket, 'bulk')` holds nothing**, so that nothing bounds data in flight there,
+ * nor on other systems: Linux gives up after 15 minutes. Use a timeout of the driver or a heartbeat in that case.
  *
  * @see https://www.rfc-editor.org/rfc/rfc9293#section-3.8.6.1
  */

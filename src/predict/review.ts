@@ -136,7 +136,8 @@ const dataUnbounded: Check = (subject) => {
     ? note(
         'data-unbounded',
         `\`maxRetransmitInterval\` alone bounds data in flight, at about ${seconds(nominal)}, on Linux 6.15 and later; ` +
-          'a peer that answers is waited for, however slow. Elsewhere a request to a dead peer hangs for about 15 minutes.',
+          'a peer that answers is waited for, however slow. Below, only a hold bounds it, and elsewhere a request to a ' +
+          'dead peer hangs for about 15 minutes.',
       )
     : warning(
         'data-unbounded',

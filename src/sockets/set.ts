@@ -17,6 +17,8 @@ import { watchHeld } from './reap.ts';
  * `skipped` names the options that this platform lacks. If no descriptor can be found (a worker thread on Windows), or
  * Windows is too old, Node's own `setKeepAlive` sets what it can.
  *
+ * `'bulk'` without a hold leaves data in flight to the system before Linux 6.15: nothing here looks for a lost peer then.
+ *
  * If the connection was silent for longer than `initialDelay`, one lost probe would end a living peer: `userTimeout` is
  * then named in `pending`, and written once the peer has been heard.
  *

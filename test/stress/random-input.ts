@@ -73,6 +73,7 @@ const inputs: Record<string, readonly fc.Arbitrary<Thing>[]> = {
   capabilities: [anything],
   isKeepAliveError: [anything],
   installKeepAlive: [rules],
+  reapLostSockets: [anything],
   predictDetection: [options, systems],
   planKeepAlive: [goals],
   reviewKeepAlive: [options, surroundings],
@@ -196,7 +197,7 @@ async function ended(result: Promise<unknown>, reported: unknown[]): Promise<voi
 
 /** Ends what would go on: rules, by the function that was returned, and a heartbeat. */
 function end(name: string, result: unknown): void {
-  if (name === 'installKeepAlive') (result as () => void)();
+  if (name === 'installKeepAlive' || name === 'reapLostSockets') (result as () => void)();
   if (name in heartbeat) (result as heartbeat.Heartbeat).stop();
 }
 

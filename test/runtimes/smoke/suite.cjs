@@ -117,6 +117,24 @@ const checks = {
     }
   },
 
+  async reapLostSockets({ reapLostSockets, keepAlive }, mode) {
+    if (mode !== 'full' || process.platform !== 'linux') {
+      reapLostSockets()();
+      return;
+    }
+    const { vanish } = require('tcp-keepalive/testing');
+    await withPair(async (client, accepted) => {
+      keepAlive(client, { enable: true });
+      const lost = new Promise((resolve) => {
+        client.once('close', reapLostSockets({ every: 100, silentAfter: 1_000, onLost: resolve }));
+      });
+      client.on('error', () => {});
+      vanish(client, accepted);
+      client.write('query');
+      assert.equal((await lost).errored.code, 'ETIMEDOUT');
+    });
+  },
+
   async predictDetection({ predictDetection }) {
     assert.equal(predictDetection('database').idle.nominal, 25_000);
   },
