@@ -79,8 +79,8 @@ function bind(koffi: typeof Koffi): Libc {
   const set = system.func('setsockopt', 'int', [descriptor, 'int', 'int', 'uintptr_t', 'uint32_t']);
   const get = system.func('getsockopt', 'int', [descriptor, 'int', 'int', 'uintptr_t', 'uintptr_t']);
   // These two are declared when they are first called: only what looks for lost sockets needs them.
-  let recv: ((...args: number[]) => number) | undefined;
-  let poll: ((...args: number[]) => number) | undefined;
+  let recv: ((...args: (number | bigint)[]) => number) | undefined;
+  let poll: ((...args: (number | bigint)[]) => number) | undefined;
   return {
     library: 'koffi',
     memory: new Int32Array(buffer),

@@ -6,7 +6,7 @@ import { silentAfterField } from '../sockets/lost.ts';
 
 // How rules ask for a reaper. This file imports nothing of Node, so that a browser can check them.
 
-/** What rules ask of the reaper. */
+/** The part of a reaper's options that rules have. */
 export interface RuleReaper {
   /** How long a peer may be silent if its connection has no user timeout, in milliseconds. */
   readonly silentAfter: number | undefined;

@@ -3,7 +3,7 @@ import type { KeepAliveSettings } from '../options/options.ts';
 
 // Decides whether a peer is lost, without a clock: the time is an argument.
 
-/** What is needed of `TCP_INFO`. Times are in milliseconds. */
+/** The fields of `TCP_INFO` that decide. Times are in milliseconds. */
 export interface Signs {
   readonly unacked: number;
   readonly notSentBytes?: number;

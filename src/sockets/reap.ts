@@ -12,7 +12,7 @@ import { isOutstanding, isOverdue, limitOf, silentAfterField } from './lost.ts';
 import { attempt, callHandler } from './report.ts';
 import { type Asked, reaper, type Watched, watch } from './watched.ts';
 
-/** What {@link reapLostSockets} accepts. */
+/** The options of {@link reapLostSockets}. */
 export interface ReapOptions {
   /**
    * How often each socket is looked at, in milliseconds: 100 to 3 600 000.
@@ -91,7 +91,7 @@ export function reapForRules(silentAfter: number | undefined): () => void {
   return startReaper({ every: EVERY, silentAfter, onLost: undefined, accepted: true });
 }
 
-/** In place of what was asked before. */
+/** Starts looking, in place of what was asked before. */
 function startReaper(asked: Asked): () => void {
   const state = reaper();
   state.asked = asked;
@@ -222,7 +222,7 @@ function endIfGivenUp(watched: Watched, socket: net.Socket, fd: number): void {
   else if (found > 0 && hasError(fd)) declareLost(watched, socket, undefined);
 }
 
-/** What the user of a socket reads next: more than 0 if there are bytes, 0 at the end, else a negative error number. */
+/** Looks at what the user of a socket reads next: over 0 if there are bytes, 0 at the end, else a negative error number. */
 function nextRead(socket: net.Socket, fd: number): number {
   if (socket.readableLength > 0 || !hasEnded(socket)) return socket.readableLength || peek(fd);
   // A half-open socket whose user has read the end has only its error left.

@@ -19,7 +19,7 @@ export interface Watched {
   isTold: boolean;
 }
 
-/** What the caller of `reapLostSockets` asked for. */
+/** The checked options of a reaper. */
 export interface Asked {
   readonly every: number;
   readonly silentAfter: number | undefined;

@@ -57,7 +57,7 @@ export function openTunnel(delay: number): Tunnel {
 
 const versionOf = (packet: Buffer) => ((packet[0] ?? 0) >> 4 === 6 ? 6 : 4);
 
-/** With both addresses exchanged. The checksums stay right, because they are sums. */
+/** Exchanges both addresses. The checksums stay right, because they are sums. */
 function reflected(packet: Buffer): Buffer {
   const [at, length] = versionOf(packet) === 6 ? [8, 16] : [12, 4];
   const source = Buffer.from(packet.subarray(at, at + length));
