@@ -8,7 +8,7 @@ import type { KeepAliveSettings } from '../options/options.ts';
 import { listed } from '../options/show.ts';
 import { type Endpoint, parseEndpoint } from './endpoint.ts';
 import { koffiHere } from './koffi.ts';
-import { addOptions, addOwners, type Owner, ownersOf } from './owner.ts';
+import { addOptions, addOwners, findOwners, type Owner, ownersOf } from './owner.ts';
 import { requestFor, type Selection } from './request.ts';
 
 /** Which connections to list. Without any field it is all but listeners. */
@@ -126,13 +126,14 @@ export async function listConnections(filter: ConnectionFilter = {}): Promise<Co
     filterFields,
   );
   diag ??= bindSockDiag(koffiHere());
-  const owned = owners || options || pid !== undefined ? await ownersOf(pid) : undefined;
-  const isWanted: IsWanted = pid === undefined ? () => true : (inode) => owned?.has(inode) === true;
+  const owned = pid === undefined ? undefined : await ownersOf(pid);
+  const isWanted: IsWanted = owned === undefined ? () => true : (inode) => owned.has(inode);
   const selection = { states: bitsOf(state), local, remote };
   const ipv4 = await dump(diag, { ...selection, family: sockDiag.AF_INET }, isWanted);
   const ipv6 = await dump(diag, { ...selection, family: sockDiag.AF_INET6 }, isWanted);
   const rows = ipv4.concat(ipv6);
   if (owned !== undefined) addOwners(rows, owned);
+  else if (owners || options) await findOwners(rows);
   if (options ?? pid !== undefined) await addOptions(rows);
   return rows;
 }

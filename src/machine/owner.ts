@@ -18,8 +18,11 @@ export interface Owner {
   readonly fd: number;
 }
 
-/** How many descriptors are looked at before other code may run. */
+/** How many options are read before other code may run. */
 const STEP = 256;
+
+/** A socket that a process has, by its inode. */
+type Tell = (inode: number, pid: number, name: string, fd: number) => void;
 
 /**
  * Finds the process of each socket, by the socket's inode. Processes of other users are left out, unless this one has
@@ -29,61 +32,57 @@ const STEP = 256;
  * @throws an error that says why that process cannot be looked at
  */
 export async function ownersOf(pid: number | undefined): Promise<Map<number, Owner>> {
-  const borrower = borrowerHere();
   const owners = new Map<number, Owner>();
-  const pids = pid === undefined ? readdirSync('/proc').filter((name) => /^\d+$/.test(name)) : [String(pid)];
+  await eachSocket(pid, (inode, pid, name, fd) => {
+    // A process and those that it forked have the same socket.
+    if (!owners.has(inode)) owners.set(inode, { pid, name, fd });
+  });
+  return owners;
+}
+
+/** Adds its owner to each connection, and looks no further once each has its own. */
+export async function findOwners(connections: readonly Owned[]): Promise<void> {
+  // No process has what is 0, such as connections in `TIME_WAIT`.
+  const missing = new Map(connections.filter(({ inode }) => inode !== 0).map((each) => [each.inode, each]));
+  const find: Tell = (inode, pid, name, fd) => {
+    const connection = missing.get(inode);
+    if (connection === undefined) return;
+    connection.owner = { pid, name, fd };
+    missing.delete(inode);
+  };
+  await eachSocket(undefined, find, () => missing.size === 0);
+}
+
+async function eachSocket(pid: number | undefined, tell: Tell, isEnough = () => false): Promise<void> {
+  const { nextSockets } = borrowerHere();
+  const pids = pid === undefined ? readdirSync('/proc').map(Number).filter(Number.isInteger) : [pid];
   for (const each of pids) {
+    if (isEnough()) return;
     const directory = openDescriptors(each, pid !== undefined);
     if (directory === undefined) continue;
+    const name = programOf(each);
     try {
-      await addSocketsOf(borrower, each, directory, owners);
+      while (nextSockets(directory, (inode, fd) => tell(inode, each, name, fd))) await setImmediate();
     } finally {
       closeSync(directory);
     }
   }
-  return owners;
 }
 
-function openDescriptors(pid: string, isAskedFor: boolean): number | undefined {
+function openDescriptors(pid: number, isAskedFor: boolean): number | undefined {
   try {
     return openSync(`/proc/${pid}/fd`, 'r');
   } catch (error) {
     if (!isAskedFor) return undefined;
-    if (codeOf(error) === 'ENOENT')
-      throw refusal('`pid` to be a running process', Number(pid), { outOfRange: true });
+    if (codeOf(error) === 'ENOENT') throw refusal('`pid` to be a running process', pid, { outOfRange: true });
     throw Object.assign(error as Error, {
       message: `Cannot look at the sockets of process ${pid} (${codeOf(error)}): run this as its user, or as root`,
     });
   }
 }
 
-async function addSocketsOf(
-  { socketAt }: Borrower,
-  pid: string,
-  directory: number,
-  owners: Map<number, Owner>,
-): Promise<void> {
-  const name = programOf(pid);
-  for (const [i, fd] of descriptorsOf(pid).entries()) {
-    if (i % STEP === STEP - 1) await setImmediate();
-    const inode = socketAt(directory, fd);
-    // A process and those that it forked have the same socket.
-    if (inode !== undefined && !owners.has(inode))
-      owners.set(inode, { pid: Number(pid), name, fd: Number(fd) });
-  }
-}
-
-function descriptorsOf(pid: string): string[] {
-  try {
-    return readdirSync(`/proc/${pid}/fd`);
-  } catch {
-    // It has ended meanwhile.
-    return [];
-  }
-}
-
 /** The name of the program that a process runs. */
-export function programOf(pid: string | number): string {
+export function programOf(pid: number): string {
   try {
     return basename(readlinkSync(`/proc/${pid}/exe`));
   } catch {
