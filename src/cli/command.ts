@@ -12,6 +12,10 @@ export interface Io {
   readonly color: boolean;
   /** Asks a question, and tells whether it was answered with yes. Absent if there is no terminal to ask on. */
   readonly ask?: ((question: string) => Promise<boolean>) | undefined;
+  /** Whether the output is a terminal, on which anything can be drawn. */
+  readonly isScreen: boolean;
+  /** Aborted as soon as nobody reads the output any more. */
+  readonly closed: AbortSignal;
 }
 
 /** One command of the command line. */

@@ -40,6 +40,10 @@ const commands: Readonly<Record<string, Listed>> = {
     summary: 'let the peer of a running program vanish, and see what it does',
     load: async () => (await import('./commands/drill/drill.ts')).drill,
   },
+  exporter: {
+    summary: 'the same as metrics for Prometheus',
+    load: async () => (await import('./commands/exporter/exporter.ts')).exporter,
+  },
   check: {
     summary: 'which rule is for which connection, and what it gives',
     load: async () => (await import('./commands/check.ts')).check,
@@ -116,7 +120,7 @@ ${list.join('\n')}
 
   tcp-keepalive <command> --help    what it takes; also: help <command>
   tcp-keepalive --version           the version of this package
-  --json                            the result as JSON, with all but run and env
+  --json                            the result as JSON, with all but run, env, exporter
 
 Exit code: 0, 1 if something was found, 2 if something was typed wrong.
 `;

@@ -11,7 +11,9 @@ import type { Io } from './command.ts';
 export function terminal(): Io {
   const { stdin, stdout, stderr, env } = process;
   // A reader such as head(1) closes the pipe when it has enough. That is no failure of this program.
+  const closed = new AbortController();
   stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+    closed.abort();
     if (code === 'EPIPE') return;
     stderr.write(`tcp-keepalive: ${message}\n`);
     process.exit(1);
@@ -24,6 +26,8 @@ export function terminal(): Io {
     // Node before 20.12 cannot style text.
     color: 'styleText' in util && wantsColor(env, stdout.isTTY === true),
     ask: stdin.isTTY && stderr.isTTY ? ask : undefined,
+    isScreen: stdout.isTTY === true && env.TERM !== 'dumb',
+    closed: closed.signal,
   };
 }
 

@@ -84,7 +84,8 @@ function openDescriptors(pid: number, isAskedFor: boolean): number | undefined {
 /** The name of the program that a process runs. */
 export function programOf(pid: number): string {
   try {
-    return basename(readlinkSync(`/proc/${pid}/exe`));
+    // The kernel says so of a program that was replaced while it runs.
+    return basename(readlinkSync(`/proc/${pid}/exe`)).replace(/ \(deleted\)$/, '');
   } catch {
     // It has ended, or the kernel itself runs it.
     return '';

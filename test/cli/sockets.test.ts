@@ -3,8 +3,8 @@ import net from 'node:net';
 import { setKeepAlive } from 'tcp-keepalive';
 import { vanish } from 'tcp-keepalive/testing';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { cutInMiddle } from '../../src/cli/commands/sockets/drawing.ts';
-import { fateOf } from '../../src/cli/commands/sockets/fate.ts';
+import { cutInMiddle } from '../../src/cli/commands/sockets/columns.ts';
+import { fateOf, predictor } from '../../src/cli/commands/sockets/fate.ts';
 import type { Connection } from '../../src/machine/index.ts';
 import { ESCAPE, expectRefused, type } from '../helpers/command-line.ts';
 import { listen } from '../helpers/listen.ts';
@@ -136,5 +136,5 @@ test.each([
   ],
   ['an end', { options, state: 'FIN_WAIT2' }, {}],
 ])('the fate of a connection with %s', (_name, connection, fate) => {
-  expect(fateOf({ ...base, ...connection } as unknown as Connection, {})).toMatchObject(fate);
+  expect(fateOf({ ...base, ...connection } as unknown as Connection, predictor({}))).toMatchObject(fate);
 });

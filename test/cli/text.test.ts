@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import type { Io } from '../../src/cli/command.ts';
 import { grouped, json, labelled, paint, width } from '../../src/cli/text.ts';
-import { ESCAPE } from '../helpers/command-line.ts';
+import { ESCAPE, neverClosed } from '../helpers/command-line.ts';
 
 function io(given: Partial<Io>): Io {
-  return { out() {}, err() {}, columns: 80, color: false, ...given };
+  return { out() {}, err() {}, columns: 80, color: false, isScreen: false, closed: neverClosed(), ...given };
 }
 
 test.each([

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { drawLine, drawRuler, type Line } from '../../src/cli/timeline.ts';
+import { neverClosed } from '../helpers/command-line.ts';
 
 const at = (time: number, latest = time) => ({ earliest: time, nominal: time, latest });
 
@@ -23,7 +24,7 @@ describe('the ruler', () => {
 });
 
 describe('a line', () => {
-  const io = { out() {}, err() {}, columns: 80, color: false };
+  const io = { out() {}, err() {}, columns: 80, color: false, isScreen: false, closed: neverClosed() };
   const scale = { end: 10_000, columns: 11 };
 
   test.each<{ which: string; line: Line; drawn: string }>([

@@ -23,6 +23,15 @@ interface Terminal {
   readonly color?: boolean;
   /** Without it nobody can be asked. */
   readonly ask?: Io['ask'];
+  /** Ends a command that goes on as long as its output is read. */
+  readonly closed?: AbortSignal;
+  /** Is told each piece of the output at once. */
+  readonly onOut?: (text: string) => void;
+}
+
+/** Of an output that is always read. */
+export function neverClosed(): AbortSignal {
+  return new AbortController().signal;
 }
 
 /** Runs a command line as if it had been typed in a terminal of 80 columns. */
@@ -33,12 +42,13 @@ export function type(line: string, terminal: Terminal = {}): Promise<Told> {
 /** The same with arguments that have spaces in them. */
 export async function typeArguments(
   args: readonly string[],
-  { columns = 80, color = false, ask }: Terminal = {},
+  { columns = 80, color = false, ask, closed = neverClosed(), onOut }: Terminal = {},
 ): Promise<Told> {
   const told = { out: '', err: '' };
   const code = await run(args, {
     out(text) {
       told.out += text;
+      onOut?.(text);
     },
     err(text) {
       told.err += text;
@@ -46,6 +56,8 @@ export async function typeArguments(
     columns,
     color,
     ask,
+    isScreen: false,
+    closed,
   });
   return { code, ...told };
 }

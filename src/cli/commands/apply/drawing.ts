@@ -5,7 +5,8 @@ import type { KeepAliveSettings, OptionName } from '../../../options/options.ts'
 import type { Io } from '../../command.ts';
 import { labelled, paint, width } from '../../text.ts';
 import { formatTime } from '../../values.ts';
-import { counted, cutInMiddle, endOf, stateNames, timersText } from '../sockets/drawing.ts';
+import { cutInMiddle, endOf, stateNames, timersText } from '../sockets/columns.ts';
+import { counted } from '../sockets/drawing.ts';
 
 /** The system's own value of `maxRetransmitInterval`, in milliseconds. */
 const USUAL_RETRANSMIT = 120_000;

@@ -6,7 +6,8 @@ import type { Io } from '../../command.ts';
 import { labelled, paint, width } from '../../text.ts';
 import { formatTime } from '../../values.ts';
 import { optionsText } from '../apply/drawing.ts';
-import { counted, cutInMiddle } from '../sockets/drawing.ts';
+import { cutInMiddle } from '../sockets/columns.ts';
+import { counted } from '../sockets/drawing.ts';
 
 const widths = { from: 6, peer: 21, options: 24 } as const;
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 
 /** Counters of this network namespace that tell of peers which do not answer, with their names in the kernel. */
 const names = {
@@ -23,6 +24,14 @@ export function readCounters(): Counters & { readonly at: number } {
     aborts: read(names.aborts),
     at: performance.now(),
   };
+}
+
+/** Over which time at least the counters are compared, in milliseconds. */
+const WHILE = 500;
+
+/** Waits until the counters have had the time to grow. */
+export async function comparable(before: { readonly at: number }): Promise<void> {
+  await setTimeout(WHILE - (performance.now() - before.at));
 }
 
 /** How much the counters grow a second, since they were read before. */

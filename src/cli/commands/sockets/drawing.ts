@@ -1,51 +1,27 @@
-import { endText } from '../../../machine/endpoint.ts';
-import type { Connection } from '../../../machine/index.ts';
-import type { KeepAliveSettings } from '../../../options/options.ts';
-import { wrap } from '../../../options/show.ts';
+import { printable, wrap } from '../../../options/show.ts';
 import type { Io } from '../../command.ts';
 import { grouped, labelled, paint, width } from '../../text.ts';
 import { formatTime } from '../../values.ts';
+import { cutInMiddle, type Table, tableFor } from './columns.ts';
 import type { Counters } from './counters.ts';
-import type { Fate, FindingKind } from './fate.ts';
+import type { FindingKind } from './fate.ts';
+import type { Shown } from './query.ts';
 
-/** A connection, and what will happen to it. */
-export interface Shown extends Connection {
-  readonly fate: Fate;
-}
-
-/** Everything that is shown at once. */
-export interface Screen {
+/** Everything that is shown at once: the connections in their order, and what the machine does a second. */
+export interface Look {
   readonly connections: readonly Shown[];
   readonly rates: Counters;
 }
 
-const columns = [
-  { head: 'peer', wide: 21 },
-  { head: 'state', wide: 6 },
-  { head: 'rtt', wide: -5 },
-  { head: 'options', wide: 16 },
-  { head: 'next', wide: 11 },
-  { head: '?', wide: -2 },
-  { head: 'idle', wide: -6 },
-  { head: 'sent', wide: -6 },
-] as const;
-
-export const stateNames: Readonly<Partial<Record<Connection['state'], string>>> = {
-  ESTABLISHED: 'estab',
-  SYN_SENT: 'syn',
-  SYN_RECV: 'synrcv',
-  NEW_SYN_RECV: 'synrcv',
-  FIN_WAIT1: 'finw1',
-  FIN_WAIT2: 'finw2',
-  TIME_WAIT: 'timew',
-  CLOSE: 'close',
-  CLOSE_WAIT: 'closew',
-  LAST_ACK: 'lastak',
-  LISTEN: 'listen',
-  CLOSING: 'closng',
-};
-
-const timers = { on: 'retry', keepalive: 'probe', timewait: 'end', persist: 'window' } as const;
+/** How many connections there are, and how many of each kind that matters. */
+export interface Summary {
+  readonly connections: number;
+  readonly withoutKeepalive: number;
+  readonly unboundedInFlight: number;
+  readonly dyingNow: number;
+  /** Those of processes that cannot be looked at. */
+  readonly unknown: number;
+}
 
 const advice: Readonly<Record<FindingKind, string>> = {
   off: 'keepalive is off: while it is idle, a peer that vanishes is never noticed.',
@@ -54,19 +30,22 @@ const advice: Readonly<Record<FindingKind, string>> = {
 };
 
 /** Draws a table for each process, then what is wrong, and what there is in all. */
-export function draw(io: Io, { connections, rates }: Screen): string {
-  const head = paint(io, 'dim', row(columns.map(({ head }) => head)));
-  const tables = [...byOwner(connections)].map(
-    ([owner, own]) => `${paint(io, 'bold', owner)}\n${head}\n${own.map((each) => line(io, each)).join('')}\n`,
-  );
-  return `${tables.join('')}${findings(io, connections)}${summary(io, connections, rates)}`;
+export function draw(io: Io, { connections, rates }: Look): string {
+  const table = tableFor(io.columns);
+  const head = paint(io, 'dim', table.head());
+  const tables = [...byOwner(connections)].map(([owner, own]) => {
+    const lines = own.flatMap((each) => linesOf(io, table, each));
+    return `${[paint(io, 'bold', cutInMiddle(owner, io.columns)), head, ...lines].join('\n')}\n\n`;
+  });
+  const texts = [...summary(connections, width(io)), ...ratesText(rates, width(io))];
+  return `${tables.join('')}${findings(io, connections)}${texts.join('\n')}\n`;
 }
 
-function byOwner(connections: readonly Shown[]): Map<string, Shown[]> {
+/** The connections of each process, by the text that names it. */
+export function byOwner(connections: readonly Shown[]): Map<string, Shown[]> {
   const tables = new Map<string, Shown[]>();
   for (const connection of connections) {
-    const { owner } = connection;
-    const name = owner === undefined ? 'of processes that cannot be seen' : `${owner.name} ${owner.pid}`;
+    const name = ownerText(connection);
     const table = tables.get(name);
     if (table === undefined) tables.set(name, [connection]);
     else table.push(connection);
@@ -74,68 +53,17 @@ function byOwner(connections: readonly Shown[]): Map<string, Shown[]> {
   return tables;
 }
 
-function line(io: Io, connection: Shown): string {
-  const { state, info, timer, fate } = connection;
-  const isDying = fate.lostIn !== undefined;
-  const text = row([
-    endOf(connection),
-    stateNames[state] ?? state.toLowerCase(),
-    info === undefined || info.rtt === 0 ? '' : formatRtt(info.rtt),
-    optionsOf(connection),
-    timer === undefined ? '' : `${timers[timer.kind]} ${shortTime(timer.expires)}`,
-    timer === undefined || timer.unanswered === 0 ? '' : String(timer.unanswered),
-    timeOf(fate.idle),
-    timeOf(fate.sent),
-  ]);
-  const lost = isDying ? `${' '.repeat(22)}dying: lost in about ${formatTime(fate.lostIn)}\n` : '';
-  return `${isDying ? paint(io, 'red', text) : text}\n${lost}`;
+export function ownerText({ owner }: Shown): string {
+  return owner === undefined ? 'of processes that cannot be seen' : `${printable(owner.name)} ${owner.pid}`;
 }
 
-function row(cells: readonly string[]): string {
-  return columns
-    .map(({ wide }, i) => {
-      const text = cutInMiddle(cells[i] ?? '', Math.abs(wide));
-      return wide < 0 ? text.padStart(-wide) : text.padEnd(wide);
-    })
-    .join(' ')
-    .trimEnd();
-}
-
-/** Text that fits, with its beginning and its end. */
-export function cutInMiddle(text: string, wide: number): string {
-  if (text.length <= wide) return text;
-  const end = Math.floor((wide - 1) / 2);
-  return `${text.slice(0, wide - 1 - end)}…${text.slice(text.length - end)}`;
-}
-
-/** The other end, or the own one of a listener. */
-export function endOf({ state, local, remote }: Connection): string {
-  return endText(state === 'LISTEN' ? local : remote);
-}
-
-/** A time in five characters: to a tenth of a second, and to a second from ten on. */
-function shortTime(ms: number): string {
-  return ms < 10_000 ? `${Number((ms / 1_000).toFixed(1))}s` : formatTime(Math.round(ms / 1_000) * 1_000);
-}
-
-function formatRtt(ms: number): string {
-  return ms < 1 ? `${Math.round(ms * 1_000)}us` : formatTime(ms);
-}
-
-function optionsOf({ options, state }: Connection): string {
-  if (options === undefined) return state === 'TIME_WAIT' ? '' : 'unknown';
-  return timersText(options);
-}
-
-/** Options in short: `initialDelay/interval/count userTimeout`, or `off`. */
-export function timersText(options: KeepAliveSettings): string {
-  const { enable, initialDelay = 0, interval = 0, count, userTimeout = 0 } = options;
-  const keepalive = enable ? `${formatTime(initialDelay)}/${formatTime(interval)}/${count}` : 'off';
-  return userTimeout === 0 ? keepalive : `${keepalive} ${formatTime(userTimeout)}`;
-}
-
-function timeOf(time: number | undefined): string {
-  return time === undefined ? '' : formatTime(time);
+/** A connection, and a line under it if its peer does not answer. */
+export function linesOf(io: Io, table: Table, connection: Shown): string[] {
+  const { lostIn } = connection.fate;
+  const line = table.line(connection);
+  return lostIn === undefined
+    ? [line]
+    : [paint(io, 'red', line), table.remark(`dying: lost in about ${formatTime(lostIn)}`)];
 }
 
 function findings(io: Io, connections: readonly Shown[]): string {
@@ -150,7 +78,7 @@ function findings(io: Io, connections: readonly Shown[]): string {
 }
 
 /** How many there are, and how many of them are of each kind that matters. */
-export function summaryOf(connections: readonly Shown[]): Readonly<Record<string, number>> {
+export function summaryOf(connections: readonly Shown[]): Summary {
   const count = (matches: (connection: Shown) => boolean) => connections.filter(matches).length;
   return {
     connections: connections.length,
@@ -161,18 +89,21 @@ export function summaryOf(connections: readonly Shown[]): Readonly<Record<string
   };
 }
 
-function summary(io: Io, connections: readonly Shown[], rates: Counters): string {
-  const { withoutKeepalive, unboundedInFlight, dyingNow } = summaryOf(connections);
+/** The summary, in lines. */
+export function summary(connections: readonly Shown[], columns: number): string[] {
+  const { withoutKeepalive, unboundedInFlight, dyingNow, unknown } = summaryOf(connections);
   const text =
-    `${counted(connections.length)}: ${withoutKeepalive} without keepalive, ${unboundedInFlight} unbounded in flight, ` +
-    `${dyingNow} dying now`;
-  const machine =
-    `this machine, a second: ${rate(rates.probes)} probes sent, ${rate(rates.timeouts)} retransmission timeouts, ` +
-    `${rate(rates.aborts)} connections given up`;
-  return [text, machine]
-    .flatMap((each) => wrap(each, width(io)))
-    .join('\n')
-    .concat('\n');
+    `${counted(connections.length)}: ${grouped(withoutKeepalive)} without keepalive, ` +
+    `${grouped(unboundedInFlight)} unbounded in flight, ${grouped(dyingNow)} dying now`;
+  return wrap(unknown === 0 ? text : `${text}, ${grouped(unknown)} unknown`, columns);
+}
+
+/** What the machine does a second, in lines. */
+export function ratesText({ probes, timeouts, aborts }: Counters, columns: number): string[] {
+  const text =
+    `this machine, a second: ${rate(probes)} probes sent, ${rate(timeouts)} retransmission timeouts, ` +
+    `${rate(aborts)} connections given up`;
+  return wrap(text, columns);
 }
 
 export function counted(number: number): string {

@@ -1,4 +1,5 @@
-import type { Connection } from '../../../machine/index.ts';
+import type { Connection, TcpInfo } from '../../../machine/index.ts';
+import type { KeepAliveSettings } from '../../../options/options.ts';
 import { trustSettings } from '../../../options/parse.ts';
 import { predictDetection } from '../../../predict/predict.ts';
 import type { DetectionSystem } from '../../../predict/system.ts';
@@ -20,27 +21,72 @@ export type FindingKind = 'off' | 'systemDefault' | 'unbounded';
 /** So long nobody means to wait for a peer that has vanished. */
 const LONG = 15 * 60_000;
 
+/** The least and the longest wait before a retransmission, where the system has no others. */
+const RTO_MIN = 200;
+const RTO_MAX = 120_000;
+
 /** States in which a peer that vanishes is waited for. */
 const open: readonly string[] = ['ESTABLISHED', 'CLOSE_WAIT', 'SYN_SENT'];
 
-export function fateOf(connection: Connection, system: DetectionSystem): Fate {
-  const { options, state, info } = connection;
-  if (options === undefined || !open.includes(state)) return {};
+/** The predictions for one system. */
+export interface Predictor {
+  readonly system: DetectionSystem;
+  /** The nominal times for options, and for a retransmission timeout. */
+  times(options: KeepAliveSettings, rto: number | undefined): Times;
+}
+
+interface Times {
+  readonly idle: number;
+  readonly sent: number;
+  readonly connecting: number;
+}
+
+/** Predicts once for all connections that have the same options: of tens of thousands, few differ. */
+export function predictor(system: DetectionSystem): Predictor {
+  const known = new Map<string, Times>();
+  return {
+    system,
+    times(options, rto) {
+      const { enable, initialDelay, interval, count, userTimeout, maxRetransmitInterval } = options;
+      const key = [enable, initialDelay, interval, count, userTimeout, maxRetransmitInterval, rto].join();
+      const times = known.get(key) ?? timesOf(options, { ...system, rto });
+      known.set(key, times);
+      return times;
+    },
+  };
+}
+
+function timesOf(options: KeepAliveSettings, system: DetectionSystem): Times {
   // Another program may have set what this one would refuse.
   trustSettings(options);
-  const backoff = info?.backoff ?? 0;
-  const rto = info === undefined ? undefined : Math.max(1, info.rto / 2 ** backoff);
-  const detection = predictDetection(options, { ...system, rto });
-  if (state === 'SYN_SENT') return { sent: detection.connecting.nominal };
-  const idle = detection.idle.nominal;
-  const sent = detection.unacknowledged.nominal;
+  const { idle, unacknowledged, connecting } = predictDetection(options, system);
+  return { idle: idle.nominal, sent: unacknowledged.nominal, connecting: connecting.nominal };
+}
+
+export function fateOf(connection: Connection, { system, times }: Predictor): Fate {
+  const { options, state, info } = connection;
+  if (options === undefined || !open.includes(state)) return {};
+  const limit = options.maxRetransmitInterval ?? system.rtoMax ?? RTO_MAX;
+  const rto = info === undefined ? undefined : firstTimeout(info, limit, system);
+  const { idle, sent, connecting } = times(options, rto);
+  if (state === 'SYN_SENT') return { sent: connecting };
   const finding = findingOf(options, system);
-  const lostIn = lostInOf(connection, { idle, sent, rto });
+  const lostIn = lostInOf(connection, { idle, sent, rto, limit });
   return { idle, sent, ...(finding && { finding }), ...(lostIn !== undefined && { lostIn }) };
 }
 
+/** The retransmission timeout before it was doubled: if it has met its limit, as it follows from the round trip. */
+function firstTimeout(
+  { rto, backoff, rtt, rttVariation }: TcpInfo,
+  limit: number,
+  system: DetectionSystem,
+): number {
+  if (rto < limit) return Math.max(1, rto / 2 ** backoff);
+  return Math.min(limit, rtt + Math.max(system.rtoMin ?? RTO_MIN, 4 * rttVariation));
+}
+
 function findingOf(
-  { enable, initialDelay, userTimeout }: NonNullable<Connection['options']>,
+  { enable, initialDelay, userTimeout }: KeepAliveSettings,
   { keepaliveTime = 7_200_000 }: DetectionSystem,
 ): FindingKind | undefined {
   if (enable === false) return 'off';
@@ -52,13 +98,14 @@ function findingOf(
 /** The rest of a time that has begun, by how long the peer was silent, or by how often data was sent again. */
 function lostInOf(
   { timer, info }: Connection,
-  { idle, sent, rto }: { idle: number; sent: number; rto: number | undefined },
+  { idle, sent, rto, limit }: { idle: number; sent: number; rto: number | undefined; limit: number },
 ): number | undefined {
   if (timer === undefined || info === undefined || timer.unanswered === 0) return undefined;
   if (timer.kind === 'keepalive')
     return Math.max(0, idle - Math.min(info.lastAckReceived, info.lastDataReceived));
   if (timer.kind !== 'on' || rto === undefined) return undefined;
-  // Each wait was twice as long as the one before it.
-  const waited = rto * (2 ** (info.backoff + 1) - 1) - timer.expires;
+  let waited = -timer.expires;
+  // Each wait was twice as long as the one before it, until it met the limit.
+  for (let doubled = 0; doubled <= info.backoff; doubled++) waited += Math.min(limit, rto * 2 ** doubled);
   return Math.max(0, sent - waited);
 }
