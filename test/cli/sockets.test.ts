@@ -1,10 +1,17 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import { setKeepAlive } from 'tcp-keepalive';
+import {
+  getKeepAlive,
+  getTcpInfo,
+  type KeepAliveOptions,
+  predictDetection,
+  setKeepAlive,
+} from 'tcp-keepalive';
 import { vanish } from 'tcp-keepalive/testing';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { cutInMiddle } from '../../src/cli/commands/sockets/columns.ts';
 import { fateOf, predictor } from '../../src/cli/commands/sockets/fate.ts';
+import { formatTime } from '../../src/cli/values.ts';
 import type { Connection } from '../../src/machine/index.ts';
 import { ESCAPE, expectRefused, type } from '../helpers/command-line.ts';
 import { listen } from '../helpers/listen.ts';
@@ -23,7 +30,14 @@ describe.runIf(process.platform === 'linux')('tcp-keepalive sockets', () => {
   test('a table for each process, what is wrong, and what there is in all', async () => {
     const { client, port } = await connected();
     const line = `sockets --pid ${process.pid} --remote :${port}`;
-    expect((await type(line)).out).toMatch(/^127\.0\.0\.1:\d+ +estab +[\d.]+\w+ off +never +1\dm\d+s$/m);
+    const sent = (options: KeepAliveOptions) =>
+      formatTime(predictDetection(options, { rto: getTcpInfo(client).rto }).unacknowledged.nominal);
+    expect((await type(line)).out).toMatch(
+      new RegExp(
+        `^127\\.0\\.0\\.1:${port} +estab +[\\d.]+[um]s off +never +${sent({ enable: false })}$`,
+        'm',
+      ),
+    );
     expect((await type(line)).out).toContain('warning  1 connection: keepalive is off');
     client.setKeepAlive(true);
     expect((await type(line)).out).toContain("1 connection: keepalive is on, but at the system's own times.");
@@ -32,7 +46,10 @@ describe.runIf(process.platform === 'linux')('tcp-keepalive sockets', () => {
     expect({ code, err }).toEqual({ code: 0, err: '' });
     expect(out).toContain(`node ${process.pid}\n`);
     expect(out).toMatch(
-      /^127\.0\.0\.1:\d+ +estab +[\d.]+\w+ 10s\/5s\/3 24\.5s +probe [\d.]+s +25s +2\d[.\d]*s$/m,
+      new RegExp(
+        `^127\\.0\\.0\\.1:${port} +estab +[\\d.]+[um]s 10s/5s/3 24\\.5s +probe (10|9\\.\\d|9|8\\.\\d)s +25s +${sent(getKeepAlive(client))}$`,
+        'm',
+      ),
     );
     expect(out).toContain('1 connection: 0 without keepalive, 0 unbounded in flight, 0 dying now\n');
     expect(out).toMatch(/^this machine, a second: [\d. ]+ probes sent, [\d. ]+ retransmission timeouts, /m);
@@ -133,6 +150,26 @@ test.each([
     },
     // 204, 408 and 816 ms of waiting, 400 of which are left, and then what is left of the user timeout.
     { sent: 20_408, lostIn: 20_408 - (204 + 408 + 816 - 400) },
+  ],
+  [
+    'retransmissions whose waits have met their limit',
+    {
+      options: { ...options, userTimeout: 24_500, maxRetransmitInterval: 1_000 },
+      info: { ...base.info, rto: 1_000, backoff: 4, rtt: 4, rttVariation: 2 },
+      timer: { kind: 'on', expires: 300, unanswered: 4 },
+    },
+    // 204, 408, 816 and twice 1 000 ms of waiting, 300 of which are left.
+    {
+      lostIn:
+        (fateOf(
+          {
+            ...base,
+            options: { ...options, userTimeout: 24_500, maxRetransmitInterval: 1_000 },
+          } as unknown as Connection,
+          predictor({}),
+        ).sent as number) -
+        (204 + 408 + 816 + 2_000 - 300),
+    },
   ],
   ['an end', { options, state: 'FIN_WAIT2' }, {}],
 ])('the fate of a connection with %s', (_name, connection, fate) => {

@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { onTestFinished, vi } from 'vitest';
 import { PATIENCE } from './patience.ts';
 
@@ -13,6 +14,10 @@ export interface PseudoTerminal {
   shows(text: string): Promise<void>;
   /** Types text on its keyboard, of which control characters become signals. */
   type(keys: string): void;
+  /** The id of the program that runs in it, or of the last that this one started. */
+  pid(): number;
+  /** Changes its size. */
+  resize(columns: number, rows: number): void;
   /** The exit code of the program, and all that was on the screen. */
   readonly ended: Promise<{ code: number | null; out: string }>;
 }
@@ -28,9 +33,20 @@ export function inPseudoTerminal(command: readonly string[], env: NodeJS.Process
   });
   return {
     shows: (text) => vi.waitUntil(() => out.includes(text), { timeout: PATIENCE }).then(() => {}),
+    pid: () => lastOf(child.pid ?? 0),
+    resize(columns, rows) {
+      const terminal = readlinkSync(`/proc/${lastOf(child.pid ?? 0)}/fd/0`);
+      spawnSync('stty', ['-F', terminal, 'columns', String(columns), 'rows', String(rows)]);
+    },
     type: (keys) => void child.stdin.write(keys),
     ended: once(child, 'close').then(([code]) => ({ code, out })),
   };
+}
+
+/** The last descendant of a process. */
+function lastOf(pid: number): number {
+  const [child] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+  return child ? lastOf(Number(child)) : pid;
 }
 
 /** Quotes a word for a shell. */

@@ -101,16 +101,25 @@ function ephemeralPorts(): PortRange {
 
 function serverOf(collect: () => Promise<string>): http.Server {
   return http.createServer(async ({ method, url = '' }, response) => {
-    const answer = (status: number, text: string, type = 'text/plain; charset=utf-8') =>
-      response.writeHead(status, { 'content-type': type }).end(text);
-    if (method !== 'GET' && method !== 'HEAD') return answer(405, 'Expected GET\n');
-    if (url.split('?')[0] !== '/metrics') return answer(404, 'The metrics are at /metrics\n');
-    try {
-      answer(200, await collect(), CONTENT_TYPE);
-    } catch (error) {
-      answer(500, `${printable((error as Error).message)}\n`);
-    }
+    const { status, text, type = 'text/plain; charset=utf-8' } = await answerTo(method, url, collect);
+    response.writeHead(status, { 'content-type': type }).end(text);
   });
+}
+
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+  readonly type?: string;
+}
+
+async function answerTo(method = '', url: string, collect: () => Promise<string>): Promise<Answer> {
+  if (method !== 'GET' && method !== 'HEAD') return { status: 405, text: 'Expected GET\n' };
+  if (url.split('?')[0] !== '/metrics') return { status: 404, text: 'The metrics are at /metrics\n' };
+  try {
+    return { status: 200, text: await collect(), type: CONTENT_TYPE };
+  } catch (error) {
+    return { status: 500, text: `${printable((error as Error).message)}\n` };
+  }
 }
 
 /** Waits until the process is asked to end. The first process of a container ends by no signal that it does not hear. */

@@ -66,12 +66,12 @@ const totals: readonly { name: string; of: keyof Counters; help: string }[] = [
 ];
 
 export function metricsOf({ groups, counters, took }: Measured): Metric[] {
-  const perGroup = (name: string, help: string, valueOf: (group: Group) => number | undefined): Metric => ({
+  const perGroup = (name: string, help: string, measure: (group: Group) => number | undefined): Metric => ({
     name: PREFIX + name,
     type: 'gauge',
     help,
     samples: groups.flatMap((group): Sample[] => {
-      const value = valueOf(group);
+      const value = measure(group);
       return value === undefined ? [] : [{ labels: { ...group.labels }, value }];
     }),
   });
@@ -118,6 +118,6 @@ function longestOf(connections: readonly Shown[], of: 'idle' | 'sent'): number |
   return longest === undefined ? undefined : longest / 1_000;
 }
 
-function sum(connections: readonly Shown[], valueOf: (connection: Shown) => number): number {
-  return connections.reduce((total, each) => total + valueOf(each), 0);
+function sum(connections: readonly Shown[], measure: (connection: Shown) => number): number {
+  return connections.reduce((total, each) => total + measure(each), 0);
 }
