@@ -15,6 +15,10 @@ describe.runIf(process.platform === 'linux')('hard use', { timeout: 3 * PATIENCE
     expect(await script('many-sockets.ts')).toContain('noticed: 1000');
   });
 
+  test.concurrent('the connections of six processes are all listed while others come and go', async () => {
+    expect(await script('many-connections.ts')).toMatch(/connections: 600\d/);
+  });
+
   test.concurrent('nothing of a pool under churn piles up', async ({ skip }) => {
     const missing = postgres.missing();
     if (missing !== undefined) skip(missing);

@@ -48,7 +48,7 @@ describe.runIf(process.platform === 'linux')('tcp-keepalive exporter', () => {
   test('counts connections by process and port, and what is wrong with them', async () => {
     const { clients, port } = await connected(20);
     clients.forEach((client) => void setKeepAlive(client, 'database'));
-    clients[0]?.setKeepAlive(false);
+    setKeepAlive(clients[0] as net.Socket, { enable: false, userTimeout: 20_000 });
     setKeepAlive(clients[1] as net.Socket, { initialDelay: 1_000, interval: 20_000, count: 2 });
     vanish(clients[1] as net.Socket);
     const scrape = await exporter();

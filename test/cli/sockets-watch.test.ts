@@ -108,16 +108,15 @@ describe.runIf(process.platform === 'linux')('sockets --watch without a terminal
     await shows(
       /^\d{4}-\d\d-\d\dT[\d:.]+Z summary {2}1 connection: 1 without keepalive, .*; this machine, a second: /m,
     );
-    setKeepAlive(client, { initialDelay: 1_000, interval: 20_000, count: 2 });
-    await shows(/^\S+Z options {2}node \d+ 127\.0\.0\.1:\d+ > 127\.0\.0\.1:\d+ off -> 1s\/20s\/2$/m);
+    setKeepAlive(client, { initialDelay: 1_000, interval: 2_000, count: 10 });
+    await shows(/^\S+Z options {2}node \d+ 127\.0\.0\.1:\d+ > 127\.0\.0\.1:\d+ off -> 1s\/2s\/10$/m);
     const other = net.connect(port, '127.0.0.1').on('error', () => {});
     await shows(/^\S+Z opened {3}node \d+ \S+ > \S+ off$/m);
     other.destroy();
     await shows(/^\S+Z gone {5}node \d+ \S+ > \S+$/m);
     const restore = vanish(client);
-    await shows(/^\S+Z dying {4}node \d+ \S+ > \S+ unanswered 1, lost in about (41|40|39)(\.\d)?s$/m);
+    await shows(/^\S+Z dying {4}node \d+ \S+ > \S+ unanswered 1, lost in about (1[6-9]|2[01])(\.\d)?s$/m);
     restore();
-    client.write('heard again');
     await shows(/^\S+Z answers {2}node \d+ \S+ > \S+$/m);
     ended.abort();
     expect((await running).code).toBe(0);
@@ -180,10 +179,8 @@ test.each([
 test('what is dying is found by its order, a name is cut in the middle, and only a page is scrolled', () => {
   const first = frameOf(io, 24, look, { sort: 'unanswered', top: 0 });
   expect(first.lines.slice(5, 8)).toEqual([
-    'a-program-with-a-name-that-is-very-very-…ry-very-very-very-very-very-very-long 4711'.length > 80
-      ? expect.stringMatching(/^a-program-.*….*long 4711$/)
-      : '',
-    '10.0.0.50:5432        estab  50ms 10s/5s/3 24.5s   probe 50s    2    25s  24.9s',
+    expect.stringMatching(/^a-program-.*….*long 4711$/),
+    '10.0.0.50:5432        estab   50ms 10s/5s/3 24.5s   probe 50s    2    25s  24.9s',
     '  dying: lost in about 3.1s',
   ]);
   const down = pressed(start, 'pagedown', first.page) as View;

@@ -105,7 +105,8 @@ describe.runIf(process.platform === 'linux')('what the system refuses is one lin
     const { code, out } = await type(`sockets --pid ${process.pid} --remote :${port}`);
     expect({ code, out }).toEqual({
       code: 0,
-      out: expect.stringContaining(`node ${process.pid}\n127`.slice(0, 9)),
+      out: expect.stringContaining(`node ${process.pid}
+`),
     });
   });
 
@@ -164,7 +165,7 @@ describe.runIf(process.platform === 'linux')('a list that is disturbed', () => {
         },
       }),
     };
-    const list = bindSockDiag(failing as unknown as typeof koffi).start(
+    const list = bindSockDiag(failing as never).start(
       requestFor({ ...everything, family: sockDiag.AF_INET }),
     );
     expect(list.receive()).toBeGreaterThan(sockDiag.HEADER);

@@ -58,8 +58,9 @@ export const exporter: Command = {
       const server = serverOf(collect).listen(port, given.value('host') ?? HOST);
       await once(server, 'listening');
       const { address, family, port: taken } = server.address() as AddressInfo;
+      const end = ended(io.closed);
       io.out(`http://${family === 'IPv6' ? `[${address}]` : address}:${taken}/metrics\n`);
-      await ended(io.closed);
+      await end;
       server.close();
       server.closeAllConnections();
       return 0;
