@@ -65,7 +65,7 @@ describe.runIf(process.platform === 'linux')('tcp-keepalive exporter', () => {
       `${name}connections{process="node",end="local",port="${port}",state="ESTABLISHED"} 20\n`,
     );
     expect(text).toContain(`${name}connections_without_keepalive${remote} 1\n`);
-    expect(text).toContain(`${name}connections_unbounded_in_flight${remote} 1\n`);
+    expect(text).toContain(`${name}connections_unbounded_in_flight${remote} 0\n`);
     expect(text).toContain(`${name}connections_unknown${remote} 0\n`);
     expect(text).toContain(`${name}probes_unanswered${remote} 1\n`);
     expect(text).toContain(`${name}detection_idle_max_seconds${remote} +Inf\n`);

@@ -8,6 +8,7 @@ import { printable } from '../../../options/show.ts';
 import { parseWhole } from '../../../options/words.ts';
 import { type Command, parseArguments } from '../../command.ts';
 import { failed } from '../../failed.ts';
+import { untilStopped } from '../../stopped.ts';
 import { UsageError } from '../../usage-error.ts';
 import { readCounters } from '../sockets/counters.ts';
 import { look, type Query, queryOfProcess } from '../sockets/query.ts';
@@ -58,9 +59,11 @@ export const exporter: Command = {
       const server = serverOf(collect).listen(port, given.value('host') ?? HOST);
       await once(server, 'listening');
       const { address, family, port: taken } = server.address() as AddressInfo;
-      const end = ended(io.closed);
+      // The first process of a container ends by no signal that it does not hear.
+      const stopped = untilStopped();
       io.out(`http://${family === 'IPv6' ? `[${address}]` : address}:${taken}/metrics\n`);
-      await end;
+      await Promise.race([aborted(stopped.signal), aborted(io.closed)]);
+      stopped.end();
       server.close();
       server.closeAllConnections();
       return 0;
@@ -123,13 +126,6 @@ async function answerTo(method = '', url: string, collect: () => Promise<string>
   }
 }
 
-/** Waits until the process is asked to end. The first process of a container ends by no signal that it does not hear. */
-async function ended(closed: AbortSignal): Promise<void> {
-  const heard = new AbortController();
-  const end = () => heard.abort();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, end);
-  closed.addEventListener('abort', end);
-  if (!closed.aborted) await once(heard.signal, 'abort');
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, end);
-  closed.removeEventListener('abort', end);
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort');
 }
