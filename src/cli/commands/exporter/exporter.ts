@@ -54,7 +54,7 @@ export const exporter: Command = {
     const port = given.parsed('port', parsePort) ?? PORT;
     const collect = collector(queryOfProcess(given.parsed('pid', parseWhole)));
     try {
-      // What the system refuses is told of at once, and not at the first scrape.
+      // It tells at once, and not at the first scrape, if the system refuses.
       await collect();
       const server = serverOf(collect).listen(port, given.value('host') ?? HOST);
       await once(server, 'listening');

@@ -4,7 +4,7 @@ import { cutInMiddle, tableFor } from './columns.ts';
 import { byOwner, type Look, linesOf, ratesText, summary } from './drawing.ts';
 import { ordered, type Sort, sorts } from './order.ts';
 
-/** What of the connections is on the screen. */
+/** The part of the connections that is on the screen. */
 export interface View {
   readonly sort: Sort;
   /** How many lines are above the first that is seen. */
