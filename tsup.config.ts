@@ -15,6 +15,8 @@ const entries = {
   predict: 'src/predict/index.ts',
   heartbeat: 'src/heartbeat/index.ts',
   machine: 'src/machine/index.ts',
+  opentelemetry: 'src/metrics/opentelemetry.ts',
+  prometheus: 'src/metrics/prometheus.ts',
   testing: 'src/testing/index.ts',
   ...drivers,
 };
@@ -44,7 +46,7 @@ const common: Options = {
   splitting: false,
   removeNodeProtocol: false,
   // Optional peers: whoever imports such a module has its driver.
-  external: ['undici'],
+  external: ['undici', 'prom-client', '@opentelemetry/api'],
 };
 
 const library: Options = {

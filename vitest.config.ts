@@ -25,6 +25,10 @@ const config: ViteUserConfig = {
         find: /^tcp-keepalive\/(predict|heartbeat|machine|testing)$/,
         replacement: source('./src/$1/index.ts'),
       },
+      {
+        find: /^tcp-keepalive\/(opentelemetry|prometheus)$/,
+        replacement: source('./src/metrics/$1.ts'),
+      },
       { find: /^tcp-keepalive\/register$/, replacement: source('./src/register.ts') },
       { find: /^tcp-keepalive\/(.+)$/, replacement: source('./src/drivers/$1.ts') },
       { find: /^tedious$/, replacement: source('./test/drivers/more/node_modules/tedious') },

@@ -62,7 +62,7 @@ export function keepAliveAmqplib<T extends AmqplibConnection | RecoveringAmqplib
   behaviour: { onError?: OnError | undefined } = {},
 ): T {
   const request = driverRequest('keepAliveAmqplib', options, behaviour);
-  expectTarget('a connection of amqplib', target, isConnection);
+  expectTarget('a connection of amqplib', target, isConnection, request);
   if (isRecovering(target)) holdRecovering(target, request);
   else hold(request, target);
   return target;

@@ -6,6 +6,7 @@ import {
   isMethod,
   type KeepAliveInput,
   keepAliveError,
+  listed,
   type Members,
   type OnError,
   report,
@@ -55,15 +56,17 @@ export function keepAliveBullmq<T extends BullmqTarget>(
   options: KeepAliveInput,
   behaviour: { onError?: OnError | undefined } = {},
 ): T {
-  const { settings, onError } = driverRequest('keepAliveBullmq', options, behaviour);
-  expectTarget('a Queue, Worker, QueueEvents or FlowProducer of BullMQ', target, isTarget);
+  const request = driverRequest('keepAliveBullmq', options, behaviour);
+  const { settings, onError } = request;
+  expectTarget('a Queue, Worker, QueueEvents or FlowProducer of BullMQ', target, isTarget, request);
   const { client, blockingClient, blockingConnection } = clientsOf(target);
   const clients = [client, blockingClient ?? blockingConnection?.client].filter((each) => each !== undefined);
   if (clients.length === 0) report(notIoredis(), onError);
   for (const each of clients) {
     each.then(
       (ready) => {
-        if (isIoredis(ready)) keepAliveIoredis(ready, settings, { onError });
+        // One list for the sockets of all its clients.
+        if (isIoredis(ready)) keepAliveIoredis(listed(ready, request), settings, { onError });
         else report(notIoredis(), onError);
       },
       // BullMQ tells of it itself, with 'error'.

@@ -62,7 +62,7 @@ export function keepAliveHttp<T extends HttpAgent | net.Server>(
   behaviour: { onError?: OnError | undefined } = {},
 ): T {
   const request = driverRequest('keepAliveHttp', options, behaviour);
-  expectTarget('an http.Agent, an https.Agent or a server', target, isAgentOrServer);
+  expectTarget('an http.Agent, an https.Agent or a server', target, isAgentOrServer, request);
   if (isServer(target)) return keepAliveServer(target, options, behaviour);
   for (const open of openSockets(target)) holdSocket(open, request);
   const hold = later(target, request, (asked, socket: net.Socket) => holdSocket(socket, asked));

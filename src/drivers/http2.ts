@@ -48,7 +48,7 @@ export function keepAliveHttp2<T extends Http2Session | net.Server>(
   behaviour: { onError?: OnError | undefined } = {},
 ): T {
   const request = driverRequest('keepAliveHttp2', options, behaviour);
-  expectTarget('a session or server of node:http2', target, isSessionOrServer);
+  expectTarget('a session or server of node:http2', target, isSessionOrServer, request);
   if (isServer(target)) return keepAliveServer(target, options, behaviour);
   if (target.socket === undefined) report(noSocket(), request.onError);
   else holdSocket(target.socket, request);

@@ -80,7 +80,7 @@ export function keepAliveIoredis<T extends IoredisClient | IoredisCluster>(
   behaviour: { onError?: OnError | undefined } = {},
 ): T {
   const request = driverRequest('keepAliveIoredis', options, behaviour);
-  expectTarget('a Redis or Cluster of ioredis', target, isClientOrCluster);
+  expectTarget('a Redis or Cluster of ioredis', target, isClientOrCluster, request);
   hold(target, request);
   return target;
 }

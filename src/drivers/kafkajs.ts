@@ -7,6 +7,7 @@ import {
   holdSocket,
   inPlaceOf,
   type KeepAliveInput,
+  listed,
   type OnError,
 } from './kit.ts';
 
@@ -57,7 +58,7 @@ export function keepAliveKafkajs<T extends object>(
     holdSocket(socket, request);
     return socket;
   });
-  return { ...own, socketFactory };
+  return listed({ ...own, socketFactory }, request);
 }
 
 /** Connects as kafkajs does. It passes no `ssl` if TLS is off. */

@@ -1,28 +1,36 @@
+import type net from 'node:net';
 import {
   ASKED,
   DRIVER,
+  holdSocket as hold,
   invalidOption,
   isObject,
   isPlain,
+  listSocket,
+  newSocketList,
   onErrorOf,
   parseKeepAliveOptions,
   readable,
   refusal,
   rightCallFor,
+  SOCKETS,
   shownInstead,
   WRAPPED,
 } from '#core';
 import type { KeepAliveInput, KeepAliveSettings } from '../options/options.ts';
 import type { HoldRequest } from '../sockets/hold-record.ts';
 import type { OnError } from '../sockets/report.ts';
+import type { SocketList } from '../sockets/socket-list.ts';
 
 // A driver module may import nothing else, beside Node, its driver and the module of a driver under it.
-export { holdSocket, isServer, keepAliveError, keepAliveServer, report, warnOnce } from '#core';
+export { isServer, keepAliveError, keepAliveServer, report, warnOnce } from '#core';
 export type { HoldRequest, KeepAliveInput, OnError };
 
 /** The hold that a driver module asks for on each connection. */
 export interface DriverRequest extends HoldRequest {
   readonly settings: KeepAliveSettings;
+  /** The sockets of the target, as `inspectKeepAlive` finds them there. */
+  sockets: SocketList;
 }
 
 /** An object that has not been checked yet. */
@@ -44,20 +52,42 @@ export function driverRequest(
     rank: DRIVER,
     onError: onErrorOf(behaviour),
     owner: { released: false, name },
+    sockets: newSocketList(),
   };
+}
+
+/** Holds a socket of a target, and lists it there. */
+export function holdSocket(socket: net.Socket, request: HoldRequest & { sockets?: SocketList }): void {
+  hold(socket, request);
+  if (request.sockets !== undefined && isObject(socket)) listSocket(request.sockets, socket);
+}
+
+/** Has what a module was given, or returns, list its sockets, for those of every later call too. */
+export function listed<T extends object>(target: T, request: DriverRequest): T {
+  const marked = target as { [SOCKETS]?: SocketList };
+  if (marked[SOCKETS] === undefined) Reflect.defineProperty(target, SOCKETS, { value: request.sockets });
+  else request.sockets = marked[SOCKETS];
+  return target;
 }
 
 /**
  * Refuses an argument that is no target of a driver module, before anything is touched.
  *
+ * @param request - its sockets are listed on the target
  * @param isTarget - reads the members that the module will use, so that a getter that throws does so here
  * @throws `ERR_KEEPALIVE_INVALID_OPTION`
  */
-export function expectTarget(what: string, target: unknown, isTarget: (target: Members) => boolean): void {
+export function expectTarget(
+  what: string,
+  target: unknown,
+  isTarget: (target: Members) => boolean,
+  request: DriverRequest,
+): void {
   readable(what, () => {
     if (!isObject(target) || !isTarget(target as Members)) {
       throw invalidOption(`Expected ${what}, got ${shownInstead(target)}${rightCallFor(target)}`, TypeError);
     }
+    listed(target, request);
   });
 }
 

@@ -7,6 +7,7 @@ import {
   holdSocket,
   inPlaceOf,
   type KeepAliveInput,
+  listed,
   type OnError,
 } from './kit.ts';
 
@@ -64,7 +65,7 @@ export function keepAliveMariadb<T extends object>(
     });
     return returned ? held(returned) : undefined;
   });
-  return { ...own, stream };
+  return listed({ ...own, stream }, request);
 }
 
 /** Connects as mariadb does, with its defaults. */

@@ -50,7 +50,7 @@ export function keepAliveMqtt<T extends MqttConnection>(
   behaviour: { onError?: OnError | undefined } = {},
 ): T {
   const request = driverRequest('keepAliveMqtt', options, behaviour);
-  expectTarget('a client of mqtt', client, isClient);
+  expectTarget('a client of mqtt', client, isClient, request);
   const told = later(client, request, (asked: DriverRequest) => {
     if (client.stream) holdSocket(client.stream as net.Socket, asked);
   });

@@ -80,7 +80,12 @@ export function keepAliveMysql2<T extends Mysql2Pool | Mysql2PoolCluster | Mysql
   behaviour: { onError?: OnError | undefined } = {},
 ): T {
   const request = driverRequest('keepAliveMysql2', options, behaviour);
-  expectTarget('a pool, a pool cluster itself (not its of()) or a connection of mysql2', target, isTarget);
+  expectTarget(
+    'a pool, a pool cluster itself (not its of()) or a connection of mysql2',
+    target,
+    isTarget,
+    request,
+  );
   if (isCluster(target)) holdCluster(target, request);
   else if (isPool(target)) holdPool(target, request);
   else hold(request, target);

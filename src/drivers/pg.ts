@@ -70,7 +70,7 @@ export function keepAlivePg<T extends PgPool | PgClient>(
   behaviour: { onError?: OnError | undefined } = {},
 ): T {
   const request = driverRequest('keepAlivePg', options, behaviour);
-  expectTarget('a pool or client of pg', poolOrClient, isPoolOrClient);
+  expectTarget('a pool or client of pg', poolOrClient, isPoolOrClient, request);
   if (isPool(poolOrClient)) holdPool(poolOrClient, request);
   else if (!holdClient(poolOrClient, request)) reportNoConnection(request.onError);
   return poolOrClient;

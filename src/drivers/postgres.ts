@@ -7,6 +7,7 @@ import {
   holdSocket,
   inPlaceOf,
   type KeepAliveInput,
+  listed,
   type OnError,
 } from './kit.ts';
 
@@ -64,7 +65,7 @@ export function keepAlivePostgres<T extends object>(
     holdSocket(connecting, request);
     return startsWithTls(parsed) ? connected(connecting, parsed) : connecting;
   });
-  return { ...own, socket };
+  return listed({ ...own, socket }, request);
 }
 
 /**

@@ -67,7 +67,7 @@ export function keepAliveSsh2<T extends Ssh2Client | Ssh2Server>(
   behaviour: { onError?: OnError | undefined } = {},
 ): T {
   const request = driverRequest('keepAliveSsh2', options, behaviour);
-  expectTarget('a client or server of ssh2', target, isClientOrServer);
+  expectTarget('a client or server of ssh2', target, isClientOrServer, request);
   if (isServer(target)) laterAt(target, 'connection', request, hold);
   else holdClient(target, request);
   return target;

@@ -7,6 +7,7 @@ import {
   holdSocket,
   inPlaceOf,
   type KeepAliveInput,
+  listed,
   type OnError,
 } from './kit.ts';
 
@@ -82,7 +83,7 @@ export function keepAliveTedious<T extends object>(
     connect,
     connect ? async (...asked) => hold(await connect(...asked)) : connectorFor(own, hold),
   );
-  return { ...own, options: { ...ownOptions, connector } };
+  return listed({ ...own, options: { ...ownOptions, connector } }, request);
 }
 
 /** Connects as tedious does: to the address that it passes, or else to the configured one. */

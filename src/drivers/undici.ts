@@ -7,6 +7,7 @@ import {
   holdSocket,
   inPlaceOf,
   type KeepAliveInput,
+  listed,
   type OnError,
 } from './kit.ts';
 
@@ -76,7 +77,7 @@ export function keepAliveUndici<T extends object>(
     if (connecting instanceof net.Socket) holdSocket(connecting, request);
     return connecting;
   });
-  return { ...own, connect };
+  return listed({ ...own, connect }, request);
 }
 
 /** The caller's own connector, or the one that undici builds from these options. */

@@ -78,7 +78,7 @@ export function keepAliveWs<T extends WsSocket | WsServer>(
   behaviour: { onError?: OnError | undefined } = {},
 ): T {
   const request = driverRequest('keepAliveWs', options, behaviour);
-  expectTarget('a WebSocket or WebSocketServer of ws', target, isSocketOrServer);
+  expectTarget('a WebSocket or WebSocketServer of ws', target, isSocketOrServer, request);
   if (isSocket(target)) holdOne(target, request);
   else holdServer(target, request);
   return target;

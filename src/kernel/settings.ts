@@ -80,7 +80,7 @@ function isWrittenAlready(error: unknown, fd: number, entry: OptionEntry, kernel
  * same `TCP_KEEPIDLE` is written while probes are unanswered. An option that the connection lacks is skipped.
  *
  * @param current - what the kernel has, if it has just been read
- * @returns the options that were skipped
+ * @returns whether any differed, and the options that were skipped
  * @throws `ERR_KEEPALIVE_UNSUPPORTED` if koffi cannot be loaded, `ERR_KEEPALIVE_NOT_TCP`, or the
  *   system call's error.
  */
@@ -88,7 +88,7 @@ export function correctSettings(
   fd: number,
   settings: KeepAliveSettings,
   current: KeepAliveSettings = settings.maxRetransmitInterval === undefined ? readFive(fd) : readSettings(fd),
-): readonly OptionName[] {
+): { readonly isChanged: boolean; readonly lacking: readonly OptionName[] } {
   const differing = planWrites(settings).writes.filter(({ option, entry, kernelValue }) => {
     const value = current[option];
     return value !== undefined && !isReadBack(option, kernelValue, toKernel(entry, Number(value)));
@@ -100,7 +100,10 @@ export function correctSettings(
       throw meaningOf(error, differing.slice(0, i), differing.slice(i));
     }
   }
-  return optionNames.filter((option) => settings[option] !== undefined && current[option] === undefined);
+  const lacking = optionNames.filter(
+    (option) => settings[option] !== undefined && current[option] === undefined,
+  );
+  return { isChanged: differing.length > 0, lacking };
 }
 
 /** The interval that Node's own `setKeepAlive` sets, in milliseconds. */

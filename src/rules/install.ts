@@ -1,11 +1,22 @@
 import type net from 'node:net';
 import { aBoolean, otherwise, readFields } from '../options/fields.ts';
 import { expectSettable } from '../sockets/capabilities.ts';
+import { isLossHeard } from '../sockets/events.ts';
+import { noteGiven } from '../sockets/given.ts';
 import { holdSocket } from '../sockets/hold.ts';
-import { type HoldOwner, holdOf, markedHandle, RULE, RULED, RULES, TRIED } from '../sockets/hold-record.ts';
+import {
+  type Hold,
+  type HoldOwner,
+  holdOf,
+  markedHandle,
+  RULE,
+  RULED,
+  RULES,
+  TRIED,
+} from '../sockets/hold-record.ts';
+import { notePeer } from '../sockets/peer.ts';
 import { reapForRules } from '../sockets/reap.ts';
 import { attempt } from '../sockets/report.ts';
-import { notePeer } from '../sockets/unheard.ts';
 import { type ListenerDecision, watchListeners } from './accepted.ts';
 import { watchClientConnections } from './outgoing.ts';
 import { reapField } from './reap.ts';
@@ -112,7 +123,29 @@ export function installRules(rules: readonly CompiledRule[], observe?: Observer)
 }
 
 function ownedRule(rule: CompiledRule): InstalledRule {
-  return { rule, owner: { released: false, name: `the rule ${ruleText(rule, rule.rule.side ?? 'client')}` } };
+  return { rule, owner: { released: false, name: ruleText(rule, rule.rule.side ?? 'client') } };
+}
+
+/** What the connections of a listener were set by. */
+function givenBy({ rule, owner }: InstalledRule): Hold {
+  return { settings: rule.settings || undefined, rank: RULE, onError: undefined, owner, listens: false };
+}
+
+/** How many attempts to connect, listeners, and connections that were accepted one by one a rule was for. */
+export interface RuleHits {
+  /** The rule as it is written in `TCP_KEEPALIVE`. */
+  readonly rule: string;
+  /** A rule that is 0 here has never matched. */
+  readonly hits: number;
+}
+
+/** The rules of this thread, by whichever copy of this library, in their order. Those of one text are counted as one. */
+export function ruleHits(): RuleHits[] {
+  const hits = new Map<string, number>();
+  for (const { rule, owner } of installedRules().sets.flatMap((set) => set.rules.all)) {
+    hits.set(owner.name, (hits.get(owner.name) ?? 0) + rule.hits);
+  }
+  return Array.from(hits, ([rule, count]) => ({ rule, hits: count }));
 }
 
 /** Whether this thread is under rules, by whichever copy of this library. */
@@ -164,13 +197,14 @@ function startWatch(installed: Installed): NonNullable<Installed['watch']> {
   const listeners = watchListeners({
     decide: (port) => decideForListener(installed.sets, port),
     onAccepted(socket, port, inherits) {
-      // A connection that inherits needs no work, unless somebody observes it.
-      if (inherits && !isObserved(installed.sets)) return;
+      // A connection that inherits needs no work, unless somebody observes it, or wants to hear of its loss.
+      if (inherits && !isObserved(installed.sets) && !isLossHeard()) return;
       const address = socket.remoteAddress;
       if (address === undefined) return;
       const connection: Connection = { side: 'server', address, port };
       const found = firstFor(installed.sets, connection);
       if (!inherits) follow(socket, found);
+      else if (found?.rule.settings) noteGiven(socket, givenBy(found));
       observe(installed.sets, socket, connection, found);
     },
   });

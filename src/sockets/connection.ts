@@ -72,7 +72,7 @@ export function correct(socket: net.Socket, settings: KeepAliveSettings, onError
   const due = dueNow(markedHandle(socket), settings);
   let lacking: readonly OptionName[] = [];
   const work = () => {
-    lacking = correctSettings(fd, due);
+    lacking = correctSettings(fd, due).lacking;
   };
   if (!throughKernel(fd, work)) {
     const { skipped = [] } = setWithNode(socket, settings, false);
@@ -90,13 +90,19 @@ function reasonOf(): string {
   return obstacleToKernel() ?? 'this runtime shows no descriptor of the connection';
 }
 
-/** Writes those settings that differ to a connection that got them a moment ago through the kernel. */
-export function correctAgain(socket: net.Socket, settings: KeepAliveSettings): void {
+/**
+ * Writes those settings that differ to a connection that got them a moment ago through the kernel.
+ *
+ * @returns whether any did
+ */
+export function correctAgain(socket: net.Socket, settings: KeepAliveSettings): boolean {
   const fd = connectedDescriptor(socket);
   const due = dueNow(markedHandle(socket), settings);
+  let isCorrected = false;
   throughKernel(fd, () => {
-    if (mayBeChanged(fd, due)) correctSettings(fd, due);
+    isCorrected = mayBeChanged(fd, due) && correctSettings(fd, due).isChanged;
   });
+  return isCorrected;
 }
 
 /** The same for a connection that may have been silent before. */
@@ -110,7 +116,7 @@ export function correctOld(socket: net.Socket, settings: KeepAliveSettings, onEr
       // No probe is unanswered on a connection that was heard just now: nothing has to be read before.
       current === undefined
         ? (writeSettings(fd, due, false).skipped ?? [])
-        : correctSettings(fd, due, current),
+        : correctSettings(fd, due, current).lacking,
     );
   };
   if (!throughKernel(fd, work)) return correct(socket, settings, onError);
@@ -130,10 +136,18 @@ export function writeToAttempt(socket: net.Socket, settings: KeepAliveSettings):
   return throughKernel(fd, () => void writeSettings(fd, settings, false));
 }
 
-/** Writes those settings that differ to the connection of a handle, unless the handle is closed. */
-export function correctHandle(handle: TcpHandle, settings: KeepAliveSettings): void {
+/**
+ * Writes those settings that differ to the connection of a handle, unless the handle is closed.
+ *
+ * @returns whether any did
+ */
+export function correctHandle(handle: TcpHandle, settings: KeepAliveSettings): boolean {
   const fd = handleDescriptor(handle);
-  throughKernel(fd, () => correctSettings(fd, dueNow(handle, settings)));
+  let isCorrected = false;
+  throughKernel(fd, () => {
+    isCorrected = correctSettings(fd, dueNow(handle, settings)).isChanged;
+  });
+  return isCorrected;
 }
 
 /**

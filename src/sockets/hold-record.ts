@@ -35,6 +35,10 @@ export const ADDRESS: unique symbol = Symbol.for('tcp-keepalive.address');
 export const PORT: unique symbol = Symbol.for('tcp-keepalive.port');
 /** On a handle that a reaper looks at: what it has seen. */
 export const WATCHED: unique symbol = Symbol.for('tcp-keepalive.watched');
+/** On an accepted handle without a hold: what its options were set by, for those who want to hear of its loss. */
+export const GIVEN: unique symbol = Symbol.for('tcp-keepalive.given');
+/** On what a driver module was given, or has returned: its sockets. */
+export const SOCKETS: unique symbol = Symbol.for('tcp-keepalive.sockets');
 /** On a server whose connections `keepAliveServer` sets: rules leave them alone. */
 export const SERVER: unique symbol = Symbol.for('tcp-keepalive.server');
 /** On the target of a driver module: what was asked of its later connections, and how it is told of them. */
@@ -69,6 +73,7 @@ export interface MarkedHandle extends TcpHandle {
   [ADDRESS]?: string;
   [PORT]?: number;
   [WATCHED]?: Watched;
+  [GIVEN]?: Hold;
 }
 
 /**
@@ -80,6 +85,17 @@ export const LIBRARY: Rank = 0;
 export const RULE: Rank = 1;
 export const DRIVER: Rank = 2;
 export const EXPLICIT: Rank = 3;
+
+/** The names of the ranks. */
+export const ranks = ['library', 'rule', 'driver', 'explicit'] as const;
+
+/** Who set the options of a connection. */
+export interface KeepAliveHolder {
+  /** A library for a socket of its own, a rule of the process, a driver module, or a call for this very socket. */
+  readonly rank: (typeof ranks)[number];
+  /** The library, the rule as it is written, or the function that was called. */
+  readonly name: string;
+}
 
 /** The common owner of holds that end together. */
 export interface HoldOwner {
@@ -111,6 +127,11 @@ export interface Hold {
 /** The settings that a hold keeps, or `undefined` if it has ended. */
 export function heldBy(hold: Hold | undefined): KeepAliveSettings | undefined {
   return hold?.owner?.released ? undefined : hold?.settings;
+}
+
+/** Who made a hold. */
+export function holderOf({ rank, owner }: Hold): KeepAliveHolder {
+  return { rank: ranks[rank], name: owner?.name ?? 'keepAlive' };
 }
 
 /** The handle of a socket, on which the marks are. */

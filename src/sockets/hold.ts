@@ -4,6 +4,7 @@ import type { KeepAliveInput } from '../options/options.ts';
 import { parseKeepAliveOptions } from '../options/parse.ts';
 import { correct, correctAgain, correctOld, writeToAttempt } from './connection.ts';
 import { reportErrorAtEnd } from './ending.ts';
+import { announceFailure, announceHeld, announceRestored } from './events.ts';
 import { attemptDescriptor, connectedDescriptor, NO_DESCRIPTOR, unreadable } from './handle.ts';
 import {
   EXPLICIT,
@@ -22,10 +23,10 @@ import {
   WAY,
   type Way,
 } from './hold-record.ts';
+import { notePeer } from './peer.ts';
 import { watchHeld } from './reap.ts';
-import { attempt, type OnError, onErrorOf, report } from './report.ts';
+import { type OnError, onErrorOf, report } from './report.ts';
 import { shadow } from './shadow.ts';
-import { notePeer } from './unheard.ts';
 import { watch } from './watched.ts';
 
 // Captured now, so that a test's fake timers cannot stop a hold.
@@ -104,7 +105,21 @@ export function holdSocket(
   } catch (thrown) {
     const error = unreadable(thrown);
     // A closed socket needs no options.
-    if (!isDestroyed(error)) report(error, onError);
+    if (!isDestroyed(error)) reportFailure(socket, { settings, rank, onError, owner, listens: false }, error);
+  }
+}
+
+function reportFailure(socket: net.Socket, hold: Hold, error: unknown): void {
+  announceFailure(socket, hold, error);
+  report(error, hold.onError);
+}
+
+/** Runs work on a socket and reports its exception, which would otherwise end the process from inside an event. */
+function attempt(socket: net.Socket, hold: Hold, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    reportFailure(socket, hold, error);
   }
 }
 
@@ -132,7 +147,7 @@ function applyToAttempt(this: MarkedSocket, address: string, port: number): void
 function applyToBegun(socket: MarkedSocket): void {
   const hold = socket[HOLD];
   if (hold === undefined) return;
-  attempt(hold.onError, () => {
+  attempt(socket, hold, () => {
     if (!isTaken(socket, hold.rank)) applyWhileConnecting(socket, hold);
   });
 }
@@ -160,7 +175,7 @@ function applyAtConnect(this: MarkedSocket): void {
     this.removeListener('connectionAttempt', applyToAttempt);
     this.removeListener('connect', applyAtConnect);
   }
-  attempt(hold.onError, () => {
+  attempt(this, hold, () => {
     // Drivers set their options in their own 'connect' listeners. The shadow stops calls that reach the
     // handle; the second check catches writes that bypass it, such as another FFI. It is skipped if the
     // first one failed, or the error would be reported twice.
@@ -176,12 +191,13 @@ function isApplied(socket: net.Socket, hold: Hold): boolean {
 }
 
 function applyAgain(socket: net.Socket, hold: Hold): void {
-  attempt(hold.onError, () => {
+  attempt(socket, hold, () => {
     const handle = markedHandle(socket);
     const settings = heldBy(hold);
     // Node cannot read back what it has written, so it is not called again.
     if (settings === undefined || handle?.[HOLD] !== hold || handle[WAY] !== 'kernel') return;
-    if (!isWaiting(socket) && !isTaken(socket, hold.rank)) correctAgain(socket, settings);
+    if (isWaiting(socket) || isTaken(socket, hold.rank)) return;
+    if (correctAgain(socket, settings)) announceRestored(socket, hold, true);
   });
 }
 
@@ -210,8 +226,12 @@ function keepOn(socket: net.Socket, handle: MarkedHandle, hold: Hold, way: Way |
   handle[HOLD] = hold;
   handle[WAY] = way;
   shadow(handle);
-  if (way === undefined) handle[PENDING] = undefined;
-  else reportErrorAtEnd(socket);
+  if (way === undefined) {
+    handle[PENDING] = undefined;
+    return;
+  }
+  reportErrorAtEnd(socket);
+  announceHeld(socket, hold);
   const settings = heldBy(hold);
   if (way === 'kernel' && settings !== undefined) watchHeld(socket, settings);
 }

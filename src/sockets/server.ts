@@ -6,7 +6,9 @@ import { parseKeepAliveOptions } from '../options/parse.ts';
 import { shownInstead } from '../options/show.ts';
 import { correct } from './connection.ts';
 import { hidesErrors, reportErrorAtEnd } from './ending.ts';
-import { SERVER } from './hold-record.ts';
+import { isLossHeard } from './events.ts';
+import { noteGiven } from './given.ts';
+import { EXPLICIT, type Hold, type HoldOwner, SERVER } from './hold-record.ts';
 import { ALL, isServer, type Listener, nextInherits, setListener } from './listener.ts';
 import { attempt, type OnError, onErrorOf, report } from './report.ts';
 import { rightCallFor } from './right-call.ts';
@@ -16,6 +18,8 @@ interface ServerKeepAlive extends Listener {
   settings: KeepAliveSettings;
   onError: OnError | undefined;
   readonly onConnection: (socket: net.Socket) => void;
+  /** For those who want to hear of losses. Otherwise no listener is added, so that a connection costs nothing. */
+  readonly onInherited: (socket: net.Socket) => void;
 }
 
 type MarkedServer = net.Server & { [SERVER]?: ServerKeepAlive };
@@ -87,6 +91,7 @@ function attachTo(server: MarkedServer, settings: KeepAliveSettings): ServerKeep
     onError: undefined,
     oneByOne: ALL,
     onConnection: (socket) => attempt(keepAlive.onError, () => setNext(server, keepAlive, socket)),
+    onInherited: (socket) => attempt(keepAlive.onError, () => noteGiven(socket, givenBy(keepAlive))),
   };
   server[SERVER] = keepAlive;
   if (hidesErrors) server.on('connection', reportErrorAtEnd).on('secureConnection', reportErrorAtEnd);
@@ -96,9 +101,11 @@ function attachTo(server: MarkedServer, settings: KeepAliveSettings): ServerKeep
 
 function applyToListener(server: net.Server, keepAlive: ServerKeepAlive): void {
   keepAlive.oneByOne = setListener(server, keepAlive.settings, keepAlive.onError);
-  server.removeListener('connection', keepAlive.onConnection);
+  const { onConnection, onInherited } = keepAlive;
+  server.removeListener('connection', onConnection).removeListener('connection', onInherited);
+  if (isLossHeard()) server.on('connection', onInherited);
   // Prepended, so that options which the server's own listeners set stay.
-  if (keepAlive.oneByOne > 0) server.prependListener('connection', keepAlive.onConnection);
+  if (keepAlive.oneByOne > 0) server.prependListener('connection', onConnection);
 }
 
 function setNext(server: net.Server, keepAlive: ServerKeepAlive, socket: net.Socket): void {
@@ -107,7 +114,15 @@ function setNext(server: net.Server, keepAlive: ServerKeepAlive, socket: net.Soc
   if (socket.destroyed) return;
   try {
     correct(socket, keepAlive.settings, keepAlive.onError);
+    noteGiven(socket, givenBy(keepAlive), true);
   } catch (error) {
     if (!isNotTcp(error)) throw error;
   }
+}
+
+const owner: HoldOwner = { released: false, name: 'keepAliveServer' };
+
+/** What the connections of a server were set by. */
+function givenBy({ settings, onError }: ServerKeepAlive): Hold {
+  return { settings, rank: EXPLICIT, onError, owner, listens: false };
 }

@@ -4,6 +4,7 @@ import { aBoolean, otherwise, readFields } from '../options/fields.ts';
 import type { KeepAliveInput } from '../options/options.ts';
 import { parseKeepAliveOptions } from '../options/parse.ts';
 import { write } from './connection.ts';
+import { announceExplicit } from './events.ts';
 import { unreadable } from './handle.ts';
 import { noteExplicitCall } from './hold-record.ts';
 import { watchHeld } from './reap.ts';
@@ -47,6 +48,7 @@ export function setKeepAlive(
     const applied = write(socket, settings, strict);
     const held = noteExplicitCall(socket, settings);
     if (held !== undefined) watchHeld(socket, held);
+    announceExplicit(socket, settings, applied.skipped);
     return applied;
   } catch (error) {
     throw unreadable(error);

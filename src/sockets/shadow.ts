@@ -1,8 +1,10 @@
 import type { KeepAliveSettings } from '../options/options.ts';
+import { watchClosing } from './closing.ts';
 import { correctHandle } from './connection.ts';
+import { announceRestored } from './events.ts';
+import { ownerOf } from './handle.ts';
 import { HOLD, heldBy, type MarkedHandle, PASSES, SHADOWED, WAY } from './hold-record.ts';
 import { attempt } from './report.ts';
-import { noteErrorAtClose } from './unheard.ts';
 
 /**
  * Replaces the `setKeepAlive` of the handle. A property of the socket would not be enough: a TLS socket over
@@ -12,19 +14,29 @@ export function shadow(handle: MarkedHandle): void {
   if (typeof handle.setKeepAlive !== 'function' || handle[SHADOWED] !== undefined) return;
   handle[SHADOWED] = handle.setKeepAlive;
   handle.setKeepAlive = setKeepAliveUnlessHeld;
-  noteErrorAtClose(handle);
+  watchClosing(handle);
 }
 
 function setKeepAliveUnlessHeld(this: MarkedHandle, ...args: unknown[]): number {
   const hold = this[HOLD];
   const settings = heldBy(hold);
-  if (settings !== undefined && isCovered(this, settings)) return 0;
-  const result: number = Reflect.apply(this[SHADOWED] as () => number, this, args);
+  if (hold === undefined || settings === undefined) return callNodes(this, args);
+  if (isCovered(this, settings)) {
+    announceRestored(ownerOf(this), hold, false);
+    return 0;
+  }
+  const result = callNodes(this, args);
   // Node's call may have changed held fields, which only the kernel can read back.
-  if (settings !== undefined && this[WAY] === 'kernel') {
-    attempt(hold?.onError, () => correctHandle(this, settings));
+  if (this[WAY] === 'kernel') {
+    attempt(hold.onError, () => {
+      if (correctHandle(this, settings)) announceRestored(ownerOf(this), hold, true);
+    });
   }
   return result;
+}
+
+function callNodes(handle: MarkedHandle, args: unknown[]): number {
+  return Reflect.apply(handle[SHADOWED] as () => number, handle, args);
 }
 
 /** Whether all that Node's call would set is held, so that it need not reach the kernel. */
