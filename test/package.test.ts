@@ -11,6 +11,7 @@ const docs = [
   'findings',
   'install',
   'layers',
+  'observability',
   'orms',
   'rules',
   'systems',

@@ -70,6 +70,8 @@ const inputs: Record<string, readonly fc.Arbitrary<Thing>[]> = {
   keepAliveStream: [options, behaviours],
   optionsFromLibpq: [anything],
   getTcpInfo: [sockets],
+  inspectKeepAlive: [fc.oneof(sockets, servers, driverObjects, anything)],
+  keepAliveStats: [],
   capabilities: [anything],
   isKeepAliveError: [anything],
   installKeepAlive: [rules],

@@ -11,8 +11,8 @@ const require = createRequire(import.meta.url);
 const manifest = require.resolve('tcp-keepalive/package.json');
 const { exports } = JSON.parse(readFileSync(manifest, 'utf8'));
 
-// It needs undici, an optional peer that this empty project does not have.
-const withoutTheirDriver = ['./undici'];
+// They need undici and prom-client, optional peers that this empty project does not have.
+const withoutTheirDriver = ['./undici', './prometheus'];
 
 let loaded = 0;
 for (const [entry, { import: module }] of Object.entries(exports)) {

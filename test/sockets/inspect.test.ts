@@ -1,0 +1,206 @@
+import { once } from 'node:events';
+import http from 'node:http';
+import net from 'node:net';
+import pg from 'pg';
+import {
+  getKeepAlive,
+  inspectKeepAlive,
+  installKeepAlive,
+  keepAlive,
+  keepAliveFor,
+  keepAliveServer,
+  predictDetection,
+  setKeepAlive,
+} from 'tcp-keepalive';
+import { keepAliveHttp } from 'tcp-keepalive/http';
+import { vanish } from 'tcp-keepalive/testing';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { parseKeepAliveOptions } from '../../src/options/parse.ts';
+import { SOCKETS } from '../../src/sockets/hold-record.ts';
+import { listedSockets, listSocket, newSocketList } from '../../src/sockets/socket-list.ts';
+import { connection, pair } from '../helpers/connection.ts';
+import { acknowledged } from '../helpers/detection.ts';
+import { accept, listen } from '../helpers/listen.ts';
+
+const database = parseKeepAliveOptions('database');
+
+/** The options of a preset that the kernel does not round to its own ticks. */
+function inKernel(preset: 'database' | 'fastFailover') {
+  const { maxRetransmitInterval: _rounded, ...options } = parseKeepAliveOptions(preset);
+  return options;
+}
+
+describe.runIf(process.platform === 'linux')('a socket', () => {
+  test('tells its options, its state, and what will happen', async () => {
+    const { client, server } = await pair();
+    keepAlive(client, 'database');
+    await acknowledged([client, server]);
+    const [found, ...others] = inspectKeepAlive(client);
+    expect(others).toEqual([]);
+    expect(found).toMatchObject({
+      kind: 'connection',
+      local: { address: '127.0.0.1', port: client.localPort },
+      peer: { address: '127.0.0.1', port: client.remotePort },
+      by: { rank: 'explicit', name: 'keepAlive' },
+      held: database,
+      options: getKeepAlive(client),
+      tcpInfo: { state: 'ESTABLISHED', probes: 0 },
+      state: 'idle',
+    });
+    const { idle } = predictDetection('database');
+    expect(found?.detection?.idle).toEqual(idle);
+    expect(found?.lostIn?.nominal).toBeLessThanOrEqual(idle.nominal);
+    expect(found?.lostIn?.nominal).toBeGreaterThan(idle.nominal - 5_000);
+  });
+
+  test('of whose data nothing is heard: when it is lost is known better and better', async () => {
+    const { client, server } = await pair();
+    setKeepAlive(client, 'fastFailover');
+    await acknowledged([client, server]);
+    vanish(client, server);
+    const written = performance.now();
+    client.write('nobody hears this');
+    await vi.waitUntil(() => (inspectKeepAlive(client)[0]?.tcpInfo?.retransmits ?? 0) >= 3, 10_000);
+    const [found] = inspectKeepAlive(client);
+    const elapsed = performance.now() - written;
+    const { earliest, latest } = predictDetection('fastFailover').unacknowledged;
+    expect(found?.state).toBe('unacknowledged');
+    // The two limits hold what is left in truth.
+    expect(found?.lostIn?.earliest).toBeLessThanOrEqual(latest - elapsed);
+    expect(found?.lostIn?.latest).toBeGreaterThanOrEqual(earliest - elapsed);
+    expect(found?.lostIn?.latest).toBeLessThan(latest);
+  });
+
+  test.each([
+    {
+      who: 'a library',
+      hold: (socket: net.Socket) => void keepAliveFor('my-client', socket, 'database'),
+      by: { rank: 'library', name: 'my-client' },
+      held: database,
+    },
+    {
+      who: 'setKeepAlive, which holds nothing',
+      hold: (socket: net.Socket) => void setKeepAlive(socket, 'database'),
+      by: { rank: 'explicit', name: 'setKeepAlive' },
+      held: undefined,
+    },
+    { who: 'nobody', hold: () => {}, by: undefined, held: undefined },
+    {
+      who: 'nobody any more',
+      hold: (socket: net.Socket) => void keepAlive(keepAlive(socket, 'database'), false),
+      by: undefined,
+      held: undefined,
+    },
+  ])('tells who holds it: $who', async ({ hold, by, held }) => {
+    const socket = await connection();
+    hold(socket);
+    const [found] = inspectKeepAlive(socket);
+    expect(found?.by).toEqual(by);
+    expect(found?.held).toEqual(held);
+  });
+
+  test('tells the rule', async () => {
+    const port = await listen(net.createServer((socket) => socket.resume()));
+    onTestFinished(installKeepAlive([{ side: 'client', port, use: 'database' }]));
+    const socket = net.connect(port, '127.0.0.1');
+    onTestFinished(() => void socket.destroy());
+    await once(socket, 'connect');
+    expect(inspectKeepAlive(socket)).toMatchObject([{ by: { rank: 'rule', name: `${port}=database` } }]);
+  });
+
+  test('that is not connected says so', () => {
+    const socket = keepAlive(new net.Socket(), 'database');
+    expect(inspectKeepAlive(socket)).toMatchObject([
+      { held: database, error: { code: 'ERR_KEEPALIVE_NOT_CONNECTED' } },
+    ]);
+  });
+});
+
+describe.runIf(process.platform === 'linux')('a server', () => {
+  test('tells what its connections inherit, and each of them knows by whom', async () => {
+    const server = keepAliveServer(net.createServer(), 'database');
+    const port = await listen(server);
+    expect(inspectKeepAlive(server)).toMatchObject([
+      {
+        kind: 'listener',
+        local: { address: '127.0.0.1', port },
+        by: { rank: 'explicit', name: 'keepAliveServer' },
+        held: database,
+        options: inKernel('database'),
+        tcpInfo: { state: 'LISTEN' },
+      },
+    ]);
+    const accepted = await accept(server);
+    expect(inspectKeepAlive(accepted)).toMatchObject([
+      { by: { name: 'keepAliveServer' }, options: inKernel('database'), state: 'idle' },
+    ]);
+  });
+
+  test('that does not listen says so', () => {
+    expect(inspectKeepAlive(http.createServer())).toMatchObject([
+      { kind: 'listener', error: { code: 'ERR_KEEPALIVE_NOT_CONNECTED' } },
+    ]);
+  });
+});
+
+describe('what a driver module was given', () => {
+  test.runIf(process.platform === 'linux')('an agent tells each of its connections', async () => {
+    const server = http.createServer((_request, response) => response.end());
+    const port = await listen(server);
+    const agent = keepAliveHttp(new http.Agent({ keepAlive: true }), 'database');
+    onTestFinished(() => agent.destroy());
+    expect(inspectKeepAlive(agent)).toEqual([]);
+    const get = () =>
+      new Promise<void>((done) => {
+        http.get({ port, host: '127.0.0.1', agent }, (response) => response.resume().on('end', done));
+      });
+    await Promise.all([get(), get()]);
+    // One that closes is no longer listed.
+    const [first, second] = Object.values(agent.freeSockets).flatMap((sockets) => sockets ?? []);
+    expect(inspectKeepAlive(agent)).toMatchObject(
+      [1, 2].map(() => ({ by: { rank: 'driver', name: 'keepAliveHttp' }, options: inKernel('database') })),
+    );
+    second?.destroy();
+    expect(inspectKeepAlive(agent)).toMatchObject([{ local: { port: first?.localPort } }]);
+    // A later call finds those of an earlier one.
+    keepAliveHttp(agent, 'fastFailover');
+    expect(inspectKeepAlive(agent)).toMatchObject([{ options: inKernel('fastFailover') }]);
+  });
+
+  test.each([
+    {
+      what: 'a pool that no module was given',
+      target: new pg.Pool(),
+      call: 'call keepAlivePg(pool, options)',
+    },
+    { what: 'an agent', target: new http.Agent(), call: 'call keepAliveHttp(agent, options)' },
+    { what: 'a promise', target: Promise.resolve(), call: 'await it first' },
+    { what: 'nothing', target: undefined, call: '' },
+    { what: 'a number', target: 5432, call: '' },
+  ])('$what is refused, with what to call', ({ target, call }) => {
+    expect(() => inspectKeepAlive(target as never)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_KEEPALIVE_INVALID_OPTION',
+        message: expect.stringContaining(call),
+      }),
+    );
+  });
+
+  test('its list keeps no socket alive, and does not grow', async () => {
+    const list = newSocketList();
+    const open = new net.Socket();
+    listSocket(list, open);
+    for (let n = 0; n < 10_000; n++) listSocket(list, Object.assign(new net.Socket(), { destroyed: true }));
+    expect(list.references.length).toBeLessThan(100);
+    listSocket(list, open);
+    expect(listedSockets(list)).toEqual([open]);
+    expect(list.references.every((reference) => reference instanceof WeakRef)).toBe(true);
+  });
+
+  test('shows the list under a registered symbol only', () => {
+    const agent = new http.Agent();
+    const keys = Object.keys(keepAliveHttp(agent, 'database'));
+    expect(keys).not.toContain(String(SOCKETS));
+    expect(Reflect.get(agent, Symbol.for('tcp-keepalive.sockets'))).toBeDefined();
+  });
+});
