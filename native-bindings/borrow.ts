@@ -18,7 +18,7 @@ const OLDER_GETDENTS64: Readonly<Partial<Record<string, number>>> = {
 /** Room for a piece of a directory, about 300 names: other code may run after it. */
 const PIECE = 8_192;
 
-/** Where the length and the name are in a `struct linux_dirent64`. */
+/** The places of the length and the name in a `struct linux_dirent64`. */
 const ENTRY = { length: 16, name: 19 } as const;
 
 /** Room for the target of a descriptor's link, `socket:[4294967295]`, of which others are cut, and for an address. */

@@ -54,7 +54,7 @@ export const exporter: Command = {
     const port = given.parsed('port', parsePort) ?? PORT;
     const collect = collector(queryOfProcess(given.parsed('pid', parseWhole)));
     try {
-      // It tells at once, and not at the first scrape, if the system refuses.
+      // A refusal of the system is told of at once, and not at the first scrape.
       await collect();
       const server = serverOf(collect).listen(port, given.value('host') ?? HOST);
       await once(server, 'listening');

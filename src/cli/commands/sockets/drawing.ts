@@ -98,7 +98,7 @@ export function summary(connections: readonly Shown[], columns: number): string[
   return wrap(unknown === 0 ? text : `${text}, ${grouped(unknown)} unknown`, columns);
 }
 
-/** The rates of the machine a second, in lines. */
+/** The rates of the machine, in lines. */
 export function ratesText({ probes, timeouts, aborts }: Counters, columns: number): string[] {
   const text =
     `this machine, a second: ${rate(probes)} probes sent, ${rate(timeouts)} retransmission timeouts, ` +

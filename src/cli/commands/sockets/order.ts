@@ -5,7 +5,7 @@ import type { Shown } from './query.ts';
 /** The column by which connections are ordered. */
 export type Sort = 'peer' | 'state' | 'rtt' | 'next' | 'unanswered' | 'idle' | 'sent';
 
-/** The value to sort by, computed once for each connection: the smallest comes first. */
+/** The part of a connection that is compared, once for each: the smallest comes first. */
 const keys: Readonly<Record<Sort, (connection: Shown) => string | number>> = {
   peer: peerKey,
   state: ({ state }) => state,
