@@ -16,11 +16,7 @@ export function allocate(koffi: typeof Koffi, size: number): NativeMemory {
   const begin = BigInt(koffi.address(pointer));
   const buffer = koffi.view(pointer, size);
   new Uint8Array(buffer).fill(0);
-  return {
-    buffer,
-    at(offset) {
-      const address = begin + BigInt(offset);
-      return Number.isSafeInteger(Number(address)) ? Number(address) : address;
-    },
-  };
+  const first = Number(begin);
+  const isNumber = Number.isSafeInteger(first + size);
+  return { buffer, at: isNumber ? (offset) => first + offset : (offset) => begin + BigInt(offset) };
 }
