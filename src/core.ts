@@ -37,5 +37,5 @@ export { onErrorOf, report, warnOnce } from './sockets/report.ts';
 export { rightCallFor } from './sockets/right-call.ts';
 export { keepAliveServer } from './sockets/server.ts';
 export { setKeepAlive } from './sockets/set.ts';
-export { listSocket, newSocketList } from './sockets/socket-list.ts';
+export { listSocket, newSocketList, socketListOf } from './sockets/socket-list.ts';
 export { keepAliveStream } from './sockets/stream.ts';

@@ -19,7 +19,12 @@ const entries = Object.keys(packageJson.exports)
   }));
 
 function fileOf(name: string): string {
-  const files = [`src/${name}.ts`, `src/${name}/index.ts`, `src/drivers/${name}.ts`];
+  const files = [
+    `src/${name}.ts`,
+    `src/${name}/index.ts`,
+    `src/drivers/${name}.ts`,
+    `src/metrics/${name}.ts`,
+  ];
   return files.find((file) => sources.includes(file)) ?? `src has no file for ${name}`;
 }
 

@@ -15,6 +15,7 @@ import {
   rightCallFor,
   SOCKETS,
   shownInstead,
+  socketListOf,
   WRAPPED,
 } from '#core';
 import type { KeepAliveInput, KeepAliveSettings } from '../options/options.ts';
@@ -64,11 +65,10 @@ export function holdSocket(socket: net.Socket, request: HoldRequest & { sockets?
 
 /** Has what a module was given, or returns, list its sockets, for those of every later call too. */
 export function listed<T extends object>(target: T, request: DriverRequest): T {
-  const marked = target as { [SOCKETS]?: SocketList };
+  const list = socketListOf(target);
+  if (list !== undefined) request.sockets = list;
   // The proxy that an http2 session shows as its socket would refuse one that is not configurable.
-  const list = { value: request.sockets, configurable: true };
-  if (marked[SOCKETS] === undefined) Reflect.defineProperty(target, SOCKETS, list);
-  else request.sockets = marked[SOCKETS];
+  else Reflect.defineProperty(target, SOCKETS, { value: request.sockets, configurable: true });
   return target;
 }
 

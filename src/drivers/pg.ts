@@ -119,7 +119,13 @@ function optionsOf(pool: PgPool): { stream?: unknown } | undefined {
 function holdStreams(pool: PgPool, hold: (stream: unknown) => void): void {
   const options = optionsOf(pool);
   const stream = options?.stream;
-  if (options === undefined || isInPlace(stream) || !(stream === undefined || isMethod(stream))) return;
+  if (
+    !options ||
+    typeof options !== 'object' ||
+    isInPlace(stream) ||
+    !(stream === undefined || isMethod(stream))
+  )
+    return;
   options.stream = inPlaceOf(stream, (...config: never[]) => {
     const made: unknown = stream === undefined ? new net.Socket() : stream(...config);
     hold(made);

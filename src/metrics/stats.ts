@@ -15,7 +15,7 @@ export interface DetectionTimes {
   readonly sum: number;
 }
 
-/** What has happened to this thread's connections since {@link keepAliveStats} was called first. */
+/** The counts of what happened to this thread's connections since {@link keepAliveStats} was called first. */
 export interface KeepAliveStats {
   /** Open connections whose options are kept set. */
   readonly held: number;

@@ -126,7 +126,7 @@ function ownedRule(rule: CompiledRule): InstalledRule {
   return { rule, owner: { released: false, name: ruleText(rule, rule.rule.side ?? 'client') } };
 }
 
-/** What the connections of a listener were set by. */
+/** The request by which the connections of a listener were set. */
 function givenBy({ rule, owner }: InstalledRule): Hold {
   return { settings: rule.settings || undefined, rank: RULE, onError: undefined, owner, listens: false };
 }

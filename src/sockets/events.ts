@@ -19,7 +19,7 @@ import { rememberPeer } from './peer.ts';
 // Every diagnostics channel of this library. Their names are public, and several copies of it publish to the same.
 // Nothing is put together unless somebody listens.
 
-/** What all messages tell. */
+/** The fields of every message. */
 interface AboutConnection {
   readonly socket: net.Socket;
   /** Who asked for the options. */
@@ -45,6 +45,7 @@ export interface KeepAliveRestoredMessage extends AboutConnection {
 
 /** A message of `tcp-keepalive:skipped`: a connection has to do without options that were asked for. */
 export interface KeepAliveSkippedMessage extends AboutConnection {
+  /** The names of these options. */
   readonly skipped: readonly OptionName[];
   /** Why: absent if this platform, this connection or Node's own call lacks the options. */
   readonly error?: Error;

@@ -95,7 +95,8 @@ export function ownerOf(handle: TcpHandle): net.Socket | undefined {
 /** The descriptor of a handle, or {@link NO_DESCRIPTOR} if it is closed. */
 export function handleDescriptor(handle: TcpHandle): number {
   const inner = innermost(handle);
-  return isDescriptor(inner.fd) ? inner.fd : descriptorBehind(inner);
+  const { fd } = inner;
+  return isDescriptor(fd) ? fd : descriptorBehind(inner);
 }
 
 /** The descriptor of a listening server, or {@link NO_DESCRIPTOR} in a cluster worker: the primary has it. */

@@ -20,17 +20,17 @@ import {
   markedHandle,
   ranks,
   SET,
-  SOCKETS,
 } from './hold-record.ts';
 import { isServer } from './listener.ts';
 import { type LossState, silenceOf, stateOf } from './loss.ts';
 import { type KeepAlivePeer, peerOf } from './peer.ts';
-import { rightCallFor } from './right-call.ts';
+import { missingCallFor } from './right-call.ts';
 import { serverSettings } from './server.ts';
-import { listedSockets, type SocketList } from './socket-list.ts';
+import { listedSockets, socketListOf } from './socket-list.ts';
 
 /** A connection or a listening socket, as {@link inspectKeepAlive} finds it. Times are in milliseconds. */
 export interface InspectedKeepAlive {
+  /** A listener is the listening socket of a server. */
   readonly kind: 'connection' | 'listener';
   /** The own end: what a listener listens on. */
   readonly local: KeepAlivePeer;
@@ -44,17 +44,15 @@ export interface InspectedKeepAlive {
   readonly options?: KeepAliveSettings;
   /** The kernel's state of the connection. On Linux only. */
   readonly tcpInfo?: TcpInfo;
-  /** What the kernel of Linux will do with these options, and with this connection's own retransmission timeout. */
+  /** When the kernel of Linux acts with these options, and with this connection's own retransmission timeout. */
   readonly detection?: Detection;
-  /** What the connection does now, by the names of {@link Detection}. */
+  /** The present state of the connection, by the names of {@link Detection}. */
   readonly state?: Exclude<LossState, 'connecting'>;
   /** In how long it is lost, if nothing is heard of the peer any more. */
   readonly lostIn?: DetectionWindow;
   /** Why the options could not be read: it is not connected, or this runtime shows no descriptor. */
   readonly error?: Error;
 }
-
-type Inspectable = object & { readonly [SOCKETS]?: SocketList };
 
 const EXPECTED = 'a socket, a server, or what a driver module was given or has returned';
 
@@ -78,13 +76,13 @@ const EXPECTED = 'a socket, a server, or what a driver module was given or has r
  */
 export function inspectKeepAlive(target: object): InspectedKeepAlive[] {
   return readable(EXPECTED, () => {
-    const list = isObject(target) ? (target as Inspectable)[SOCKETS] : undefined;
+    const list = isObject(target) ? socketListOf(target) : undefined;
     const listed = list && listedSockets(list).map(inspectSocket);
     if (isServer(target)) return [inspectListener(target), ...(listed ?? [])];
     if (listed !== undefined) return listed;
     if (isSocket(target)) return [inspectSocket(target)];
     throw invalidOption(
-      `Expected ${EXPECTED}, got ${shownInstead(target)}${rightCallFor(target)}`,
+      `Expected ${EXPECTED}, got ${shownInstead(target)}${missingCallFor(target)}`,
       TypeError,
     );
   });
@@ -155,7 +153,7 @@ function notListening({ listening }: net.Server): Error {
     : keepAliveError('ERR_KEEPALIVE_NOT_CONNECTED', 'Expected a server that listens, got one that does not');
 }
 
-/** What will happen, and in how long. */
+/** The prediction for a connection, and in how long it is lost. */
 function futureOf(
   options: KeepAliveSettings,
   info: TcpInfo,

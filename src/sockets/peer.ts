@@ -5,7 +5,9 @@ import { ADDRESS, type MarkedHandle, markedHandle, PORT } from './hold-record.ts
 export interface KeepAlivePeer {
   /** The name that was looked up for it. */
   readonly host?: string;
+  /** The IP address. */
   readonly address?: string;
+  /** The port: of an accepted connection, the one that its client has chosen. */
   readonly port?: number;
 }
 

@@ -1,9 +1,10 @@
 import { isServer } from './listener.ts';
 
 type Members = Readonly<Record<string, unknown>>;
+type Calls = readonly (readonly [is: (target: Members) => boolean, call: string])[];
 
 /** Objects that are often given to the wrong module, known by their members, and the right call for each. */
-const rightCalls: readonly (readonly [is: (target: Members) => boolean, call: string])[] = [
+const rightCalls: Calls = [
   [has('then'), 'await it first'],
   [has('setKeepAlive'), 'call keepAlive(socket, options) for a socket'],
   [isServer, 'call keepAliveServer(server, options) for a server'],
@@ -33,12 +34,36 @@ const rightCalls: readonly (readonly [is: (target: Members) => boolean, call: st
     (target) => has('createConnection')(target) && 'freeSockets' in target,
     'call keepAliveHttp(agent, options) for an agent',
   ],
+  [has('connect', 'query', 'escapeIdentifier'), 'call keepAlivePg(client, options)'],
+  [has('terminate', 'ping'), 'call keepAliveWs(webSocket, options)'],
+  [has('handleUpgrade', 'shouldHandle'), 'call keepAliveWs(server, options)'],
+  [has('goaway', 'settings'), 'call keepAliveHttp2(session, options)'],
+  [has('publish', 'subscribe', 'reconnect'), 'call keepAliveMqtt(client, options)'],
+  [has('createChannel'), 'call keepAliveAmqplib(connection, options)'],
+  [has('sftp', 'exec'), 'call keepAliveSsh2(client, options)'],
+];
+
+/** Objects that were made of a configuration, to which a module is too late. */
+const callsForConfigurations: Calls = [
+  [has('unsafe', 'begin', 'notify'), 'call postgres(keepAlivePostgres(config, options))'],
+  [has('producer', 'consumer', 'admin'), 'call new Kafka(keepAliveKafkajs(config, options))'],
+  [has('dispatch', 'close', 'destroy'), 'call new Agent(keepAliveUndici(config, options))'],
+  [has('execSql'), 'call new Connection(keepAliveTedious(config, options))'],
 ];
 
 /** The right call for a target that a module refuses, as the end of a message; empty if it is not known. */
 export function rightCallFor(target: unknown): string {
+  return callFrom(rightCalls, target);
+}
+
+/** The call of the module that a target did not go through, in the same form. */
+export function missingCallFor(target: unknown): string {
+  return callFrom([...rightCalls, ...callsForConfigurations], target);
+}
+
+function callFrom(calls: Calls, target: unknown): string {
   const members = (target ?? {}) as Members;
-  const call = rightCalls.find(([is]) => is(members))?.[1];
+  const call = calls.find(([is]) => is(members))?.[1];
   return call === undefined ? '' : `; ${call}`;
 }
 

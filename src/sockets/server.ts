@@ -122,7 +122,7 @@ function setNext(server: net.Server, keepAlive: ServerKeepAlive, socket: net.Soc
 
 const owner: HoldOwner = { released: false, name: 'keepAliveServer' };
 
-/** What the connections of a server were set by. */
+/** The request by which the connections of a server were set. */
 function givenBy({ settings, onError }: ServerKeepAlive): Hold {
   return { settings, rank: EXPLICIT, onError, owner, listens: false };
 }

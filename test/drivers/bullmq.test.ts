@@ -3,6 +3,7 @@ import type net from 'node:net';
 import type { FlowProducer, Queue, QueueEvents, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
+import { inspectKeepAlive } from 'tcp-keepalive';
 import { keepAliveBullmq } from 'tcp-keepalive/bullmq';
 import { keepAliveIoredis } from 'tcp-keepalive/ioredis';
 import { expect, onTestFinished, test, vi } from 'vitest';
@@ -65,6 +66,7 @@ describeWhereInstalled('keepAliveBullmq', driverPackage('bullmq'), () => {
         );
         await idleAMoment();
         expect(sockets.map(kernelValues)).toEqual(Array(connections).fill(quickInKernel));
+        expect(inspectKeepAlive(target)).toHaveLength(connections);
         for (const socket of sockets) socket.destroy();
       }
     });

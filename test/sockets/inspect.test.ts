@@ -1,7 +1,12 @@
 import { once } from 'node:events';
 import http from 'node:http';
+import http2 from 'node:http2';
 import net from 'node:net';
+import { Kafka } from 'kafkajs';
+import mqtt from 'mqtt';
 import pg from 'pg';
+import postgres from 'postgres';
+import ssh2 from 'ssh2';
 import {
   getKeepAlive,
   inspectKeepAlive,
@@ -14,7 +19,9 @@ import {
 } from 'tcp-keepalive';
 import { keepAliveHttp } from 'tcp-keepalive/http';
 import { vanish } from 'tcp-keepalive/testing';
+import { Agent } from 'undici';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { WebSocketServer } from 'ws';
 import { parseKeepAliveOptions } from '../../src/options/parse.ts';
 import { SOCKETS } from '../../src/sockets/hold-record.ts';
 import { listedSockets, listSocket, newSocketList } from '../../src/sockets/socket-list.ts';
@@ -174,6 +181,29 @@ describe('what a driver module was given', () => {
       call: 'call keepAlivePg(pool, options)',
     },
     { what: 'an agent', target: new http.Agent(), call: 'call keepAliveHttp(agent, options)' },
+    { what: 'a client of pg', target: new pg.Client(), call: 'call keepAlivePg(client, options)' },
+    {
+      what: 'a server of ws',
+      target: new WebSocketServer({ noServer: true }),
+      call: 'call keepAliveWs(server, options)',
+    },
+    { what: 'a dispatcher of undici', target: new Agent(), call: 'keepAliveUndici(config, options)' },
+    { what: 'a client of ssh2', target: new ssh2.Client(), call: 'call keepAliveSsh2(client, options)' },
+    {
+      what: 'a client of kafkajs',
+      target: new Kafka({ brokers: ['localhost:1'] }),
+      call: 'keepAliveKafkajs(config, options)',
+    },
+    {
+      what: 'a client of mqtt',
+      target: mqtt.connect('mqtt://localhost:1', { manualConnect: true }),
+      call: 'call keepAliveMqtt(client, options)',
+    },
+    {
+      what: 'postgres.js',
+      target: postgres({ host: 'localhost' }),
+      call: 'postgres(keepAlivePostgres(config, options))',
+    },
     { what: 'a promise', target: Promise.resolve(), call: 'await it first' },
     { what: 'nothing', target: undefined, call: '' },
     { what: 'a number', target: 5432, call: '' },
@@ -195,6 +225,19 @@ describe('what a driver module was given', () => {
     listSocket(list, open);
     expect(listedSockets(list)).toEqual([open]);
     expect(list.references.every((reference) => reference instanceof WeakRef)).toBe(true);
+  });
+
+  test('a socket of an http2 session that is destroyed is no longer listed', async () => {
+    const server = http2.createServer();
+    const port = await listen(server);
+    const session = http2.connect(`http://127.0.0.1:${port}`);
+    await once(session, 'connect');
+    const list = newSocketList();
+    listSocket(list, session.socket as net.Socket);
+    expect(listedSockets(list)).toHaveLength(1);
+    session.destroy();
+    await once(session, 'close');
+    expect(listedSockets(list)).toEqual([]);
   });
 
   test('shows the list under a registered symbol only', () => {

@@ -88,6 +88,19 @@ const checks = {
     });
   },
 
+  async inspectKeepAlive({ inspectKeepAlive, keepAlive }, mode) {
+    await withPair((client) => {
+      const [{ by, options, error }] = inspectKeepAlive(keepAlive(client, 'database'));
+      assert.deepEqual(by, { rank: 'explicit', name: 'keepAlive' });
+      if (mode === 'full') assert.equal(options.initialDelay, 10_000);
+      else assert.match(error.code, /^ERR_KEEPALIVE_(UNSUPPORTED|NO_DESCRIPTOR)$/);
+    });
+  },
+
+  keepAliveStats({ keepAliveStats }) {
+    assert.equal(keepAliveStats().lost.reaper, 0);
+  },
+
   async keepAlive({ keepAlive, getKeepAlive }, mode) {
     await withPair((client) => {
       assert.equal(keepAlive(client, 'tunnel'), client);
