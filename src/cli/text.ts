@@ -28,13 +28,6 @@ export function labelled(label: string, text: string, indent: number, columns: n
   return [`${label}${first}`, ...others.map((line) => ' '.repeat(indent) + line)].join('\n');
 }
 
-/** A number with its thousands separated: `10 000`. */
-export function grouped(value: number): string {
-  const rounded = value >= 10 ? Math.round(value) : Number(value.toPrecision(2));
-  const [whole = '', ...fraction] = String(rounded).split('.');
-  return [whole.replace(/\B(?=(\d{3})+$)/g, ' '), ...fraction].join('.');
-}
-
 /** A result as `--json` prints it. JSON has no `Infinity`: `null` means never. */
 export function json(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;

@@ -1,7 +1,7 @@
 import type { DetectionWindow } from '../predict/predict.ts';
+import { ticksOf } from '../predict/timeline.ts';
 import type { Io } from './command.ts';
 import { paint } from './text.ts';
-import { formatTime } from './values.ts';
 
 /** The scale of a time line, which maps moments to columns. */
 export interface Scale {
@@ -18,19 +18,12 @@ export interface Line {
   readonly drop: DetectionWindow;
 }
 
-const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 43_200].map(
-  (seconds) => seconds * 1_000,
-);
-
 /** Draws the two lines of a ruler: times, and a tick under the first character of each. */
 export function drawRuler(scale: Scale): [times: string, ticks: string] {
-  const step =
-    STEPS.find((each) => scale.end / each <= 7) ?? Math.ceil(scale.end / 7 / 86_400_000) * 86_400_000;
   const times = new Array<string>(scale.columns).fill(' ');
   const ticks = new Array<string>(scale.columns).fill('─');
-  for (let time = 0; time <= scale.end; time += step) {
+  for (const { time, label } of ticksOf(scale.end)) {
     const column = columnOf(time, scale);
-    const label = time === 0 ? '0' : formatTime(time);
     if (column + label.length > scale.columns) continue;
     ticks[column] = time === 0 ? '├' : '┬';
     for (const [index, letter] of [...label].entries()) times[column + index] = letter;

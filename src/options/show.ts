@@ -65,6 +65,13 @@ export function wrap(text: string, columns: number): string[] {
   return [...lines, line];
 }
 
+/** A number with its thousands separated: `10 000`. */
+export function grouped(value: number): string {
+  const rounded = value >= 10 ? Math.round(value) : Number(value.toPrecision(2));
+  const [whole = '', ...fraction] = String(rounded).split('.');
+  return [whole.replace(/\B(?=(\d{3})+$)/g, ' '), ...fraction].join('.');
+}
+
 /** Whether an object has no class. Another context, such as that of a test, has its own `Object`. */
 export function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);

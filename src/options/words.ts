@@ -82,6 +82,20 @@ export function parseWhole(name: string, text: string): number {
   throw invalidOption(`Expected \`${name}\` to be a whole number, got ${quoted(text)}`, RangeError);
 }
 
+/**
+ * Reads a share, as a fraction: `5%`, or `0.05`.
+ *
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`
+ */
+export function parsePercent(name: string, text: string): number {
+  const [, number, percent] = /^(\d+(?:\.\d+)?)(%?)$/.exec(text) ?? [];
+  if (number !== undefined) return Number(number) / (percent ? 100 : 1);
+  throw invalidOption(
+    `Expected \`${name}\` to be a share such as 5% or 0.05, got ${quoted(text)}`,
+    RangeError,
+  );
+}
+
 /** Writes a time that can be typed again, exact to the millisecond: `30s`, `9m3.5s`, `2h43m17.5s`. */
 export function exactTime(ms: number): string {
   if (ms > 0 && ms < 1_000) return `${ms}ms`;
@@ -94,6 +108,21 @@ export function exactTime(ms: number): string {
     [(ms % m) / 1_000, 's'],
   ] as const;
   return parts.map(([amount, unit]) => (amount === 0 ? '' : `${amount}${unit}`)).join('');
+}
+
+/** Writes a time for people, to a tenth of a second: `30s`, `24.5s`, `15m29s`, `2h11m`, `never`. */
+export function formatTime(ms: number): string {
+  if (ms === Infinity) return 'never';
+  if (ms > 0 && ms < 1_000) return `${Math.round(ms)}ms`;
+  if (ms < 120_000) return `${Number((ms / 1_000).toFixed(1))}s`;
+  if (ms < 3_600_000) return joined(Math.round(ms / 1_000), 60, 'm', 's');
+  if (ms < 86_400_000) return joined(Math.round(ms / 60_000), 60, 'h', 'm');
+  return joined(Math.round(ms / 3_600_000), 24, 'd', 'h');
+}
+
+function joined(total: number, size: number, large: string, small: string): string {
+  const rest = total % size;
+  return `${Math.floor(total / size)}${large}${rest === 0 ? '' : `${rest}${small}`}`;
 }
 
 /** Writes options as they are typed, the reverse of {@link parseWords}. Timers turn `enable` on by themselves. */

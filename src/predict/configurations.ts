@@ -1,166 +1,231 @@
+import type { KeepAliveInput, KeepAliveSettings } from '../options/options.ts';
+import { parseKeepAliveOptions } from '../options/parse.ts';
 import { wrap } from '../options/show.ts';
-import type { KeepAlivePlan } from './plan.ts';
+import { wordsOf } from '../options/words.ts';
 import { predictDetection } from './predict.ts';
 
 /**
- * Writes a plan as text for the configuration of one system. A comment names what it cannot express.
+ * Writes options as text for the configuration of one system. What is left out of them is left out of the text, and a
+ * comment names what the system cannot express.
  *
- * @param plan - the options
- * @param detectWithin - the deadline that the plan meets, in ms
+ * @param input - a preset's name, or options
+ * @param detectWithin - the deadline that they meet, in ms; by default what they come to
  */
-export type Configuration = (plan: KeepAlivePlan, detectWithin: number) => string;
+export type Configuration = (input: KeepAliveInput, detectWithin?: number) => string;
+
+/** The lines of a text, of which those that are `undefined` are left out. */
+type Lines = readonly (string | undefined)[];
+
+/** The options, checked, and the deadline. */
+interface Subject {
+  readonly input: KeepAliveInput;
+  readonly settings: KeepAliveSettings;
+  readonly detectWithin: number;
+}
 
 /** For this library. */
-const ts: Configuration = (plan) => `import { keepAlive } from 'tcp-keepalive';
+const ts = ({ input, settings }: Subject): Lines => [
+  "import { keepAlive } from 'tcp-keepalive';",
+  '',
+  ...(typeof input === 'string'
+    ? [`keepAlive(socket, '${input}');`]
+    : ['keepAlive(socket, {', ...fieldLines(settings), '});']),
+];
 
-keepAlive(socket, {
-  initialDelay: ${apart(plan.initialDelay)},
-  interval: ${apart(plan.interval)},
-  count: ${plan.count},
-  userTimeout: ${apart(plan.userTimeout)},
-  maxRetransmitInterval: ${apart(plan.maxRetransmitInterval)},
-});
-`;
+function fieldLines(settings: KeepAliveSettings): string[] {
+  return Object.entries(settings)
+    .filter(([name, value]) => name !== 'enable' || value === false || Object.keys(settings).length === 1)
+    .map(([name, value]) => `  ${name}: ${apart(value)},`);
+}
+
+/** For every connection of a process, which `tcp-keepalive/register` reads. */
+const env = ({ input, settings }: Subject): Lines => [
+  `TCP_KEEPALIVE='*=${wordsOf(typeof input === 'string' ? input : settings).join(',')}' \\`,
+  '  node --require tcp-keepalive/register app.js',
+];
 
 /** @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-KEEPALIVES */
-const libpq: Configuration = (
-  plan,
-) => `# In a service of pg_service.conf, or on one line in a connection string.
-# tcp_user_timeout is in milliseconds, the others in seconds.
-keepalives=1
-keepalives_idle=${inSeconds(plan.initialDelay)}
-keepalives_interval=${inSeconds(plan.interval)}
-keepalives_count=${plan.count}
-tcp_user_timeout=${plan.userTimeout}
-# The server's end, in postgresql.conf:
-#   tcp_keepalives_idle = ${inSeconds(plan.initialDelay)}
-#   tcp_keepalives_interval = ${inSeconds(plan.interval)}
-#   tcp_keepalives_count = ${plan.count}
-# A tcp_user_timeout there ends clients that read a large result slowly. Only if
-# there are none:
-#   # tcp_user_timeout = ${plan.userTimeout}
-`;
+const libpq = ({ settings: { enable, initialDelay, interval, count, userTimeout } }: Subject): Lines => [
+  '# In a service of pg_service.conf, or on one line in a connection string.',
+  '# tcp_user_timeout is in milliseconds, the others in seconds.',
+  setting('keepalives', flag(enable)),
+  setting('keepalives_idle', seconds(initialDelay)),
+  setting('keepalives_interval', seconds(interval)),
+  setting('keepalives_count', count),
+  setting('tcp_user_timeout', userTimeout),
+  ...(initialDelay === undefined && interval === undefined && count === undefined
+    ? []
+    : [
+        "# The server's end, in postgresql.conf:",
+        setting('#   tcp_keepalives_idle', seconds(initialDelay), ' = '),
+        setting('#   tcp_keepalives_interval', seconds(interval), ' = '),
+        setting('#   tcp_keepalives_count', count, ' = '),
+      ]),
+  ...(userTimeout
+    ? [
+        '# A tcp_user_timeout there ends clients that read a large result slowly. Only if',
+        '# there are none:',
+        `#   # tcp_user_timeout = ${userTimeout}`,
+      ]
+    : []),
+];
 
 /** @see https://www.pgbouncer.org/config.html#low-level-network-settings */
-const pgbouncer: Configuration = (plan) => `; tcp_user_timeout is in milliseconds, the others in seconds.
-[pgbouncer]
-tcp_keepalive = 1
-tcp_keepidle = ${inSeconds(plan.initialDelay)}
-tcp_keepintvl = ${inSeconds(plan.interval)}
-tcp_keepcnt = ${plan.count}
-tcp_user_timeout = ${plan.userTimeout}
-`;
+const pgbouncer = ({ settings: { enable, initialDelay, interval, count, userTimeout } }: Subject): Lines => [
+  '; tcp_user_timeout is in milliseconds, the others in seconds.',
+  '[pgbouncer]',
+  setting('tcp_keepalive', flag(enable), ' = '),
+  setting('tcp_keepidle', seconds(initialDelay), ' = '),
+  setting('tcp_keepintvl', seconds(interval), ' = '),
+  setting('tcp_keepcnt', count, ' = '),
+  setting('tcp_user_timeout', userTimeout, ' = '),
+];
 
 /** @see https://docs.haproxy.org/dev/configuration.html#4.2-clitcpka-idle */
-const haproxy: Configuration = (plan) => `defaults
-    # Towards clients.
-    option clitcpka
-    clitcpka-idle ${inSeconds(plan.initialDelay)}s
-    clitcpka-intvl ${inSeconds(plan.interval)}s
-    clitcpka-cnt ${plan.count}
-    # Towards servers.
-    option srvtcpka
-    srvtcpka-idle ${inSeconds(plan.initialDelay)}s
-    srvtcpka-intvl ${inSeconds(plan.interval)}s
-    srvtcpka-cnt ${plan.count}
-    default-server tcp-ut ${plan.userTimeout}ms
-# The user timeout towards clients belongs on each bind line:
-#   bind :5432 tcp-ut ${plan.userTimeout}ms
-${commented(
-  'These probes do not count for "timeout client", "timeout server" and "timeout tunnel": HAProxy ends a connection ' +
-    'without payload after those. Send an application ping, or make them longer than connections are idle.',
-)}
-`;
+const haproxy = ({ settings }: Subject): Lines => [
+  'defaults',
+  '    # Towards clients.',
+  ...haproxyProbes('clitcpka', settings),
+  '    # Towards servers.',
+  ...haproxyProbes('srvtcpka', settings),
+  ...(settings.userTimeout
+    ? [
+        `    default-server tcp-ut ${settings.userTimeout}ms`,
+        '# The user timeout towards clients belongs on each bind line:',
+        `#   bind :5432 tcp-ut ${settings.userTimeout}ms`,
+      ]
+    : []),
+  commented(
+    'These probes do not count for "timeout client", "timeout server" and "timeout tunnel": HAProxy ends a connection ' +
+      'without payload after those. Send an application ping, or make them longer than connections are idle.',
+  ),
+];
 
-/** @see https://nginx.org/en/docs/http/ngx_http_core_module.html#listen */
-const nginx: Configuration = (
-  plan,
-) => `# Towards clients: add so_keepalive to the listen lines of your server blocks,
-# of http or stream, such as
-#   listen 443 ssl so_keepalive=${inSeconds(plan.initialDelay)}s:${inSeconds(plan.interval)}s:${plan.count};
-${commented(
-  `nginx cannot set a user timeout (${plan.userTimeout} ms): data in flight is bounded by send_timeout (http), ` +
-    'proxy_timeout (stream), or tcp_retries2 (--format sysctl).',
-)}
-# Towards upstreams nginx only turns keepalive on. The times are the system's,
-# 2 h where nobody has set them (--format sysctl).
-proxy_socket_keepalive on;
-${commented(
-  'Probes do not count for proxy_read_timeout (http) and proxy_timeout (stream): nginx ends a connection without ' +
-    'payload after those.',
-)}
-`;
-
-/** @see https://docs.kernel.org/networking/ip-sysctl.html */
-const sysctl: Configuration = (
-  plan,
-  detectWithin,
-) => `# /etc/sysctl.d/60-tcp-keepalive.conf: for sockets that turn SO_KEEPALIVE on
-# and set no times.
-${keepaliveSysctls(plan)
-  .map(([name, value]) => `${name} = ${value}\n`)
-  .join('')}${retriesComment(plan, detectWithin)}
-# net.ipv4.tcp_retries2 = ${retriesWithin(detectWithin)}
-`;
-
-/** @see https://docs.docker.com/reference/compose-file/services/#sysctls */
-const docker: Configuration = (
-  plan,
-  detectWithin,
-) => `# compose.yaml: for sockets that turn SO_KEEPALIVE on and set no times.
-services:
-  app:
-    sysctls:
-${keepaliveSysctls(plan)
-  .map(([name, value]) => `      ${name}: ${value}\n`)
-  .join('')}${indented(6, retriesComment(plan, detectWithin))}
-      # net.ipv4.tcp_retries2: ${retriesWithin(detectWithin)}
-`;
-
-/** @see https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/ */
-const kubernetes: Configuration = (
-  plan,
-  detectWithin,
-) => `# In a Pod, or under spec.template of a Deployment: for sockets that turn
-# SO_KEEPALIVE on and set no times. Safe sysctls since Kubernetes 1.29; before,
-# the kubelet must allow them (--allowed-unsafe-sysctls).
-spec:
-  securityContext:
-    sysctls:
-${keepaliveSysctls(plan)
-  .map(([name, value]) => `      - name: ${name}\n        value: "${value}"\n`)
-  .join('')}${indented(6, retriesComment(plan, detectWithin))}
-      # It is not a safe sysctl: the kubelet must allow it.
-      # - name: net.ipv4.tcp_retries2
-      #   value: "${retriesWithin(detectWithin)}"
-`;
-
-/** Every format, by its name for `--format`. */
-export const configurations: Readonly<Record<string, Configuration>> = Object.freeze({
-  ts,
-  libpq,
-  pgbouncer,
-  haproxy,
-  nginx,
-  sysctl,
-  docker,
-  kubernetes,
-});
-
-function keepaliveSysctls(plan: KeepAlivePlan): [name: string, value: number][] {
+function haproxyProbes(
+  side: 'clitcpka' | 'srvtcpka',
+  { enable, initialDelay, interval, count }: KeepAliveSettings,
+): Lines {
+  if (enable === false) return [`    no option ${side}`];
   return [
-    ['net.ipv4.tcp_keepalive_time', inSeconds(plan.initialDelay)],
-    ['net.ipv4.tcp_keepalive_intvl', inSeconds(plan.interval)],
-    ['net.ipv4.tcp_keepalive_probes', plan.count],
+    enable ? `    option ${side}` : undefined,
+    initialDelay === undefined ? undefined : `    ${side}-idle ${seconds(initialDelay)}s`,
+    interval === undefined ? undefined : `    ${side}-intvl ${seconds(interval)}s`,
+    setting(`    ${side}-cnt`, count, ' '),
   ];
 }
 
-function retriesComment({ userTimeout }: KeepAlivePlan, detectWithin: number): string {
+/** @see https://nginx.org/en/docs/http/ngx_http_core_module.html#listen */
+const nginx = ({ settings: { enable, initialDelay, interval, count, userTimeout } }: Subject): Lines => {
+  const times = [initialDelay, interval].map((time) => (time === undefined ? '' : `${seconds(time)}s`));
+  const given = [...times, count ?? ''].join(':');
+  return [
+    '# Towards clients: add so_keepalive to the listen lines of your server blocks,',
+    '# of http or stream, such as',
+    `#   listen 443 ssl so_keepalive=${enable === false ? 'off' : given === '::' ? 'on' : given};`,
+    commented(
+      `nginx cannot set a user timeout${ofUserTimeout(userTimeout)}: data in flight is bounded by send_timeout (http), ` +
+        'proxy_timeout (stream), or tcp_retries2 (--format sysctl).',
+    ),
+    "# Towards upstreams nginx only turns keepalive on. The times are the system's,",
+    '# 2 h where nobody has set them (--format sysctl).',
+    `proxy_socket_keepalive ${enable === false ? 'off' : 'on'};`,
+    commented(
+      'Probes do not count for proxy_read_timeout (http) and proxy_timeout (stream): nginx ends a connection without ' +
+        'payload after those.',
+    ),
+  ];
+};
+
+/** @see https://docs.kernel.org/networking/ip-sysctl.html */
+const sysctl = (subject: Subject): Lines => [
+  '# /etc/sysctl.d/60-tcp-keepalive.conf: for sockets that turn SO_KEEPALIVE on',
+  '# and set no times.',
+  ...keepaliveSysctls(subject).map(([name, value]) => `${name} = ${value}`),
+  retriesComment(subject),
+  `# net.ipv4.tcp_retries2 = ${retriesWithin(subject.detectWithin)}`,
+];
+
+/** @see https://docs.docker.com/reference/compose-file/services/#sysctls */
+const docker = (subject: Subject): Lines => [
+  '# compose.yaml: for sockets that turn SO_KEEPALIVE on and set no times.',
+  'services:',
+  '  app:',
+  '    sysctls:',
+  ...keepaliveSysctls(subject).map(([name, value]) => `      ${name}: ${value}`),
+  indented(6, retriesComment(subject)),
+  `      # net.ipv4.tcp_retries2: ${retriesWithin(subject.detectWithin)}`,
+];
+
+/** @see https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/ */
+const kubernetes = (subject: Subject): Lines => [
+  '# In a Pod, or under spec.template of a Deployment: for sockets that turn',
+  '# SO_KEEPALIVE on and set no times. Safe sysctls since Kubernetes 1.29; before,',
+  '# the kubelet must allow them (--allowed-unsafe-sysctls).',
+  'spec:',
+  '  securityContext:',
+  '    sysctls:',
+  ...keepaliveSysctls(subject).map(([name, value]) => `      - name: ${name}\n        value: "${value}"`),
+  indented(6, retriesComment(subject)),
+  '      # It is not a safe sysctl: the kubelet must allow it.',
+  '      # - name: net.ipv4.tcp_retries2',
+  `      #   value: "${retriesWithin(subject.detectWithin)}"`,
+];
+
+/** Every format, by its name for `--format`. */
+export const configurations: Readonly<Record<string, Configuration>> = Object.freeze({
+  ts: written(ts),
+  env: written(env),
+  libpq: written(libpq),
+  pgbouncer: written(pgbouncer),
+  haproxy: written(haproxy),
+  nginx: written(nginx),
+  sysctl: written(sysctl),
+  docker: written(docker),
+  kubernetes: written(kubernetes),
+});
+
+function written(linesOf: (subject: Subject) => Lines): Configuration {
+  return (input, detectWithin) => {
+    const settings = parseKeepAliveOptions(input);
+    const lines = linesOf({ input, settings, detectWithin: detectWithin ?? deadlineOf(settings) });
+    return `${lines.filter((line) => line !== undefined).join('\n')}\n`;
+  };
+}
+
+/** The time within which options notice a vanished peer, of an idle connection if they do, else of one with data. */
+function deadlineOf(settings: KeepAliveSettings): number {
+  const { idle, unacknowledged } = predictDetection(settings);
+  return idle.latest === Infinity ? unacknowledged.latest : idle.latest;
+}
+
+function setting(name: string, value: number | undefined, separator = '='): string | undefined {
+  return value === undefined ? undefined : `${name}${separator}${value}`;
+}
+
+function flag(enable: boolean | undefined): number | undefined {
+  return enable === undefined ? undefined : Number(enable);
+}
+
+function keepaliveSysctls({ settings }: Subject): [name: string, value: number][] {
+  const { initialDelay, interval, count } = settings;
+  const all: [string, number | undefined][] = [
+    ['net.ipv4.tcp_keepalive_time', seconds(initialDelay)],
+    ['net.ipv4.tcp_keepalive_intvl', seconds(interval)],
+    ['net.ipv4.tcp_keepalive_probes', count],
+  ];
+  return all.filter((each): each is [string, number] => each[1] !== undefined);
+}
+
+function retriesComment({ settings: { userTimeout }, detectWithin }: Subject): string {
   const { latest } = predictDetection({}, { tcpRetries2: retriesWithin(detectWithin) }).unacknowledged;
   return commented(
-    `There is no sysctl for a user timeout (${userTimeout} ms). The nearest bounds data in flight, on all ` +
+    `There is no sysctl for a user timeout${ofUserTimeout(userTimeout)}. The nearest bounds data in flight, on all ` +
       `connections, at ${Math.ceil(latest / 1_000)} s. RFC 1122 asks for 100 s at least, which is 8.`,
   );
+}
+
+function ofUserTimeout(userTimeout: number | undefined): string {
+  return userTimeout ? ` (${userTimeout} ms)` : '';
 }
 
 function commented(text: string): string {
@@ -184,11 +249,13 @@ function indented(columns: number, text: string): string {
     .join('\n');
 }
 
-function inSeconds(ms: number): number {
-  return ms / 1_000;
+function seconds(ms: number): number;
+function seconds(ms: number | undefined): number | undefined;
+function seconds(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : ms / 1_000;
 }
 
 /** A number as the code of this project writes it: `26_500`. */
-function apart(value: number): string {
+function apart(value: number | boolean): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, '_');
 }

@@ -1,3 +1,4 @@
+import { invalidOption } from '../options/errors.ts';
 import {
   aBoolean,
   anything,
@@ -7,7 +8,8 @@ import {
   refusal,
   secondsHint,
 } from '../options/fields.ts';
-import { didYouMean } from '../options/show.ts';
+import { didYouMean, quoted } from '../options/show.ts';
+import { parseTime } from '../options/words.ts';
 
 /** How long a path between two ends remembers a connection on which nothing is sent. */
 export interface PathIdleLimit {
@@ -176,3 +178,25 @@ export const aPath: Field<Omit<PathIdleLimit, 'source'>> = (path, name) => {
     outOfRange: typeof path === 'number' || typeof path === 'string',
   });
 };
+
+/** Before the limit of a path that counts payload only. */
+const PAYLOAD = 'payload:';
+
+/**
+ * Reads the name of a path, or the time after which it forgets a connection: with `payload:` before it, one on
+ * which TCP probes do not count.
+ *
+ * @throws `ERR_KEEPALIVE_INVALID_OPTION`
+ */
+export function parsePath(name: string, text: string): PathInput {
+  if (Object.hasOwn(pathIdleLimits, text)) return text as PathName;
+  if (/^\d/.test(text)) return parseTime(name, text);
+  if (text.startsWith(PAYLOAD)) {
+    return { limit: parseTime(name, text.slice(PAYLOAD.length)), probesCount: false };
+  }
+  const names = Object.keys(pathIdleLimits);
+  throw invalidOption(
+    `Expected \`${name}\` to be a time, payload: and a time, or one of ${names.join(', ')}, got ${quoted(text)}${didYouMean(text, names)}`,
+    RangeError,
+  );
+}

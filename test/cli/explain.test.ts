@@ -1,7 +1,10 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { parseKeepAliveOptions } from '../../src/options/parse.ts';
 import { presets } from '../../src/options/presets.ts';
+import { drawReport } from '../../src/predict/drawing.ts';
 import { predictDetection } from '../../src/predict/predict.ts';
+import { reportOf } from '../../src/predict/report.ts';
 import { ESCAPE, expectRefused, type } from '../helpers/command-line.ts';
 
 test('draws the four states of a connection', async () => {
@@ -89,6 +92,16 @@ test('gives the prediction, the packets and the findings as JSON', async () => {
   expect(findings[0]).toMatchObject({ code: 'data-unbounded', severity: 'warning' });
 });
 
+test('draws a picture, with the path that it is told', async () => {
+  const { code, out } = await type('explain database --path aws-alb --svg');
+  expect(code).toBe(1);
+  expect(out).toBe(
+    drawReport(reportOf('database', parseKeepAliveOptions('database'), { pathIdleLimit: 'aws-alb' }), {
+      path: 'aws-alb',
+    }),
+  );
+});
+
 test('reviews the options for the longest round trip', async () => {
   const codes = async (roundTrip: string) => {
     const { out } = await type(`explain database --round-trip ${roundTrip} --json`);
@@ -141,6 +154,7 @@ describe('what is typed wrong ends with one line and exit code 2', () => {
       'explain',
       'Expected a preset (database, fastFailover, websocket, bulk, tunnel, loadBalancer) or options',
     ],
+    ['explain database --svg --json', 'Expected `--json` or `--svg`, got both'],
     ['explain databse', 'did you mean `database`?'],
     ['explain initalDelay=60s', 'did you mean `initialDelay`?'],
     ['explain initialDelay=60', 'got 60ms; did you mean 60s? Run tcp-keepalive explain --help'],

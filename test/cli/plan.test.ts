@@ -77,7 +77,7 @@ describe('what is typed wrong ends with one line and exit code 2', () => {
     ],
     ['plan --detect 30secs', 'to be a time such as'],
     ['plan --detect 2s', 'got 2s; fewer `--probes` need less'],
-    ['plan --detect 30s --format yaml', 'Expected `--format` to be ts, libpq, pgbouncer'],
+    ['plan --detect 30s --format yaml', 'Expected `--format` to be ts, env, libpq, pgbouncer'],
     ['plan --detect 30s --format kuberntes', 'did you mean `kubernetes`?'],
     ['plan --detect 30s --path aws-alb', 'send an application ping'],
     ['plan --detect 30s --from now', 'Expected `--from` to be write or vanish, got `now`'],

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Io } from '../../src/cli/command.ts';
-import { grouped, json, labelled, paint, width } from '../../src/cli/text.ts';
+import { json, labelled, paint, width } from '../../src/cli/text.ts';
+import { grouped } from '../../src/options/show.ts';
 import { ESCAPE, neverClosed } from '../helpers/command-line.ts';
 
 function io(given: Partial<Io>): Io {

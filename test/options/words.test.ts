@@ -2,7 +2,15 @@ import { describe, expect, test } from 'vitest';
 import type { KeepAliveInput } from '../../src/options/options.ts';
 import { parseKeepAliveOptions } from '../../src/options/parse.ts';
 import { presets } from '../../src/options/presets.ts';
-import { exactTime, parseTime, parseWhole, parseWords, wordsOf } from '../../src/options/words.ts';
+import {
+  exactTime,
+  formatTime,
+  parsePercent,
+  parseTime,
+  parseWhole,
+  parseWords,
+  wordsOf,
+} from '../../src/options/words.ts';
 
 test.each<[string, KeepAliveInput]>([
   ['database', 'database'],
@@ -90,4 +98,34 @@ test.each<[KeepAliveInput, string]>([
   [{ enable: true }, 'enable=true'],
 ])('%o is typed as %s', (input, text) => {
   expect(wordsOf(input).join(' ')).toBe(text);
+});
+
+test.each([
+  ['5%', 0.05],
+  ['0.5%', 0.005],
+  ['0.05', 0.05],
+  ['0', 0],
+])('a share of %s is %d', (text, share) => {
+  expect(parsePercent('--loss', text)).toBeCloseTo(share, 12);
+});
+
+test.each(['', '%', '-1%', '5 %', 'a'])('a share of "%s" is refused', (text) => {
+  expect(() => parsePercent('--loss', text)).toThrow(
+    expect.objectContaining({ code: 'ERR_KEEPALIVE_INVALID_OPTION' }),
+  );
+});
+
+describe('a time that is shown', () => {
+  test.each([
+    [0, '0s'],
+    [204, '204ms'],
+    [24_500, '24.5s'],
+    [119_999, '120s'],
+    [929_000, '15m29s'],
+    [7_875_000, '2h11m'],
+    [432_000_000, '5d'],
+    [Infinity, 'never'],
+  ])('of %d ms reads %s', (ms, text) => {
+    expect(formatTime(ms)).toBe(text);
+  });
 });

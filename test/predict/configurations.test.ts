@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest';
+import type { KeepAliveOptions } from '../../src/options/options.ts';
+import { parseKeepAliveOptions } from '../../src/options/parse.ts';
 import { configurations } from '../../src/predict/configurations.ts';
 import { planKeepAlive } from '../../src/predict/plan.ts';
 import { predictDetection } from '../../src/predict/predict.ts';
+import { parseRuleText } from '../../src/rules/text.ts';
 
 const plan = planKeepAlive({ detectWithin: 30_000, pathIdleLimit: 'aws-nlb' });
 
@@ -19,6 +22,13 @@ test.each([
       'count: 3,',
       'userTimeout: 26_500,',
       'maxRetransmitInterval: 3_312,',
+    ],
+  ],
+  [
+    'env',
+    [
+      "TCP_KEEPALIVE='*=initialDelay=15s,interval=4s,count=3,userTimeout=26.5s,maxRetransmitInterval=3.312s' \\",
+      'node --require tcp-keepalive/register app.js',
     ],
   ],
   [
@@ -74,7 +84,9 @@ test.each([
   const text = configurationFor(format);
   const lines = text.split('\n').map((line) => line.trim());
   for (const line of expected) expect(lines).toContain(line);
-  for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+  // Rules are one word of a shell, which cannot be broken.
+  const others = text.split('\n').filter((line) => !line.startsWith('TCP_KEEPALIVE='));
+  for (const line of others) expect(line.length).toBeLessThanOrEqual(80);
 });
 
 test.each(['nginx', 'sysctl', 'docker', 'kubernetes'])('says that %s has no user timeout', (format) => {
@@ -124,4 +136,65 @@ services:
       # data in flight, on all connections, at 28 s. RFC 1122 asks for 100 s
       # at least, which is 8.
 `);
+});
+
+test('writes a preset by its name if the system knows it', () => {
+  expect(configurations.ts?.('database')).toContain("keepAlive(socket, 'database');");
+  expect(configurations.env?.('database')).toContain("TCP_KEEPALIVE='*=database' ");
+  expect(configurations.libpq?.('database')).toContain('keepalives_idle=10\n');
+});
+
+test('what is written for this library is what it reads', () => {
+  const [, text = ''] = /='(.*)'/.exec(configurationFor('env')) ?? [];
+  const [rule] = parseRuleText(text, 'the text').rules;
+  expect(rule?.use && parseKeepAliveOptions(rule.use)).toEqual(plan);
+});
+
+// A part of the options: the rest is left alone, and so is left out.
+test.each<[format: string, options: KeepAliveOptions, expected: string]>([
+  [
+    'ts',
+    { userTimeout: 30_000 },
+    "import { keepAlive } from 'tcp-keepalive';\n\nkeepAlive(socket, {\n  userTimeout: 30_000,\n});\n",
+  ],
+  [
+    'ts',
+    { enable: true },
+    "import { keepAlive } from 'tcp-keepalive';\n\nkeepAlive(socket, {\n  enable: true,\n});\n",
+  ],
+  [
+    'pgbouncer',
+    { userTimeout: 30_000 },
+    '; tcp_user_timeout is in milliseconds, the others in seconds.\n[pgbouncer]\ntcp_user_timeout = 30000\n',
+  ],
+  [
+    'pgbouncer',
+    { enable: false },
+    '; tcp_user_timeout is in milliseconds, the others in seconds.\n[pgbouncer]\ntcp_keepalive = 0\n',
+  ],
+])('%s leaves out what %j leaves out', (format, options, expected) => {
+  expect(configurations[format]?.(options)).toBe(expected);
+});
+
+test.each<[format: string, options: KeepAliveOptions, expected: string]>([
+  ['haproxy', { enable: false }, '    no option clitcpka\n'],
+  ['haproxy', { initialDelay: 60_000 }, '    option srvtcpka\n    srvtcpka-idle 60s\n# These probes'],
+  ['nginx', { enable: false }, 'so_keepalive=off;'],
+  ['nginx', { enable: true }, 'so_keepalive=on;'],
+  ['nginx', { initialDelay: 60_000, count: 3 }, 'so_keepalive=60s::3;'],
+  ['nginx', { enable: true, userTimeout: 0 }, 'nginx cannot set a user timeout: data in flight'],
+  ['sysctl', { count: 4 }, 'set no times.\nnet.ipv4.tcp_keepalive_probes = 4\n#'],
+])('%s with %j has %j', (format, options, expected) => {
+  const text = configurations[format]?.(options);
+  expect(text).toContain(expected);
+  expect(text).not.toMatch(/undefined|NaN/);
+});
+
+test('the deadline is by default what the options come to', () => {
+  const { idle } = predictDetection('database');
+  expect(configurations.sysctl?.('database')).toBe(configurations.sysctl?.('database', idle.latest));
+  const { unacknowledged: alone } = predictDetection({ userTimeout: 60_000 });
+  expect(configurations.sysctl?.({ userTimeout: 60_000 })).toBe(
+    configurations.sysctl?.({ userTimeout: 60_000 }, alone.latest),
+  );
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { aPath, pathIdleLimits } from '../../src/predict/paths.ts';
+import { aPath, parsePath, pathIdleLimits } from '../../src/predict/paths.ts';
 
 describe('the known paths', () => {
   test('are frozen, each with its source', () => {
@@ -74,5 +74,15 @@ describe('a path', () => {
     const expected = `Expected \`pathIdleLimit\` to be at least 1000 milliseconds or one of ${Object.keys(pathIdleLimits).join(', ')}, `;
     expect(() => aPath(path, 'pathIdleLimit')).toThrow(type);
     expect(() => aPath(path, 'pathIdleLimit')).toThrow(expected + got);
+  });
+});
+
+describe('a path', () => {
+  test.each(Object.keys(pathIdleLimits))('is %s', (name) => {
+    expect(parsePath('--path', name)).toBe(name);
+  });
+
+  test('is the time after which it forgets a connection', () => {
+    expect(parsePath('--path', '350s')).toBe(350_000);
   });
 });

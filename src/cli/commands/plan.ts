@@ -1,13 +1,13 @@
-import { didYouMean, wrap } from '../../options/show.ts';
-import { exactTime, parseTime, parseWhole } from '../../options/words.ts';
+import { didYouMean, grouped, wrap } from '../../options/show.ts';
+import { exactTime, formatTime, parseTime, parseWhole } from '../../options/words.ts';
 import { type Configuration, configurations } from '../../predict/configurations.ts';
-import { pathIdleLimits } from '../../predict/paths.ts';
+import { parsePath, pathIdleLimits } from '../../predict/paths.ts';
 import { planKeepAlive } from '../../predict/plan.ts';
+import { type Report, reportOf } from '../../predict/report.ts';
 import { type Command, type Io, type ParsedArguments, parseArguments } from '../command.ts';
-import { drawFindings, INDENT, type Report, reportOf } from '../report.ts';
-import { grouped, json, width } from '../text.ts';
+import { drawFindings, INDENT } from '../report.ts';
+import { json, width } from '../text.ts';
 import { UsageError } from '../usage-error.ts';
-import { formatTime, parsePath } from '../values.ts';
 
 const help = `tcp-keepalive plan: the gentlest options that notice a vanished peer in time
 

@@ -1,9 +1,9 @@
 import { type PresetName, presets as table } from '../../options/presets.ts';
+import { formatTime } from '../../options/words.ts';
 import { predictDetection } from '../../predict/predict.ts';
 import { type Command, parseArguments } from '../command.ts';
 import { json, paint } from '../text.ts';
 import { UsageError } from '../usage-error.ts';
-import { formatTime } from '../values.ts';
 
 const help = `tcp-keepalive presets: the named sets of options
 

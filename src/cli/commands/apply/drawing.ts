@@ -2,9 +2,9 @@ import { differs } from '../../../machine/apply.ts';
 import type { ProcessChange } from '../../../machine/index.ts';
 import type { ProcessIdentity } from '../../../machine/process.ts';
 import type { KeepAliveSettings, OptionName } from '../../../options/options.ts';
+import { formatTime } from '../../../options/words.ts';
 import type { Io } from '../../command.ts';
 import { labelled, paint, width } from '../../text.ts';
-import { formatTime } from '../../values.ts';
 import { cutInMiddle, endOf, stateNames, timersText } from '../sockets/columns.ts';
 import { counted } from '../sockets/drawing.ts';
 

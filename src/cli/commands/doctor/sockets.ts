@@ -1,8 +1,8 @@
 import { isReadBack, type KeepAliveSettings, onlyTunes, optionNames } from '../../../options/options.ts';
 import { parseKeepAliveOptions } from '../../../options/parse.ts';
+import { formatTime } from '../../../options/words.ts';
 import { predictDetection } from '../../../predict/predict.ts';
 import type { DetectionSystem } from '../../../predict/system.ts';
-import { formatTime } from '../../values.ts';
 import type { Diagnosis } from './diagnoses.ts';
 
 /** Compares the options that Node and this library set, as the kernel reads them back. */

@@ -1,6 +1,6 @@
+import { formatTime } from '../../../options/words.ts';
 import { predictDetection } from '../../../predict/predict.ts';
 import { refusalOf, type Sysctls, type System } from '../../system.ts';
-import { formatTime } from '../../values.ts';
 import type { Diagnosis } from './diagnoses.ts';
 
 /** Examines the values that a socket has which sets none. */

@@ -3,7 +3,7 @@ import { parseEndpoint } from '../../../machine/endpoint.ts';
 import type { ConnectionInDrill, DrilledConnection, DrillReport } from '../../../machine/index.ts';
 import { identify } from '../../../machine/process.ts';
 import { wrap } from '../../../options/show.ts';
-import { parseTime, parseWhole } from '../../../options/words.ts';
+import { formatTime, parseTime, parseWhole } from '../../../options/words.ts';
 import { type Command, type Io, type ParsedArguments, parseArguments } from '../../command.ts';
 import { expectConsent, hasConsent } from '../../confirm.ts';
 import { failed } from '../../failed.ts';
@@ -11,7 +11,6 @@ import { untilStopped } from '../../stopped.ts';
 import { predictable, readSystem } from '../../system.ts';
 import { json, width } from '../../text.ts';
 import { UsageError } from '../../usage-error.ts';
-import { formatTime } from '../../values.ts';
 import { DrillLog, drawNotice, drawVerdicts } from './drawing.ts';
 
 const help = `tcp-keepalive drill: let the peer of a running program vanish

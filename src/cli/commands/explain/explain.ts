@@ -1,20 +1,21 @@
 import type { KeepAliveInput } from '../../../options/options.ts';
 import { parseKeepAliveOptions } from '../../../options/parse.ts';
 import { presets } from '../../../options/presets.ts';
-import { parseTime, parseWhole, parseWords } from '../../../options/words.ts';
+import { parsePercent, parseTime, parseWhole, parseWords } from '../../../options/words.ts';
+import { drawReport } from '../../../predict/drawing.ts';
+import { parsePath } from '../../../predict/paths.ts';
+import { type Report, reportOf } from '../../../predict/report.ts';
 import type { ReviewContext } from '../../../predict/review.ts';
 import { rtoOfRoundTrip } from '../../../predict/system.ts';
-import { type Command, type ParsedArguments, parseArguments } from '../../command.ts';
-import { reportOf } from '../../report.ts';
+import { type Command, type Io, type ParsedArguments, parseArguments } from '../../command.ts';
 import { json } from '../../text.ts';
 import { UsageError } from '../../usage-error.ts';
-import { parsePath, parsePercent } from '../../values.ts';
 import { draw } from './drawing.ts';
 
 const help = `tcp-keepalive explain: what Linux does with these options when a peer vanishes
 
-Usage: tcp-keepalive explain <preset> [<option>=<value> ...] [--json]
-       tcp-keepalive explain <option>=<value> ... [--json]
+Usage: tcp-keepalive explain <preset> [<option>=<value> ...] [options]
+       tcp-keepalive explain <option>=<value> ... [options]
 
 Presets: ${Object.keys(presets).join(', ')}
 Options: initialDelay, interval, userTimeout, maxRetransmitInterval (a time; the
@@ -33,6 +34,7 @@ Times:   30s, 1m30s, 500ms, or bare milliseconds
   --rto <time>              the retransmission timeout; without it one that
                             fits the round trip, or that of a peer nearby
   --loss <percent>          how much of what is sent is lost, each way: 5%
+  --svg                     the time line as a picture
   --json                    prediction and findings as JSON, where null is never
 
 Exit code 1 if a finding is a warning or an error.
@@ -41,6 +43,7 @@ Examples:
   tcp-keepalive explain database
   tcp-keepalive explain initialDelay=60s interval=10s count=3
   tcp-keepalive explain database count=5 userTimeout=auto --path aws-nlb
+  tcp-keepalive explain database --svg
 `;
 
 const optionTypes = {
@@ -50,6 +53,7 @@ const optionTypes = {
   'round-trip': 'string',
   rto: 'string',
   loss: 'string',
+  svg: 'boolean',
   json: 'boolean',
 } as const;
 
@@ -62,10 +66,16 @@ export const explain: Command = {
     const context = contextOf(given);
     const settings = parseKeepAliveOptions(input);
     const report = reportOf(name, settings, context, { rto: rtoFor(given, context) });
-    io.out(given.has('json') ? json(report) : draw(io, report));
+    io.out(shown(given, report, context, io));
     return report.findings.some(({ severity }) => severity !== 'note') ? 1 : 0;
   },
 };
+
+function shown(given: ParsedArguments, report: Report, context: ReviewContext, io: Io): string {
+  if (given.has('json') && given.has('svg')) throw new UsageError('Expected `--json` or `--svg`, got both');
+  if (given.has('json')) return json(report);
+  return given.has('svg') ? drawReport(report, { path: context.pathIdleLimit }) : draw(io, report);
+}
 
 function rtoFor(given: ParsedArguments, { roundTrip }: ReviewContext): number | undefined {
   return given.parsed('rto', parseTime) ?? (roundTrip ? rtoOfRoundTrip(roundTrip) : undefined);

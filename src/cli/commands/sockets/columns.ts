@@ -2,7 +2,7 @@ import { endText } from '../../../machine/endpoint.ts';
 import type { Connection } from '../../../machine/index.ts';
 import type { KeepAliveSettings } from '../../../options/options.ts';
 import { printable } from '../../../options/show.ts';
-import { formatTime } from '../../values.ts';
+import { formatTime } from '../../../options/words.ts';
 import type { Sort } from './order.ts';
 import type { Shown } from './query.ts';
 

@@ -1,7 +1,7 @@
-import { printable, wrap } from '../../../options/show.ts';
+import { grouped, printable, wrap } from '../../../options/show.ts';
+import { formatTime } from '../../../options/words.ts';
 import type { Io } from '../../command.ts';
-import { grouped, labelled, paint, width } from '../../text.ts';
-import { formatTime } from '../../values.ts';
+import { labelled, paint, width } from '../../text.ts';
 import { cutInMiddle, type Table, tableFor } from './columns.ts';
 import type { Counters } from './counters.ts';
 import type { FindingKind } from './fate.ts';

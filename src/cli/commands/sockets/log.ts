@@ -1,5 +1,5 @@
 import { endText } from '../../../machine/endpoint.ts';
-import { formatTime } from '../../values.ts';
+import { formatTime } from '../../../options/words.ts';
 import { endOf, optionsOf } from './columns.ts';
 import { type Look, ownerText, ratesText, summary } from './drawing.ts';
 import type { Shown } from './query.ts';

@@ -1,5 +1,5 @@
 import type { KeepAliveSettings } from '../options/options.ts';
-import { probePeriod } from '../predict/predict.ts';
+import { probePeriod } from './predict.ts';
 
 /** The packets that idle connections send and receive. */
 export interface Packets {
