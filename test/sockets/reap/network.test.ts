@@ -1,6 +1,6 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { promisify } from 'node:util';
-import { expect, test, vi } from 'vitest';
+import { test, vi } from 'vitest';
 import { PATIENCE } from '../../helpers/patience.ts';
 import { fixtureArguments } from '../../helpers/run-fixture.ts';
 
@@ -39,7 +39,7 @@ async function endsOver(
 // The clock starts with the first look, and the socket is looked at once a second.
 const LATE = 2_500;
 
-test.runIf(hasTunnels).concurrent.each([
+test.runIf(hasTunnels).concurrent.for([
   { why: 'keeps writing', delay: 175, every: 100, states: [['silent', 0]], userTimeout: 5_000 },
   {
     why: 'is told by a router that the peer is unreachable',
@@ -51,11 +51,14 @@ test.runIf(hasTunnels).concurrent.each([
     ],
     userTimeout: 14_000,
   },
-] as const)('a sender that $why ends in time', async ({ delay, every, states, userTimeout }) => {
-  const { after, code, isAloneOpen } = await endsOver(delay, states, { every, options: { userTimeout } });
-  expect(code).toBe('ETIMEDOUT');
-  expect(after).toBeGreaterThanOrEqual(userTimeout);
-  expect(after).toBeLessThan(userTimeout + LATE);
-  // The kernel overruns it.
-  expect(isAloneOpen).toBe(true);
-});
+] as const)(
+  'a sender that $why ends in time',
+  async ({ delay, every, states, userTimeout }, { expect, skip }) => {
+    const { after, code, isAloneOpen } = await endsOver(delay, states, { every, options: { userTimeout } });
+    expect(code).toBe('ETIMEDOUT');
+    expect(after).toBeGreaterThanOrEqual(userTimeout);
+    expect(after).toBeLessThan(userTimeout + LATE);
+    // It does so only if a retransmission meets the router before the deadline.
+    skip(!isAloneOpen, 'the kernel did not overrun the deadline this time');
+  },
+);
