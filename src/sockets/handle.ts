@@ -123,7 +123,7 @@ export function isSharedListener(server: net.Server): boolean {
 }
 
 /** The TCP handle inside any TLS handles. */
-export function innermost(handle: TcpHandle): TcpHandle {
+function innermost(handle: TcpHandle): TcpHandle {
   let inner = handle;
   for (let depth = 0; inner._parent && depth < MAX_DEPTH; depth++) inner = inner._parent;
   return inner;

@@ -6,11 +6,11 @@ import { hasError, peek, takeError } from '../kernel/unread.ts';
 import { aFunction, optional, otherwise, readFields, within } from '../options/fields.ts';
 import type { KeepAliveSettings } from '../options/options.ts';
 import { hasEnded, readError } from './ending.ts';
-import { handleDescriptor, innermost, NO_DESCRIPTOR, ownerOf, type TcpHandle } from './handle.ts';
+import { handleDescriptor, NO_DESCRIPTOR, ownerOf, type TcpHandle } from './handle.ts';
 import { HOLD, heldBy, type MarkedHandle, SET } from './hold-record.ts';
 import { isOutstanding, isOverdue, limitOf, silentAfterField } from './lost.ts';
 import { attempt, callHandler } from './report.ts';
-import { type Asked, reaper, type Watched, watch } from './watched.ts';
+import { type Asked, reaper, unwatch, type Watched, watch, watchedOf } from './watched.ts';
 
 /** The options of {@link reapLostSockets}. */
 export interface ReapOptions {
@@ -153,14 +153,14 @@ function lookAtAll(): void {
   state.timer = later(turn, every / turns).unref();
 }
 
-function look(watched: Watched): void {
-  const reader = watched.reader.deref();
-  const handle: MarkedHandle | undefined = reader && innermost(reader);
-  const fd = handle === undefined ? NO_DESCRIPTOR : handleDescriptor(handle);
-  if (reader === undefined || handle === undefined || fd === NO_DESCRIPTOR) {
-    reaper().watched.delete(watched);
+function look(handle: MarkedHandle): void {
+  const fd = handleDescriptor(handle);
+  if (fd === NO_DESCRIPTOR) {
+    unwatch(handle);
     return;
   }
+  const watched = watchedOf(handle);
+  const reader = watched.reader?.deref() ?? handle;
   const { asked } = reaper();
   const settings = settingsOf(handle, watched);
   if (settings === undefined) return;

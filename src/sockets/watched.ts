@@ -3,10 +3,10 @@ import type { KeepAliveSettings } from '../options/options.ts';
 import { readingHandle, type TcpHandle, tcpHandle } from './handle.ts';
 import { type MarkedHandle, REAPER, WATCHED } from './hold-record.ts';
 
-/** A connection that is looked at, as long as somebody else keeps it, and what the last look saw. */
+/** The record of a reaper for one connection. It is made at the first look, unless more than the handle has to be known. */
 export interface Watched {
-  /** The handle that its socket reads from: that of TLS, if TLS is known to run on it. */
-  reader: WeakRef<TcpHandle>;
+  /** The handle that its socket reads from, if that is one of TLS. */
+  reader: WeakRef<TcpHandle> | undefined;
   /** The options of a connection without a hold, which it has from its listener. */
   readonly inherited: KeepAliveSettings | undefined;
   bytesRead: number;
@@ -30,7 +30,8 @@ export interface Asked {
 
 /** The reaper of this thread, under a registered symbol, because every copy of this library adds its own holds. */
 interface Reaper {
-  readonly watched: Set<Watched>;
+  /** The handles of all connections to look at. Node keeps each of them itself until it is closed. */
+  readonly watched: Set<MarkedHandle>;
   asked: Asked | undefined;
   /** Whether a hold needs it that the kernel cannot bound. */
   isNeeded: boolean;
@@ -48,14 +49,31 @@ export function watch(socket: net.Socket, inherited?: KeepAliveSettings): void {
   const handle: MarkedHandle | undefined = tcpHandle(socket);
   const reading = readingHandle(socket);
   if (handle === undefined || reading === undefined) return;
+  const reader = reading === handle ? undefined : new WeakRef(reading);
   const known = handle[WATCHED];
-  // TLS was started on it meanwhile, and is what is read.
-  if (known !== undefined) {
-    if (reading !== handle && known.reader.deref() !== reading) known.reader = new WeakRef(reading);
-    return;
-  }
-  const watched: Watched = {
-    reader: new WeakRef(reading),
+  // TLS may have been started on it meanwhile, and is what is read then.
+  if (known !== undefined) known.reader = reader ?? known.reader;
+  else if (reader !== undefined || inherited !== undefined) handle[WATCHED] = newWatched(reader, inherited);
+  reaper().watched.add(handle);
+}
+
+/** Returns the record of a connection, which is new at its first look. */
+export function watchedOf(handle: MarkedHandle): Watched {
+  handle[WATCHED] ??= newWatched(undefined, undefined);
+  return handle[WATCHED];
+}
+
+/** Forgets a connection whose handle is closed. */
+export function unwatch(handle: MarkedHandle): void {
+  reaper().watched.delete(handle);
+}
+
+function newWatched(
+  reader: WeakRef<TcpHandle> | undefined,
+  inherited: KeepAliveSettings | undefined,
+): Watched {
+  return {
+    reader,
     inherited,
     bytesRead: 0,
     bytesWritten: 0,
@@ -63,12 +81,4 @@ export function watch(socket: net.Socket, inherited?: KeepAliveSettings): void {
     isClear: false,
     isTold: false,
   };
-  handle[WATCHED] = watched;
-  reaper().watched.add(watched);
-}
-
-/** Forgets a connection whose handle is closed. */
-export function unwatch(handle: MarkedHandle): void {
-  const watched = handle[WATCHED];
-  if (watched !== undefined) reaper().watched.delete(watched);
 }
