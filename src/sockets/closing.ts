@@ -19,6 +19,14 @@ const known = new WeakSet<object>();
 export function watchClosing(handle: MarkedHandle): void {
   // Another tool's own `close` is left alone.
   if (!Object.hasOwn(handle, 'close')) handle.close = noteThenClose;
+  // resetAndDestroy() closes a handle by this one.
+  if (handle.reset !== undefined && !Object.hasOwn(handle, 'reset')) handle.reset = forgetThenReset;
+}
+
+function forgetThenReset(this: MarkedHandle, ...args: unknown[]): unknown {
+  unwatch(this);
+  const { reset } = Object.getPrototypeOf(this) as Required<TcpHandle>;
+  return Reflect.apply(reset, this, args);
 }
 
 function noteThenClose(this: MarkedHandle, ...args: unknown[]): unknown {

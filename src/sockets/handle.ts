@@ -13,6 +13,7 @@ export interface TcpHandle extends NamedHandle {
   readonly fd?: number;
   setKeepAlive?(...args: unknown[]): number;
   close?(...args: unknown[]): unknown;
+  reset?: (...args: unknown[]) => unknown;
   /** Called with each chunk that was read, and with nothing at the end of the stream. */
   onread?(chunk?: ArrayBuffer): unknown;
   /** Whether libuv reads from it, and so hears of an error. */

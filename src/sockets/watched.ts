@@ -1,6 +1,6 @@
 import type net from 'node:net';
 import type { KeepAliveSettings } from '../options/options.ts';
-import { readingHandle, type TcpHandle, tcpHandle } from './handle.ts';
+import { handleDescriptor, NO_DESCRIPTOR, readingHandle, type TcpHandle, tcpHandle } from './handle.ts';
 import { type MarkedHandle, REAPER, WATCHED } from './hold-record.ts';
 
 /** The record of a reaper for one connection. It is made at the first look, unless more than the handle has to be known. */
@@ -32,15 +32,25 @@ export interface Asked {
 interface Reaper {
   /** The handles of all connections to look at. Node keeps each of them itself until it is closed. */
   readonly watched: Set<MarkedHandle>;
+  /** At so many, those are removed that were closed past this library, by another tool's own `close`. */
+  sweepAt: number;
   asked: Asked | undefined;
   /** Whether a hold needs it that the kernel cannot bound. */
   isNeeded: boolean;
   timer: NodeJS.Timeout | undefined;
 }
 
+const FEW = 1_000;
+
 export function reaper(): Reaper {
   const holder = globalThis as { [REAPER]?: Reaper };
-  holder[REAPER] ??= { watched: new Set(), asked: undefined, isNeeded: false, timer: undefined };
+  holder[REAPER] ??= {
+    watched: new Set(),
+    sweepAt: FEW,
+    asked: undefined,
+    isNeeded: false,
+    timer: undefined,
+  };
   return holder[REAPER];
 }
 
@@ -54,7 +64,14 @@ export function watch(socket: net.Socket, inherited?: KeepAliveSettings): void {
   // TLS may have been started on it meanwhile, and is what is read then.
   if (known !== undefined) known.reader = reader ?? known.reader;
   else if (reader !== undefined || inherited !== undefined) handle[WATCHED] = newWatched(reader, inherited);
-  reaper().watched.add(handle);
+  const state = reaper();
+  if (state.watched.add(handle).size >= state.sweepAt) sweep(state);
+}
+
+function sweep(state: Reaper): void {
+  for (const handle of state.watched)
+    if (handleDescriptor(handle) === NO_DESCRIPTOR) state.watched.delete(handle);
+  state.sweepAt = Math.max(FEW, 2 * state.watched.size);
 }
 
 /** Returns the record of a connection, which is new at its first look. */

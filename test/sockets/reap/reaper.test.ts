@@ -177,6 +177,31 @@ describe.runIf(process.platform === 'linux')('a reaper', () => {
     await vi.waitFor(() => expect(reaper().watched.size).toBe(0), 2_000);
   });
 
+  test('forgets a socket that is reset', async () => {
+    const { client } = await pair();
+    keepAlive(client, 'database');
+    expect(reaper().watched.size).toBe(1);
+    client.resetAndDestroy();
+    await once(client, 'close');
+    expect(reaper().watched.size).toBe(0);
+  });
+
+  test('forgets, once there are many, those that were closed past it', async () => {
+    const { client } = await pair();
+    const handle = handleOf(client);
+    const { close } = Object.getPrototypeOf(handle);
+    // Another tool has replaced it before.
+    handle.close = (...args: unknown[]) => Reflect.apply(close, handle, args);
+    keepAlive(client, 'database');
+    client.destroy();
+    await once(client, 'close');
+    expect(reaper().watched.size).toBe(1);
+    reaper().sweepAt = 2;
+    const { client: later } = await pair();
+    keepAlive(later, 'database');
+    expect([...reaper().watched]).toEqual([handleOf(later)]);
+  });
+
   test('is not stopped by fake timers', async () => {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
