@@ -2,7 +2,7 @@ import { invalidOption } from '../options/errors.ts';
 import { type Field, isObject, readFields, refusal } from '../options/fields.ts';
 import { quoted } from '../options/show.ts';
 import { parseTime } from '../options/words.ts';
-import { silentAfterField } from '../sockets/lost.ts';
+import { silentAfterField } from '../sockets/overdue.ts';
 
 // How rules ask for a reaper. This file imports nothing of Node, so that a browser can check them.
 

@@ -8,7 +8,7 @@ import type { KeepAliveSettings } from '../options/options.ts';
 import { hasEnded, readError } from './ending.ts';
 import { handleDescriptor, NO_DESCRIPTOR, ownerOf, type TcpHandle } from './handle.ts';
 import { HOLD, heldBy, type MarkedHandle, SET } from './hold-record.ts';
-import { isOutstanding, isOverdue, limitOf, silentAfterField } from './lost.ts';
+import { isOutstanding, isOverdue, limitOf, silentAfterField } from './overdue.ts';
 import { attempt, callHandler } from './report.ts';
 import { type Asked, reaper, unwatch, type Watched, watch, watchedOf } from './watched.ts';
 

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import http from 'node:http';
-import http2 from 'node:http2';
 import net from 'node:net';
 import { Aedes } from 'aedes';
 import * as amqplib from 'amqplib';
@@ -14,7 +13,6 @@ import postgres from 'postgres';
 import ssh2 from 'ssh2';
 import { inspectKeepAlive } from 'tcp-keepalive';
 import { keepAliveAmqplib } from 'tcp-keepalive/amqplib';
-import { keepAliveHttp2 } from 'tcp-keepalive/http2';
 import { keepAliveIoredis } from 'tcp-keepalive/ioredis';
 import { keepAliveKafkajs } from 'tcp-keepalive/kafkajs';
 import { keepAliveMariadb } from 'tcp-keepalive/mariadb';
@@ -29,8 +27,9 @@ import { Agent, request } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { describeWithServer } from '../helpers/describe-with-server.ts';
+import { http2Session } from '../helpers/http2-session.ts';
 import { startKafkaStub } from '../helpers/kafka-stub.ts';
-import { listen, portOf } from '../helpers/listen.ts';
+import { listen } from '../helpers/listen.ts';
 import { startRabbitmqStub } from '../helpers/rabbitmq-stub.ts';
 import { mariadb as mariadbServer } from '../helpers/start-mariadb.ts';
 import { postgres as postgresServer } from '../helpers/start-postgres.ts';
@@ -155,18 +154,7 @@ describe.runIf(process.platform === 'linux')('inspectKeepAlive', () => {
   });
 
   test('a session of http2', async () => {
-    const server = http2.createServer();
-    const accepted = once(server, 'connection') as Promise<[net.Socket]>;
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    const port = portOf(server);
-    const session = keepAliveHttp2(http2.connect(`http://127.0.0.1:${port}`), options);
-    await once(session, 'connect');
-    const [socket] = await accepted;
-    onTestFinished(() => {
-      session.destroy();
-      socket.destroy();
-      server.close();
-    });
+    const { session, port } = await http2Session(options, onTestFinished);
     expectInspected(session, 'keepAliveHttp2', port);
     expectInspected(session.socket as object, 'keepAliveHttp2', port);
   });

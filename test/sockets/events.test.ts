@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import http2 from 'node:http2';
 import net from 'node:net';
 import tls from 'node:tls';
 import {
@@ -11,7 +10,6 @@ import {
   presets,
   setKeepAlive,
 } from 'tcp-keepalive';
-import { keepAliveHttp2 } from 'tcp-keepalive/http2';
 import { vanish } from 'tcp-keepalive/testing';
 import { describe, expect, test, vi } from 'vitest';
 import { parseKeepAliveOptions } from '../../src/options/parse.ts';
@@ -21,6 +19,7 @@ import { connection, pair, unixConnection } from '../helpers/connection.ts';
 import { acknowledged } from '../helpers/detection.ts';
 import { idleAMoment } from '../helpers/driver-under-test.ts';
 import { heard } from '../helpers/heard.ts';
+import { http2Session } from '../helpers/http2-session.ts';
 import { portOf } from '../helpers/listen.ts';
 import { runFixture } from '../helpers/run-fixture.ts';
 import { certificate, certificateKey } from '../helpers/test-certificate.ts';
@@ -206,18 +205,7 @@ onLinux('tcp-keepalive:lost', { concurrent: true }, () => {
 
   test('of an http2 session, by its driver module', async ({ expect, onTestFinished }) => {
     const messages = heard('lost', onTestFinished);
-    const server = http2.createServer();
-    const accepted = once(server, 'connection') as Promise<[net.Socket]>;
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    const port = portOf(server);
-    const session = keepAliveHttp2(http2.connect(`http://127.0.0.1:${port}`), quick);
-    await once(session, 'connect');
-    const [socket] = await accepted;
-    onTestFinished(() => {
-      session.destroy();
-      socket.destroy();
-      server.close();
-    });
+    const { session, socket, port } = await http2Session(quick, onTestFinished);
     await idleAMoment();
     await acknowledged([socket, session.socket as net.Socket]);
     vanish(socket, session.socket as net.Socket);

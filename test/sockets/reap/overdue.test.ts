@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isOutstanding, isOverdue, limitOf, type Signs } from '../../../src/sockets/lost.ts';
+import { isOutstanding, isOverdue, limitOf, type Signs } from '../../../src/sockets/overdue.ts';
 
 const heardLong = { lastAckReceived: 60_000, lastDataReceived: 90_000 };
 const quiet: Signs = { unacked: 0, probes: 0, backoff: 0, rto: 204, ...heardLong };
