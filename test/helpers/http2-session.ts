@@ -6,7 +6,10 @@ import { keepAliveHttp2 } from 'tcp-keepalive/http2';
 import { portOf } from './listen.ts';
 
 /** A session of http2 with its options, the port that it goes to, and the server's end of its connection. */
-export async function http2Session(options: KeepAliveInput, onTestFinished: (close: () => void) => void) {
+export async function http2Session(
+  options: KeepAliveInput,
+  onTestFinished: (close: () => void) => void,
+): Promise<{ session: http2.ClientHttp2Session; socket: net.Socket; port: number }> {
   const server = http2.createServer();
   const accepted = once(server, 'connection') as Promise<[net.Socket]>;
   await once(server.listen(0, '127.0.0.1'), 'listening');
