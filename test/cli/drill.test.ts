@@ -1,4 +1,5 @@
-import { applyToProcess, listConnections } from 'tcp-keepalive/machine';
+import { getTcpInfo } from 'tcp-keepalive';
+import { applyToProcess } from 'tcp-keepalive/machine';
 import { describe, expect, test, vi } from 'vitest';
 import { bundledCli, expectRefused, type } from '../helpers/command-line.ts';
 import { type Clients, clientsOf, type OtherProcess, startProcess } from '../helpers/other-process.ts';
@@ -27,6 +28,14 @@ function started(clients: Clients, more: string): OtherProcess {
 async function exitCodeOf({ child }: OtherProcess): Promise<number | null> {
   await vi.waitFor(() => expect(child.exitCode ?? child.signalCode).not.toBeNull(), PATIENCE);
   return child.exitCode;
+}
+
+/** Waits until what the peer writes is not acknowledged any more: the drill has begun. */
+async function untilDeaf({ accepted: [peer] }: Clients): Promise<void> {
+  await vi.waitFor(() => {
+    peer?.write('x');
+    expect(peer && getTcpInfo(peer).retransmits).toBeGreaterThan(0);
+  }, PATIENCE);
 }
 
 /** Expects that what the peer writes arrives. */
@@ -128,12 +137,7 @@ describe.runIf(process.platform === 'linux').concurrent('tcp-keepalive drill', (
   test('what one that was killed has left is undone by the next', async () => {
     const clients = await clientsOf(1);
     const drill = started(clients, '--yes');
-    await drill.says('Ctrl-C');
-    await vi.waitFor(async () => {
-      clients.accepted[0]?.write('x');
-      const [peer] = await listConnections({ local: clients.port });
-      expect(peer?.unacknowledged).toBeGreaterThan(0);
-    }, PATIENCE);
+    await untilDeaf(clients);
     drill.child.kill('SIGKILL');
     await exitCodeOf(drill);
     await type(line(clients, '--yes --for 1s'));
@@ -143,7 +147,7 @@ describe.runIf(process.platform === 'linux').concurrent('tcp-keepalive drill', (
   test('tells that the process has ended', async () => {
     const clients = await clientsOf(1);
     const drill = started(clients, '--yes');
-    await drill.says('Ctrl-C');
+    await untilDeaf(clients);
     clients.child.kill('SIGKILL');
     expect(await exitCodeOf(drill)).toBe(1);
     expect(drill.out()).toContain('the process ended (predicted never)');
