@@ -2,7 +2,7 @@ import { formatTime } from '../options/words.ts';
 import { aPath, type PathInput } from './paths.ts';
 import type { DetectionWindow } from './predict.ts';
 import type { Report } from './report.ts';
-import { endOf, statesOf, ticksOf, windowText } from './timeline.ts';
+import { endOf, statesOf, type TimelineState, ticksOf, windowText } from './timeline.ts';
 
 // Time lines as SVG, for the site, the README and `explain --svg`. A picture needs nothing but itself.
 
@@ -27,6 +27,8 @@ export interface Row {
   readonly probes: readonly DetectionWindow[];
   readonly drop: DetectionWindow;
   readonly survives?: number;
+  /** Whether a new connection takes its place once it is dropped. */
+  readonly isReplaced?: boolean;
 }
 
 /** A picture of time lines, all in milliseconds and pixels. */
@@ -69,10 +71,10 @@ export function drawReport(report: Report, { path, deadline, width, theme }: Sur
 }
 
 /** When a state ends, in a few words. */
-export function noteOf({ drop, survives }: Pick<Row, 'drop' | 'survives'>): string {
+function noteOf({ label, drop, survives }: TimelineState): string {
   if (drop.nominal === Infinity) return survives === undefined ? 'kept for ever' : 'never noticed';
   const outage = survives === undefined ? '' : ` · survives an outage of ${formatTime(survives)}`;
-  return `dropped after ${windowText(drop)}${outage}`;
+  return `${label === 'connecting' ? 'given up' : 'dropped'} after ${windowText(drop)}${outage}`;
 }
 
 function pathMark(path: PathInput | undefined): Mark[] {
@@ -179,6 +181,7 @@ function drawRow(row: Row, top: number, layout: Layout, end: number): { svg: str
     label,
     drawSurvival(row, middle, layout, end),
     drawBody(row, middle, layout, end),
+    drawReplacement(row, middle, layout, end),
     drawEnd(row, middle, layout, end),
     ...notes.map((note, index) => textAt(left, middle + 21 + 15 * index, note, 'tk-muted')),
   ].join('');
@@ -213,6 +216,13 @@ function drawBody(
         `<circle class="tk-probe" cx="${x(nominal)}" cy="${y}" r="${probes.length > 40 ? 2 : 4.5}"/>`,
     );
   return `<path class="tk-silence" d="M${left} ${y}H${from}"/><path class="tk-probing" d="M${from} ${y}H${to}"/>${dots.join('')}`;
+}
+
+/** What a connection that takes the place of this one does: it works. */
+function drawReplacement({ drop, isReplaced }: Row, y: number, { right, x }: Layout, end: number): string {
+  return isReplaced && drop.latest < end
+    ? `<path class="tk-works" d="M${x(drop.latest)} ${y}H${right}"/>`
+    : '';
 }
 
 /** The drop, and the window in which it comes; or an arrow if it is beyond the end. */
@@ -262,6 +272,9 @@ function drawLegend(rows: readonly Row[], top: number, { width }: Layout): { svg
       sign: '<rect class="tk-late" x="0" y="-11" width="14" height="14" rx="2"/>',
       text: 'the drop may come in this window',
     },
+    rows.some(({ isReplaced }) => isReplaced)
+      ? { sign: '<path class="tk-works" d="M1-4h13"/>', text: 'a new connection works' }
+      : [],
     rows.some(({ survives }) => survives !== undefined)
       ? {
           sign: '<rect class="tk-survives" x="0" y="-10" width="12" height="12" rx="2"/><path class="tk-post" d="M13-12v16"/>',
@@ -330,7 +343,7 @@ const colours: Readonly<Record<'light' | 'dark', Readonly<Record<Colour, string>
     line: '#818b98',
     probe: '#0969da',
     drop: '#cf222e',
-    late: '#f2b01e',
+    late: '#bf8700',
     survives: '#2da44e',
     path: '#8250df',
     deadline: '#bc4c00',
@@ -354,7 +367,7 @@ const SHAPES =
   `.tk{max-width:100%;font:${SMALL}px ui-sans-serif,system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif}` +
   `.tk-label{font-size:${FONT}px;font-weight:600}.tk-heading{font-size:14px;font-weight:600}` +
   '.tk-muted{paint-order:stroke;stroke-width:3px;stroke-linejoin:round}.tk path{fill:none;stroke-linecap:round}.tk-silence{stroke-width:2;stroke-dasharray:.1 6}.tk-probing{stroke-width:2}' +
-  '.tk-trying{stroke-width:4}.tk-drop{stroke-width:2.5}.tk-late{opacity:.55}.tk-survives{opacity:.22}.tk-post{stroke-width:2}' +
+  '.tk-trying,.tk-works{stroke-width:4}.tk-drop{stroke-width:2.5}.tk-late{fill-opacity:.35}.tk-survives{opacity:.22}.tk-post{stroke-width:2}' +
   '.tk-path,.tk-deadline{stroke-width:1.5;stroke-dasharray:5 4}';
 
 function paintedIn(theme: 'light' | 'dark'): string {
@@ -362,7 +375,7 @@ function paintedIn(theme: 'light' | 'dark'): string {
   return (
     `.tk-card{fill:${card};stroke:${border}}.tk-label,.tk-heading{fill:${text}}.tk-muted{fill:${muted};stroke:${card}}` +
     `.tk-ruler,.tk-silence,.tk-probing,.tk-trying{stroke:${line}}.tk .tk-beyond{fill:${line}}.tk-probe{fill:${probe}}.tk-drop{stroke:${drop}}` +
-    `.tk-late{fill:${late}}.tk-survives{fill:${survives}}.tk-post{stroke:${survives}}` +
+    `.tk-late{fill:${late};stroke:${late}}.tk-survives{fill:${survives}}.tk-post,.tk-works{stroke:${survives}}` +
     `.tk-path{stroke:${path}}.tk-path-text{fill:${path}}.tk-deadline{stroke:${deadline}}.tk-deadline-text{fill:${deadline}}`
   );
 }

@@ -123,3 +123,41 @@ describe('a time line', () => {
     expect(drawn(input, { width: 360 })).not.toMatch(/NaN|undefined|Infinity|="-\d{3}/);
   });
 });
+
+describe.each(['light', 'dark'] as const)('in the %s theme', (theme) => {
+  const svg = drawn('database', { theme, path: 20_000, deadline: 25_000 });
+  const colour = (kind: string, property: 'fill' | 'stroke') =>
+    new RegExp(`\\.${kind}[^{}]*\\{[^}]*\\b${property}:(#\\w+)`).exec(
+      svg.slice(svg.indexOf('.tk-card{')),
+    )?.[1];
+  const card = colour('tk-card', 'fill') ?? '';
+
+  // https://www.w3.org/TR/WCAG22/#contrast-minimum and #non-text-contrast
+  test.each(['tk-label', 'tk-muted', 'tk-path-text', 'tk-deadline-text'])('%s can be read', (kind) => {
+    expect(contrast(colour(kind, 'fill') ?? card, card)).toBeGreaterThanOrEqual(4.5);
+  });
+  test.each([
+    { kind: 'tk-trying', property: 'stroke' },
+    { kind: 'tk-probe', property: 'fill' },
+    { kind: 'tk-drop', property: 'stroke' },
+    { kind: 'tk-late', property: 'stroke' },
+    { kind: 'tk-post', property: 'stroke' },
+  ] as const)('$kind can be seen', ({ kind, property }) => {
+    expect(contrast(colour(kind, property) ?? card, card)).toBeGreaterThanOrEqual(3);
+  });
+});
+
+function contrast(...colours: [string, string]): number {
+  const [darker = 0, lighter = 0] = colours.map(luminance).sort((a, b) => a - b);
+  return (lighter + 0.05) / (darker + 0.05);
+}
+
+/** @see https://www.w3.org/TR/WCAG22/#dfn-relative-luminance */
+function luminance(colour: string): number {
+  const digits = colour.length === 4 ? colour.replace(/\w/g, '$&$&') : colour;
+  const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) => {
+    const share = Number.parseInt(digits.slice(at, at + 2), 16) / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
