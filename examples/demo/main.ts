@@ -10,14 +10,15 @@ import { showSummary } from './summary.ts';
 import { noticedInTime } from './watch.ts';
 
 const INTRODUCTION = `
-Three pools of pg reach it through a proxy that can vanish: from then on it
-does not answer, close or reset anything, like a machine that lost its power.
-Watch what the kernel sends in vain, by its own count, and who hears of it.
+Three pools of pg, with a connection each, reach it through a proxy. In the next
+35 seconds the proxy vanishes three times, like a server that loses its power:
+nothing is answered, closed or reset. Which pool notices, and when? The kernel
+counts what it sends in vain.
 `;
 
 const CONCLUSION = `
-The other times are the kernel's, worked out from the options of the pools' own
-sockets. The difference is one line:
+The times without (measured) are predicted from the options of the pools' own
+sockets. The difference between the first pool and the last is one line:
 
   keepAlivePg(pool, 'fastFailover');`;
 
@@ -36,7 +37,7 @@ function cannotRun(reason: string): number {
 
 async function demo(signal: AbortSignal): Promise<number> {
   const screen = openScreen();
-  screen.write('Starting PostgreSQL, on a free port and in a temporary directory ...', 'quiet');
+  screen.write('Starting a real PostgreSQL, in a temporary directory ...', 'quiet');
   const server = await startPostgres().catch((error: Error) => error.message);
   if (typeof server === 'string') return cannotRun(server);
   const proxy = await vanishingProxy({ to: server.port });
@@ -46,13 +47,13 @@ async function demo(signal: AbortSignal): Promise<number> {
   try {
     signal.throwIfAborted();
     screen.write(INTRODUCTION);
-    screen.write('1. The peer vanishes while the connections are idle\n', 'strong');
+    screen.write('1. The server vanishes while the connections are idle\n', 'strong');
     const idle = await vanish('idle', pools, proxy, screen, signal);
-    screen.write('\n2. The peer vanishes, and a query is sent to it\n', 'strong');
+    screen.write('\n2. The server vanishes, and a query is sent to it\n', 'strong');
     const inFlight = await vanish('in flight', pools, proxy, screen, signal);
-    screen.write('\n3. The peer has vanished, and the pools connect again: a failover\n', 'strong');
+    screen.write('\n3. A failover: the server has vanished, and the pools connect again\n', 'strong');
     const connecting = await reconnect(newPools, failover, screen, signal);
-    screen.write('\nHow long each pool goes on with a peer that is not there\n', 'strong');
+    screen.write('\nHow long each pool takes to notice\n', 'strong');
     showSummary(pools, { idle, 'query in flight': inFlight, connecting }, screen);
     screen.write(CONCLUSION);
     return [idle, inFlight, connecting].every((watches) => watches.some(noticedInTime)) ? 0 : 1;

@@ -31,17 +31,17 @@ export async function reconnect(
     pools.map(({ name }): Cell => ({ text: name, tone: 'strong' })),
   );
   screen.row(
-    'expected',
+    'predicted',
     watches.map(({ expected }) => ({ text: `tries for ${duration(expected.nominal)}` })),
   );
-  screen.row(duration(0), [{ text: 'the peer has vanished, and each pool connects to it by name' }]);
+  screen.row(duration(0), [{ text: 'the server has vanished, and each pool connects to it by name' }]);
   let hasMoved = false;
   for await (const _ of setInterval(100, undefined, { signal })) {
     const elapsed = performance.now() - started;
     if (elapsed > MOVE_AFTER && !hasMoved) {
       hasMoved = true;
       failover.move();
-      screen.row(duration(elapsed), [{ text: 'the name is that of another server, which answers' }]);
+      screen.row(duration(elapsed), [{ text: 'the name now belongs to another server, which answers' }]);
     }
     if (elapsed > PATIENCE || watches.some((watch) => watch.answered() !== undefined)) break;
     screen.live(
@@ -82,7 +82,9 @@ function showAt(moment: 'noticed' | 'answered', watches: readonly Reconnection[]
   const times = watches.map((watch) => (moment === 'noticed' ? watch.noticed()?.after : watch.answered()));
   const cells = watches.map((watch, i): Cell => {
     if (times[i] === undefined) return { text: 'still connecting', tone: 'quiet' };
-    return moment === 'answered' ? { text: 'answered', tone: 'good' } : { text: watch.noticed()?.code ?? '' };
+    return moment === 'answered'
+      ? { text: 'answered', tone: 'good' }
+      : { text: `gives up: ${watch.noticed()?.code}` };
   });
   screen.row(duration(Math.max(...times.map((time) => time ?? 0))), cells);
 }

@@ -6,14 +6,17 @@ import type { Cell, Screen } from './screen.ts';
 import { type Activity, PATIENCE, type Watch, watch } from './watch.ts';
 
 const WORDS = {
-  idle: { opening: 'the peer vanishes', none: 'nothing sent', one: 'probe', many: 'probes' },
+  idle: { opening: 'the server vanishes', none: 'nothing sent', one: 'probe', many: 'probes' },
   'in flight': {
-    opening: 'the peer has vanished, and each pool sends a query',
+    opening: 'the server has vanished, and each pool sends a query',
     none: 'query sent',
     one: 'retry',
     many: 'retries',
   },
 } as const;
+
+/** The shortest time between two lines that stay, in milliseconds: the one that moves shows all. */
+const LINE_EVERY = 1_500;
 
 /** Makes the peer of the pools' connections vanish, and shows what each knows of it, and when. */
 export async function vanish(
@@ -30,7 +33,7 @@ export async function vanish(
 
   const names = pools.map(({ name }): Cell => ({ text: name, tone: 'strong' }));
   screen.row('', names);
-  screen.row('expected', watches.map(expectation));
+  screen.row('predicted', watches.map(expectation));
   screen.row(duration(0), [{ text: WORDS[activity].opening }]);
   await follow(watches, activity, screen, signal);
   const last = Math.max(...watches.map((watch) => watch.noticed()?.after ?? 0));
@@ -49,7 +52,7 @@ async function follow(
   const started = performance.now();
   let counts = watches.map(() => 0);
   let changed = 0;
-  let shown = counts;
+  let shown = { counts, at: -LINE_EVERY };
   for await (const _ of setInterval(100, undefined, { signal })) {
     const elapsed = performance.now() - started;
     if (elapsed > PATIENCE || awaited.every((watch) => watch.noticed() !== undefined)) return;
@@ -58,11 +61,11 @@ async function follow(
       // Not shown yet: the other connections' timers may be a moment behind.
       counts = latest;
       changed = elapsed;
-    } else if (counts !== shown) {
-      const before = shown;
+    } else if (counts !== shown.counts && changed >= shown.at + LINE_EVERY) {
+      const before = shown.counts;
       const cells = counts.map((count, i) => counter(count, activity, count === before[i]));
       screen.row(duration(changed), cells);
-      shown = counts;
+      shown = { counts, at: changed };
     }
     const cells = counts.map((count) => counter(count, activity, true));
     screen.live(duration(elapsed), cells);
