@@ -55,7 +55,7 @@ describeWhereInstalled('npm run demo', postgres, () => {
 });
 
 it.each([
-  { columns: 80, shown: '  11.2 s    3 probes unanswered    3 probes unanswered    3 probes unanswered' },
+  { columns: 80, shown: '  11.2 s     3 probes unanswered    3 probes unanswered    3 probes unanswered' },
   { columns: 79, shown: '' },
 ])('the line that moves is shown on a terminal of $columns columns, if it fits', ({ columns, shown }) => {
   vi.stubEnv('TERM', 'xterm');

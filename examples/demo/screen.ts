@@ -1,6 +1,6 @@
 import type { WriteStream } from 'node:tty';
 
-const LABEL_WIDTH = 10;
+const LABEL_WIDTH = 11;
 const CELL_WIDTH = 23;
 const WIDTH = 80;
 const TONES = { plain: '', strong: '1', quiet: '2', good: '1;32', bad: '1;31' } as const;
@@ -33,8 +33,9 @@ export function openScreen(
   const isColoured = isTerminal && !process.env.NO_COLOR;
   const clear = isTerminal ? '\r\x1b[K' : '';
 
+  // Each line by itself: some terminals and all recordings end a style with its line.
   const paint = (text: string, tone: keyof typeof TONES = 'plain') =>
-    isColoured && tone !== 'plain' ? `\x1b[${TONES[tone]}m${text}\x1b[0m` : text;
+    isColoured && tone !== 'plain' ? text.replace(/.+/g, `\x1b[${TONES[tone]}m$&\x1b[0m`) : text;
   const line = (label: string, cells: readonly Cell[]) => {
     // The last one is not padded: spaces that nobody sees would wrap the line at 80 columns.
     const width = (i: number) => (i < cells.length - 1 ? CELL_WIDTH : 0);
