@@ -64,3 +64,16 @@ export function getStructure(fd: number, entry: Omit<OptionEntry, 'unit'>): Stru
   }
   return { words: libc.memory, bytes: libc.bytes, length: libc.memory[libc.lengthIndex] ?? 0 };
 }
+
+/** `POLLERR`, the same on every system. */
+export const POLLERR = 0x8;
+
+/** Polls a descriptor for nothing but what always counts. Returns the low byte of `revents`: errors and the end. */
+export function pollEvents(fd: number): number {
+  const libc = loadLibc();
+  libc.memory[0] = fd;
+  libc.memory[1] = 0;
+  libc.poll();
+  // `revents` is the second half of the second word, and its other byte is 0 in either byte order.
+  return (libc.bytes[6] ?? 0) | (libc.bytes[7] ?? 0);
+}

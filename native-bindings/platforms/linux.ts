@@ -1,4 +1,4 @@
-import { BSD_SO_KEEPALIVE, IPPROTO_TCP, type OptionTable } from './table.ts';
+import { BSD_SO_KEEPALIVE, IPPROTO_TCP, type OptionEntry, type OptionTable } from './table.ts';
 
 /**
  * Linux and Android, with any C library. A kernel before 6.15 answers `ENOPROTOOPT` to `TCP_RTO_MAX_MS`, and the
@@ -22,3 +22,12 @@ export const linux: OptionTable = {
  * @see https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/arch/mips/include/uapi/asm/socket.h
  */
 export const linuxMips: OptionTable = { ...linux, enable: BSD_SO_KEEPALIVE };
+
+/** The error of a socket, which reading takes out of the kernel. */
+const SO_ERROR: OptionEntry = { level: 1, name: 4, unit: 'none', constant: 'SO_ERROR' };
+const BSD_SO_ERROR: OptionEntry = { level: 0xffff, name: 0x1007, unit: 'none', constant: 'SO_ERROR' };
+
+/** The error of a socket, by the table of its machine. */
+export function errorEntry(table: OptionTable): OptionEntry {
+  return table.enable?.level === BSD_SO_ERROR.level ? BSD_SO_ERROR : SO_ERROR;
+}

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { platforms, platformTable } from '../../native-bindings/platforms/index.ts';
-import { linuxMips } from '../../native-bindings/platforms/linux.ts';
+import { errorEntry, linux, linuxMips } from '../../native-bindings/platforms/linux.ts';
 import { illumos, solaris } from '../../native-bindings/platforms/sunos.ts';
 import type { OptionEntry, OptionTable } from '../../native-bindings/platforms/table.ts';
 import { tcpInfoLayout, tcpStates } from '../../native-bindings/tcp-info.ts';
@@ -163,3 +163,9 @@ function readHeaders(constantNames: readonly string[]): { numbers: Map<string, n
   }
   return { numbers };
 }
+
+test('the error of a socket is at the number that its machine has for it', () => {
+  const error = { unit: 'none', constant: 'SO_ERROR' };
+  expect(errorEntry(linux)).toEqual({ ...error, level: 1, name: 4 });
+  expect(errorEntry(linuxMips)).toEqual({ ...error, level: 0xffff, name: 0x1007 });
+});
