@@ -92,8 +92,8 @@ function deadlineMark(deadline: number | undefined): Mark[] {
 
 /** A mark that is not far off is drawn; one beyond twice the end would leave no room for the rest. */
 function roomFor(marks: readonly Mark[], end: number): number {
-  const near = marks.map(({ time }) => time * 1.04).filter((time) => time <= 2 * end);
-  return Math.max(end, ...near);
+  const near = marks.filter(({ time }) => time <= 2 * end);
+  return Math.max(end, ...near.map(({ time }) => time * 1.04));
 }
 
 const PADDING = 16;
@@ -148,7 +148,7 @@ export function drawPicture({
   }
   const lines = marks.map((mark) => drawMarkLine(mark, top, bottoms, layout, end));
   const legend = drawLegend(rows, y + 14, layout);
-  const height = Math.ceil(legend.bottom + PADDING);
+  const height = legend.bottom + PADDING;
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" class="tk" role="img" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">` +
     `<title>${escaped(title)}</title><desc>${escaped(description)}</desc><style>${styleOf(theme)}</style>` +
@@ -191,7 +191,7 @@ function drawRow(row: Row, top: number, layout: Layout, end: number): { svg: str
 /** The outage that a living peer survives: a band behind the line, with a post at its end. */
 function drawSurvival({ survives }: Row, y: number, { left, right, x }: Layout, end: number): string {
   if (survives === undefined || survives <= 0) return '';
-  const to = survives > end ? right : x(survives);
+  const to = Math.min(right, x(survives));
   const post = survives > end ? '' : `<path class="tk-post" d="M${to} ${y - 8}v16"/>`;
   return `<rect class="tk-survives" x="${left}" y="${y - 6}" width="${round(to - left)}" height="12" rx="2"/>${post}`;
 }
@@ -203,7 +203,7 @@ function drawBody(
   { left, right, x }: Layout,
   end: number,
 ): string {
-  const to = drop.nominal > end ? right : x(drop.nominal);
+  const to = Math.min(right, x(drop.nominal));
   const [first] = probes;
   if (first === undefined) {
     return `<path class="${survives === Infinity ? 'tk-silence' : 'tk-trying'}" d="M${left} ${y}H${to}"/>`;
@@ -236,7 +236,7 @@ function drawEnd({ drop }: Row, y: number, { right, x }: Layout, end: number): s
 /** The label of a mark, on that side of its line that has more room; without its last part if that is too little. */
 function drawMarkLabel(mark: Mark, y: number, { left, right, x }: Layout, end: number): string {
   const [first = ''] = mark.label.split(' · ');
-  const at = mark.time > end ? right : x(mark.time);
+  const at = Math.min(right, x(mark.time));
   const isRight = at > (left + right) / 2;
   const room = isRight ? at - PADDING : right - at;
   const label = widthOf(mark.label) + 14 <= room ? mark.label : first;
@@ -299,7 +299,7 @@ function linesOf(note: string, { left, width }: Layout): string[] {
 }
 
 function widthOf(text: string): number {
-  return text.length * SMALL * LETTER;
+  return round(text.length * SMALL * LETTER);
 }
 
 function textAt(
