@@ -163,6 +163,31 @@ test.each<[format: string, options: KeepAliveOptions, expected: string]>([
     "import { keepAlive } from 'tcp-keepalive';\n\nkeepAlive(socket, {\n  enable: true,\n});\n",
   ],
   [
+    'ts',
+    { enable: false, count: 3 },
+    "import { keepAlive } from 'tcp-keepalive';\n\nkeepAlive(socket, {\n  enable: false,\n  count: 3,\n});\n",
+  ],
+  [
+    'libpq',
+    { enable: true },
+    '# In a service of pg_service.conf, or on one line in a connection string.\n# tcp_user_timeout is in milliseconds, the others in seconds.\nkeepalives=1\n',
+  ],
+  [
+    'libpq',
+    { enable: false, initialDelay: 60_000 },
+    "# In a service of pg_service.conf, or on one line in a connection string.\n# tcp_user_timeout is in milliseconds, the others in seconds.\nkeepalives=0\nkeepalives_idle=60\n# The server's end, in postgresql.conf:\n#   tcp_keepalives_idle = 60\n",
+  ],
+  [
+    'libpq',
+    { enable: false, interval: 5_000 },
+    "# In a service of pg_service.conf, or on one line in a connection string.\n# tcp_user_timeout is in milliseconds, the others in seconds.\nkeepalives=0\nkeepalives_interval=5\n# The server's end, in postgresql.conf:\n#   tcp_keepalives_interval = 5\n",
+  ],
+  [
+    'libpq',
+    { enable: false, count: 4 },
+    "# In a service of pg_service.conf, or on one line in a connection string.\n# tcp_user_timeout is in milliseconds, the others in seconds.\nkeepalives=0\nkeepalives_count=4\n# The server's end, in postgresql.conf:\n#   tcp_keepalives_count = 4\n",
+  ],
+  [
     'pgbouncer',
     { userTimeout: 30_000 },
     '; tcp_user_timeout is in milliseconds, the others in seconds.\n[pgbouncer]\ntcp_user_timeout = 30000\n',
