@@ -1,22 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
-const docs = [
-  'cli',
-  'drill',
-  'drivers',
-  'findings',
-  'install',
-  'layers',
-  'observability',
-  'orms',
-  'rules',
-  'systems',
-  'testing',
-].map((name) => `docs/${name}.md`);
+const docs = readdirSync('docs', { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.md'))
+  .map((path) => join('docs', path));
 
 /** What `npm pack` would put into the tarball; `dist` only where it was built. */
 function packedFiles(): string[] {
@@ -35,14 +25,8 @@ const tarball = packedFiles();
 test('the tarball holds the built files, the docs, the schema and four texts, and nothing else', () => {
   const built = /^dist\/(cli\/)?[\w-]+\.(js|cjs|d\.ts|d\.cts)$/;
   const others = tarball.filter((path) => !built.test(path));
-  expect(others.sort()).toEqual([
-    'CHANGELOG.md',
-    'LICENSE',
-    'README.md',
-    ...docs,
-    'package.json',
-    'schema/rules.schema.json',
-  ]);
+  const texts = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json', 'schema/rules.schema.json'];
+  expect(others.sort()).toEqual([...texts, ...docs].sort());
 });
 
 test.each(['README.md', 'CHANGELOG.md', ...docs])(
@@ -73,7 +57,7 @@ test('nothing runs when the package is installed', () => {
   expect(Object.keys(manifest.scripts).filter((name) => hooks.includes(name))).toEqual([]);
 });
 
-const lockfiles = ['.', 'bench', 'test/runtimes', 'test/drivers/more'].map((folder) =>
+const lockfiles = ['.', 'bench', 'test/runtimes', 'test/drivers/more', 'test/guides'].map((folder) =>
   join(folder, 'package-lock.json'),
 );
 
