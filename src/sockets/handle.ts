@@ -83,12 +83,12 @@ export function readingHandle(socket: net.Socket): TcpHandle | undefined {
 }
 
 let ownerSymbol: symbol | undefined;
+/** The descriptions of that symbol, in Node and Bun, and in Deno. */
+const OWNER: readonly (string | undefined)[] = ['owner_symbol', 'ownerSymbol'];
 
 /** The socket that a handle belongs to, which Node keeps on it under a symbol of its own. */
 export function ownerOf(handle: TcpHandle): net.Socket | undefined {
-  ownerSymbol ??= Object.getOwnPropertySymbols(handle).find(
-    ({ description }) => description === 'owner_symbol',
-  );
+  ownerSymbol ??= Object.getOwnPropertySymbols(handle).find(({ description }) => OWNER.includes(description));
   // It is null on a handle that TLS has left for an attempt with another address.
   return (ownerSymbol && (handle as Record<symbol, net.Socket | null | undefined>)[ownerSymbol]) ?? undefined;
 }

@@ -166,7 +166,8 @@ function look(handle: MarkedHandle): void {
   if (settings === undefined) return;
   if (isLeftToReaper(settings)) reaper().isNeeded = true;
   else if (asked === undefined) return;
-  const { bytesRead = 0, bytesWritten = 0 } = handle;
+  // Deno does not count what was written: NaN equals no number, so that each look goes on to the kernel.
+  const { bytesRead = 0, bytesWritten = Number.NaN } = handle;
   if (bytesRead !== watched.bytesRead && !watched.isTold) {
     Object.assign(watched, { bytesRead, since: undefined, isClear: false });
     return;
