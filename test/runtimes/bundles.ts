@@ -17,7 +17,7 @@ interface Bundler {
   readonly isTraced?: boolean;
 }
 
-function bundlers(bun: string): Bundler[] {
+function bundlers(bun: readonly string[]): Bundler[] {
   const esbuildTo = (entry: string, format: string, outfile: string): Bundler => ({
     name: `esbuild, ${format === 'esm' ? 'ESM' : 'CommonJS'}`,
     command: [esbuild, entry, '--bundle', '--platform=node', `--format=${format}`, `--outfile=${outfile}`],
@@ -39,7 +39,7 @@ function bundlers(bun: string): Bundler[] {
     { name: 'Vite SSR', command: [bin('vite'), 'build'], made: ['vite/ssr.mjs'] },
     {
       name: 'bun build',
-      command: [bun, 'build', 'entry.mjs', '--target=node', '--outfile=bun/esm.mjs'],
+      command: [...bun, 'build', 'entry.mjs', '--target=node', '--outfile=bun/esm.mjs'],
       made: ['bun/esm.mjs'],
     },
     {
@@ -61,7 +61,7 @@ export async function tryBundles(
   scratch: string,
   runtimes: readonly Runtime[],
 ): Promise<ReadonlyMap<string, Cell>> {
-  const all = bundlers(runtimes.find(({ kind }) => kind === 'bun')?.command ?? 'bun');
+  const all = bundlers(runtimes.find(({ kind }) => kind === 'bun')?.command ?? ['bun']);
   const cells = new Map<string, Cell>();
   const application = applicationFrom(project, scratch);
   for (const { name, command } of all) cells.set(name, await execute(command, application));

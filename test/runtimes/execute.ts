@@ -2,8 +2,7 @@ import { spawn } from 'node:child_process';
 
 /** What came of one try. */
 export interface Cell {
-  /** `undefined` where the row does not apply to the runtime. */
-  passed: boolean | undefined;
+  passed: boolean;
   output: string;
 }
 

@@ -18,7 +18,7 @@ interface PackageManager {
 const node = process.execPath;
 const bin = (path: string) => fileURLToPath(new URL(`node_modules/${path}`, import.meta.url));
 const commandOf = (runtimes: readonly Runtime[], kind: Runtime['kind'], major: number) =>
-  runtimes.find((runtime) => runtime.kind === kind && runtime.major >= major)?.command ?? node;
+  runtimes.find((runtime) => runtime.kind === kind && runtime.major >= major)?.command ?? [node];
 
 const yarn4 = [node, bin('yarn-4/bin/yarn.js')];
 const yarn4With = (linker: string) => ({
@@ -47,7 +47,7 @@ const packageManagers: readonly PackageManager[] = [
   {
     name: 'pnpm 11, which needs Node 22',
     install: (runtimes, file) => [
-      [commandOf(runtimes, 'node', 22), bin('pnpm-11/bin/pnpm.cjs'), 'add', file],
+      [...commandOf(runtimes, 'node', 22), bin('pnpm-11/bin/pnpm.cjs'), 'add', file],
     ],
   },
   {
@@ -59,7 +59,7 @@ const packageManagers: readonly PackageManager[] = [
   },
   { name: 'Yarn 4, node_modules', files: yarn4With('node-modules'), install: addWithYarn4 },
   { name: 'Yarn 4, PnP', files: yarn4With('pnp'), install: addWithYarn4, start: [...yarn4, 'node'] },
-  { name: 'Bun', install: (runtimes, file) => [[commandOf(runtimes, 'bun', 1), 'add', file]] },
+  { name: 'Bun', install: (runtimes, file) => [[...commandOf(runtimes, 'bun', 1), 'add', file]] },
 ];
 
 /** Installs the package with each package manager, as a user would, and tries it there on this Node. */

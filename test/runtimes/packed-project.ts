@@ -12,14 +12,18 @@ export interface PackedProject {
   directory: string;
   /** Installed with `--omit=optional`, which leaves koffi out. */
   withoutKoffi: string;
+  /** Installed for a machine with arm64. */
+  forArm64(): string;
 }
 
 /** Installs a tarball of the package below `directory`, or builds and packs one if none is given. */
 export function packedProject(directory: string, tarball: string = packed(directory)): PackedProject {
+  let arm64: string | undefined;
   return {
     tarball,
     directory: installed(tarball, join(directory, 'project')),
     withoutKoffi: installed(tarball, join(directory, 'without-koffi'), '--omit=optional'),
+    forArm64: () => (arm64 ??= installed(tarball, join(directory, 'arm64'), '--os=linux', '--cpu=arm64')),
   };
 }
 

@@ -6,6 +6,7 @@ const { writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 
 const isBun = process.versions.bun !== undefined;
+const isDeno = 'Deno' in globalThis;
 const source = `
   const net = require('node:net');
   const isLoaded = Object.keys(require.cache).some((file) => /tcp-keepalive.dist.core/.test(file));
@@ -14,12 +15,19 @@ const source = `
   });
   console.log(isLoaded);`;
 
+function flagsOf() {
+  if (isBun) return ['--preload', 'tcp-keepalive/register'];
+  // Deno takes a file only.
+  if (isDeno) return ['run', '--allow-all', '--require', require.resolve('tcp-keepalive/register')];
+  return ['--require', 'tcp-keepalive/register'];
+}
+
 function started(env) {
   const file = join(process.cwd(), 'smoke', 'program.cjs');
   writeFileSync(file, source);
-  const flags = isBun ? ['--preload', 'tcp-keepalive/register'] : ['--require', 'tcp-keepalive/register'];
-  const options = { encoding: 'utf8', env: { PATH: process.env.PATH, ...env } };
-  const { status, stdout, stderr } = spawnSync(process.execPath, [...flags, file], options);
+  const { PATH, LD_LIBRARY_PATH = '' } = process.env;
+  const options = { encoding: 'utf8', env: { PATH, LD_LIBRARY_PATH, ...env } };
+  const { status, stdout, stderr } = spawnSync(process.execPath, [...flagsOf(), file], options);
   assert.equal(status, 0, stderr);
   return { isLoaded: stdout.trim() === 'true', stderr };
 }
