@@ -50,19 +50,23 @@ function replyTo(message: Buffer): Buffer {
   return Buffer.concat([header, before, answer]);
 }
 
-/** A MongoDB that answers the greeting and `ping`, until the test ends. Returns the port. */
+/** A MongoDB that answers the greeting and `ping`. */
+export function newMongodbStub(): net.Server {
+  return net.createServer((socket) => {
+    let received = Buffer.alloc(0);
+    socket.on('error', () => {});
+    socket.on('data', (chunk) => {
+      received = Buffer.concat([received, chunk]);
+      while (received.length >= HEADER_LENGTH && received.length >= received.readInt32LE(0)) {
+        const length = received.readInt32LE(0);
+        socket.write(replyTo(received.subarray(0, length)));
+        received = received.subarray(length);
+      }
+    });
+  });
+}
+
+/** Such a MongoDB, until the test ends. Returns the port. */
 export function startMongodbStub(): Promise<number> {
-  return listen(
-    net.createServer((socket) => {
-      let received = Buffer.alloc(0);
-      socket.on('data', (chunk) => {
-        received = Buffer.concat([received, chunk]);
-        while (received.length >= HEADER_LENGTH && received.length >= received.readInt32LE(0)) {
-          const length = received.readInt32LE(0);
-          socket.write(replyTo(received.subarray(0, length)));
-          received = received.subarray(length);
-        }
-      });
-    }),
-  );
+  return listen(newMongodbStub());
 }
