@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
+import { pages } from './helpers/pages.ts';
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
 const docs = readdirSync('docs', { recursive: true, encoding: 'utf8' })
@@ -22,25 +23,35 @@ function packedFiles(): string[] {
 
 const tarball = packedFiles();
 
-test('the tarball holds the built files, the docs, the schema and four texts, and nothing else', () => {
+test('the tarball holds the built files, the docs, the schema and five texts, and nothing else', () => {
   const built = /^dist\/(cli\/)?[\w-]+\.(js|cjs|d\.ts|d\.cts)$/;
   const others = tarball.filter((path) => !built.test(path));
-  const texts = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json', 'schema/rules.schema.json'];
+  const texts = ['CHANGELOG.md', 'LICENSE', 'README.md', 'llms.txt', 'package.json', 'schema/rules.schema.json'];
   expect(others.sort()).toEqual([...texts, ...docs].sort());
 });
 
-test.each(['README.md', 'CHANGELOG.md', ...docs])(
-  'every link of %s leads to what the tarball holds',
-  (text) => {
-    for (const [, link = ''] of readFileSync(text, 'utf8').matchAll(/\]\(([^)\s]+)\)/g)) {
-      if (link.startsWith('https:')) continue;
-      const [path = '', anchor] = link.split('#');
-      const target = path === '' ? text : join(dirname(text), path);
-      expect(tarball, link).toContain(target);
-      if (anchor !== undefined) expect(anchorsOf(target), link).toContain(anchor);
-    }
-  },
-);
+test.each(['CHANGELOG.md', ...pages])('every link of %s leads to what the tarball holds', (text) => {
+  for (const link of linksOf(text)) {
+    const [path = '', anchor] = link.split('#');
+    const target = path === '' ? text : join(dirname(text), path);
+    expect(tarball, link).toContain(target);
+    if (anchor !== undefined) expect(anchorsOf(target), link).toContain(anchor);
+  }
+});
+
+// Pictures are shown by the repository, and are not in the tarball.
+test.each(pages)('every picture of %s is there', (text) => {
+  const pictures = [...readFileSync(text, 'utf8').matchAll(/\b(?:src|srcset)="([^"]+)"/g)];
+  expect(pictures.filter(([, picture = '']) => !existsSync(join(dirname(text), picture)))).toEqual([]);
+});
+
+/** The links of a page that do not lead elsewhere. */
+function linksOf(text: string): string[] {
+  const prose = readFileSync(text, 'utf8').replace(/^```[\s\S]*?^```$/gm, '');
+  return [...prose.matchAll(/\]\(([^)\s]+)\)/g)]
+    .map(([, link = '']) => link)
+    .filter((link) => !link.startsWith('https:'));
+}
 
 /** What GitHub and npm make of the headings. */
 function anchorsOf(text: string): string[] {

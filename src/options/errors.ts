@@ -1,7 +1,7 @@
 import type { OptionName } from './options.ts';
 import { printable } from './show.ts';
 
-/** Every code of this library, with its meaning. Each is a heading under "Errors" in the README. */
+/** Every code of this library, with its meaning. Each is a heading of `docs/errors.md`. */
 export const codes = {
   errors: {
     ERR_KEEPALIVE_INVALID_OPTION: 'An argument is of the wrong type, out of range, or unknown.',

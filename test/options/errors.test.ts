@@ -18,9 +18,9 @@ const all = Object.keys({ ...codes.errors, ...codes.warnings });
 const project = new URL('../../', import.meta.url);
 
 describe('the table of codes', () => {
-  test('has the codes that the README explains, and no others', () => {
-    const readme = fs.readFileSync(new URL('README.md', project), 'utf8');
-    const headings = readme.match(/^### ERR_KEEPALIVE_.*$/gm)?.map((heading) => heading.slice(4));
+  test('has the codes that docs/errors.md explains, and no others', () => {
+    const page = fs.readFileSync(new URL('docs/errors.md', project), 'utf8');
+    const headings = page.match(/^### ERR_KEEPALIVE_.*$/gm)?.map((heading) => heading.slice(4));
     expect(headings?.sort()).toEqual(all.sort());
   });
 

@@ -1,0 +1,57 @@
+import { readFileSync } from 'node:fs';
+import * as library from 'tcp-keepalive';
+import { describe, expect, test } from 'vitest';
+import { indexPage, llmsText } from '../../site/pages.ts';
+import { pages, readPage } from '../helpers/pages.ts';
+
+describe('the README', () => {
+  const readme = readPage('README.md');
+
+  test('stays under 1 600 words', () => {
+    expect(wordsOf(readme)).toBeLessThan(1_600);
+  });
+
+  test('shows a program, how to install it, and the two commands of a clone before its first heading', () => {
+    const opening = readme.slice(0, readme.indexOf('\n## '));
+    const order = ['```ts', 'npm install tcp-keepalive', 'npm ci && npm run demo', 'npm ci && npm test'];
+    const places = order.map((text) => opening.indexOf(text));
+    expect(places).not.toContain(-1);
+    expect(places).toEqual(places.toSorted((one, other) => one - other));
+  });
+});
+
+test.each(pages)('%s has one title, and a first sentence that says who needs it', (page) => {
+  const prose = readPage(page).replace(/^```[\s\S]*?^```$/gm, '');
+  expect(prose.match(/^# .+$/gm)).toHaveLength(1);
+  expect(prose).toMatch(/^# .+\n\n[A-Z*`][^|#]+[.:?]/);
+});
+
+test.each(pages.filter((page) => page.startsWith('docs/guides/')))(
+  '%s is short enough to be read',
+  (page) => {
+    expect(wordsOf(readPage(page))).toBeLessThan(1_100);
+  },
+);
+
+test.each(Object.keys(library))('docs/api.md has %s', (name) => {
+  expect(readPage('docs/api.md')).toMatch(new RegExp(`\`${name}\\b`));
+});
+
+describe('written by `npx tsx site/pages.ts`, which has to be run again:', () => {
+  test('docs/README.md has every page', () => {
+    expect(readPage('docs/README.md')).toBe(indexPage());
+    const listed = [...indexPage().matchAll(/^- \[.+\]\((.+)\): \S/gm)].map(([, link]) => `docs/${link}`);
+    const others = pages.filter((page) => !page.endsWith('README.md'));
+    expect(listed.sort()).toEqual([...others].sort());
+  });
+
+  test('llms.txt has the program of the README, and every page', () => {
+    expect(readFileSync(new URL('../../llms.txt', import.meta.url), 'utf8')).toBe(llmsText());
+    for (const page of pages) if (page !== 'docs/README.md') expect(llmsText()).toContain(`](${page})`);
+    expect(llmsText()).toContain("import { keepAlivePg } from 'tcp-keepalive/pg';");
+  });
+});
+
+function wordsOf(text: string): number {
+  return text.split(/\s+/).filter((word) => word !== '').length;
+}
