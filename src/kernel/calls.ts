@@ -144,8 +144,8 @@ export function expectAll(skipped: readonly OptionName[] | undefined, cause?: un
 export function lacking(options: readonly OptionName[], cause?: unknown): Error {
   return keepAliveError(
     'ERR_KEEPALIVE_UNSUPPORTED',
-    `Expected every option to be available (strict), got no ${options.map(named).join(', ')} on ${process.platform}` +
-      `${cause === undefined ? '' : ' for this connection'}; leave strict out to set the rest`,
+    `Cannot set ${options.map(named).join(', ')} on ${process.platform}` +
+      `${cause === undefined ? '' : ' for this connection'}, and strict asks for every option; leave strict out to set the rest`,
     { cause, applied: [] },
   );
 }

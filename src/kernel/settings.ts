@@ -229,7 +229,7 @@ export function meaningOf(
   if (process.platform === 'darwin' && error.code === 'EINVAL') {
     return keepAliveError(
       'ERR_KEEPALIVE_DESTROYED',
-      'Expected a connected socket, got one that was shut both ways, of which macOS takes no options any more',
+      'Expected a connected socket, got one that was shut down both ways, on which macOS sets no options any more',
       { cause: error, applied },
     );
   }

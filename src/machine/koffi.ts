@@ -10,7 +10,7 @@ export function koffiHere(): typeof Koffi {
   if (process.platform !== 'linux') {
     throw keepAliveError(
       'ERR_KEEPALIVE_UNSUPPORTED',
-      `Expected Linux, which alone lists the sockets of a machine, got ${process.platform}`,
+      `Cannot list the sockets of a machine on ${process.platform}: only Linux can`,
     );
   }
   try {

@@ -67,7 +67,7 @@ function parseJson(text: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     const { message } = error as Error;
-    throw invalidOption(`Expected JSON, got: ${oneLine(message)}${place(text, message)}`, TypeError, error);
+    throw invalidOption(`Cannot parse JSON: ${oneLine(message)}${place(text, message)}`, TypeError, error);
   }
 }
 

@@ -155,7 +155,7 @@ function wrapConnect(): void {
 /** This is no process warning: Node itself cannot open its standard error then, and would end the process. */
 function tellOfFrozenPrototype(): void {
   printLine(
-    'Expected net.Socket.prototype.connect to be writable, got one that is frozen; on this version of Node rules then ' +
+    'Cannot wrap net.Socket.prototype.connect, which is frozen; on this version of Node rules then ' +
       'miss TLS and every driver that makes its own sockets; set the rules before it is frozen',
   );
 }

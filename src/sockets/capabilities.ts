@@ -54,10 +54,7 @@ export function capabilities(): Capabilities {
 export function expectSettable(settings: KeepAliveSettings): void {
   const { reason, options } = capabilities();
   if (reason !== undefined) {
-    throw keepAliveError(
-      'ERR_KEEPALIVE_UNSUPPORTED',
-      `Expected every option to be available (strict): ${reason}`,
-    );
+    throw keepAliveError('ERR_KEEPALIVE_UNSUPPORTED', `Cannot set every option, as strict asks: ${reason}`);
   }
   // An option that only Node's own call sets cannot be read back, and may be refused unseen.
   expectAll(optionNames.filter((name) => settings[name] !== undefined && !options[name].read));

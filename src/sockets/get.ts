@@ -22,7 +22,7 @@ export function getKeepAlive(socket: net.Socket): KeepAliveSettings {
   const fd = readableDescriptor(socket);
   if (!hasTable) {
     throw unsupported(
-      `Expected a system whose socket options are known, got ${process.platform}; CONTRIBUTING tells how to add one`,
+      `Cannot read options on ${process.platform}, whose numbers are unknown; CONTRIBUTING.md says how to add a system`,
     );
   }
   const settings = readSettings(fd);
@@ -39,7 +39,7 @@ export function getKeepAlive(socket: net.Socket): KeepAliveSettings {
  * @see https://man7.org/linux/man-pages/man7/tcp.7.html
  */
 export function getTcpInfo(socket: net.Socket): TcpInfo {
-  if (!hasTcpInfo) throw unsupported(`Expected Linux, which has TCP_INFO, got ${process.platform}`);
+  if (!hasTcpInfo) throw unsupported(`Cannot read TCP_INFO on ${process.platform}: only Linux has it`);
   return readTcpInfo(readableDescriptor(socket));
 }
 
@@ -54,7 +54,7 @@ export function readableDescriptor(socket: net.Socket): number {
   if (fd !== NO_DESCRIPTOR) return fd;
   throw keepAliveError(
     'ERR_KEEPALIVE_NO_DESCRIPTOR',
-    `Expected a socket with a descriptor to read from, got one without; this runtime gives none on ${process.platform}`,
+    `Cannot read the options of this socket: this runtime shows no descriptor of it on ${process.platform}`,
   );
 }
 

@@ -89,7 +89,7 @@ export function tellOfLoss(
   );
   if (lost.length === 0) return;
   const names = lost.map((option) => `\`${option}\``).join(', ');
-  const message = `Expected every option to be set, got no ${names}: ${reason}; the connection works without`;
+  const message = `Cannot set ${names}: ${reason}; the connection works without`;
   report(keepAliveError('ERR_KEEPALIVE_UNSUPPORTED', message), onError);
 }
 

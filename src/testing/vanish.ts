@@ -35,7 +35,7 @@ export function vanish(...ends: readonly (net.Socket | net.Server)[]): () => voi
   if (!hasTcpInfo) {
     throw keepAliveError(
       'ERR_KEEPALIVE_UNSUPPORTED',
-      `Expected Linux, whose kernel can drop what arrives for a socket, got ${process.platform}; skip this test here`,
+      `Cannot make a peer vanish on ${process.platform}: only Linux can; skip this test here`,
     );
   }
   const restore = () => ends.forEach(hearAgain);

@@ -16,8 +16,8 @@ test('the calls of one settings object are worked out once', () => {
 
 test.runIf(process.platform === 'linux')('what strict misses is named with the kernel’s own names', () => {
   expect(lacking(['interval', 'userTimeout']).message).toBe(
-    'Expected every option to be available (strict), got no `interval` (TCP_KEEPINTVL), ' +
-      '`userTimeout` (TCP_USER_TIMEOUT) on linux; leave strict out to set the rest',
+    'Cannot set `interval` (TCP_KEEPINTVL), `userTimeout` (TCP_USER_TIMEOUT) on linux, ' +
+      'and strict asks for every option; leave strict out to set the rest',
   );
 });
 

@@ -252,7 +252,7 @@ describe.runIf(process.platform === 'linux')('a Multipath TCP socket, which lack
       expect.objectContaining({
         code: 'ERR_KEEPALIVE_UNSUPPORTED',
         message:
-          'Expected every option to be available (strict), got no `userTimeout` (TCP_USER_TIMEOUT) on linux for this connection; leave strict out to set the rest',
+          'Cannot set `userTimeout` (TCP_USER_TIMEOUT) on linux for this connection, and strict asks for every option; leave strict out to set the rest',
         cause: expect.objectContaining({ code: 'ENOPROTOOPT' }),
         applied: [],
       }),

@@ -40,7 +40,7 @@ describe.runIf(process.platform === 'linux')('what the system refuses is one lin
     expect({ code, out, err }).toEqual({
       code: 1,
       out: '',
-      err: expect.stringMatching(/^tcp-keepalive: Expected Linux[^\n]*darwin\n$/),
+      err: expect.stringMatching(/^tcp-keepalive: Cannot list the sockets[^\n]*darwin: only Linux can\n$/),
     });
   });
 

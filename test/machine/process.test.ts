@@ -176,7 +176,7 @@ describe('where it cannot be', () => {
       const { applyToProcess } = await import('../../src/machine/index.ts');
       await expect(applyToProcess(1, {}, 'database')).rejects.toMatchObject({
         code: 'ERR_KEEPALIVE_UNSUPPORTED',
-        message: expect.stringContaining('Expected Linux'),
+        message: expect.stringContaining('only Linux can'),
       });
     } finally {
       Object.defineProperty(process, 'platform', { value: platform });

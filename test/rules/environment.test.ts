@@ -54,7 +54,7 @@ describe('a mistake in the file is told in one line', () => {
       '{ "rules": [{ "use": false }, { "port": "80", "use": false }] }',
       "Expected a port from 1 to 65535, or a range such as '5000-5999', got `80` (string) (rule 2, `port`)",
     ],
-    ['{\n  "rules": x }', 'Expected JSON, got: '],
+    ['{\n  "rules": x }', 'Cannot parse JSON: '],
   ])('%j', (text, message) => {
     const config = file(text);
     const read = () => rulesOfEnvironment({ TCP_KEEPALIVE_CONFIG: config });

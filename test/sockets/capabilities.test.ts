@@ -151,12 +151,12 @@ describe('expectSettable', () => {
   });
 
   test.each([
-    { system: 'openbsd', settings: reached, message: 'got no `initialDelay` on openbsd' },
-    { system: 'netbsd', settings: every, message: 'got no `userTimeout` on netbsd' },
+    { system: 'openbsd', settings: reached, message: 'Cannot set `initialDelay` on openbsd' },
+    { system: 'netbsd', settings: every, message: 'Cannot set `userTimeout` on netbsd' },
     {
       system: 'win32',
       settings: reached,
-      message: 'available (strict): Windows gives no descriptor, and none can be found',
+      message: 'as strict asks: Windows gives no descriptor, and none can be found',
     },
   ])('refuses what $system cannot: $message', async ({ system, settings, message }) => {
     recordedLibc();

@@ -148,7 +148,7 @@ test('a system without TCP_INFO, here a fake of macOS', async () => {
   expect(() => getTcpInfo(client)).toThrow(
     expect.objectContaining({
       code: 'ERR_KEEPALIVE_UNSUPPORTED',
-      message: 'Expected Linux, which has TCP_INFO, got darwin',
+      message: 'Cannot read TCP_INFO on darwin: only Linux has it',
     }),
   );
 });

@@ -238,7 +238,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     socket.setKeepAlive(true, 34_000);
     expect(getKeepAlive(socket)).toEqual({ enable: true, initialDelay: 34_000, interval: 6_000, count: 10 });
     const message = expect.stringContaining(
-      'got no `userTimeout`: this connection has no such option on linux',
+      'Cannot set `userTimeout`: this connection has no such option on linux',
     );
     const told = [expect.objectContaining({ code: 'ERR_KEEPALIVE_UNSUPPORTED', message })];
     expect(onError.mock.calls).toEqual([told, told]);
