@@ -45,7 +45,7 @@ const commands: Readonly<Record<string, Listed>> = {
     load: async () => (await import('./commands/exporter/exporter.ts')).exporter,
   },
   check: {
-    summary: 'which rule is for which connection, and what it gives',
+    summary: 'which rule matches which connection, with its options',
     load: async () => (await import('./commands/check.ts')).check,
   },
   run: {
@@ -118,7 +118,7 @@ Usage: tcp-keepalive <command> [options]
 
 ${list.join('\n')}
 
-  tcp-keepalive <command> --help    what it takes; also: help <command>
+  tcp-keepalive <command> --help    its options; also: help <command>
   tcp-keepalive --version           the version of this package
   --json                            the result as JSON, with all but run, env, exporter
 

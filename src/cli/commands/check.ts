@@ -9,21 +9,21 @@ import { type Command, type Io, type ParsedArguments, parseArguments } from '../
 import { json, labelled, paint, width } from '../text.ts';
 import { UsageError } from '../usage-error.ts';
 
-const help = `tcp-keepalive check: which rule is for which connection
+const help = `tcp-keepalive check: which rule matches which connection
 
 Usage: tcp-keepalive check [--rules '<rules>' | --config <file>] [<host>:<port> ...]
 
-Lists the rules, in the order in which they are asked, with the options that
-they give. Without --rules and --config they are those of the environment:
-TCP_KEEPALIVE and TCP_KEEPALIVE_CONFIG. With <host>:<port> it says which rule is
-for a connection to it, and listen:<port> stands for what a program accepts. A
-name is not looked up: rules for addresses are compared with addresses.
+Lists the rules, in the order in which they are asked, with their options.
+Without --rules and --config it reads those of the environment: TCP_KEEPALIVE
+and TCP_KEEPALIVE_CONFIG. With <host>:<port> it says which rule matches a
+connection to it, and listen:<port> stands for what a program accepts. A name is
+not looked up: rules for addresses are compared with addresses.
 
   --rules <rules>   rules as text, as in run
   --config <file>   rules in a JSON file
   --json            the same as JSON
 
-Exit code 1 if no rule is for a connection that was given.
+Exit code 1 if a connection matches no rule.
 
 Examples:
   tcp-keepalive check --rules '*=byPort'

@@ -8,7 +8,7 @@ const help = `tcp-keepalive env: the environment that puts every Node program un
 
 Usage: tcp-keepalive env [--rules '<rules>'] [--config <file>]
 
-  --rules <rules>   the rules, as run takes them
+  --rules <rules>   the rules, as for run
   --config <file>   a JSON file of rules; asked after --rules
 
 Prints lines for a shell, with absolute paths: a relative one would end every

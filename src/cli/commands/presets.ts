@@ -10,7 +10,7 @@ const help = `tcp-keepalive presets: the named sets of options
 Usage: tcp-keepalive presets [--json]
 
 An idle peer that vanished is noticed after the time in the last column, by
-exact timers; tcp-keepalive explain <preset> tells how much later it may be.
+exact timers; tcp-keepalive explain <preset> shows how much later it may be.
 Each has maxRetransmitInterval beside these: an eighth of its user timeout, and
 2s in bulk.
 

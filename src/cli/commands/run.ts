@@ -24,9 +24,9 @@ Usage: tcp-keepalive run [--rules '<rules>'] [--config <file>] --
                     range or * for what it accepts. use is a preset, or off.
   --config <file>   a JSON file of rules; asked after --rules
 
-The program, and every Node program that it starts, gets NODE_OPTIONS and
-TCP_KEEPALIVE in its environment. TCP_KEEPALIVE_DEBUG=1 tells of each
-connection. Signals are handed on to it. The exit code is the program's own;
+The program, and every Node program that it starts, has NODE_OPTIONS and
+TCP_KEEPALIVE in its environment. TCP_KEEPALIVE_DEBUG=1 prints a line for each
+connection. Signals are passed on to it. The exit code is the program's own;
 127 if it is not found, 126 if it cannot be run.
 
 Examples:

@@ -27,7 +27,7 @@ Times:   30s, 1m30s, 500ms, or bare milliseconds
                             payload:30s if TCP probes do not count, as behind
                             a proxy
   --connections <number>    how many connections have these options; without it
-                            findings are those of one, and packets are told for
+                            findings are those of one, and packets those of
                             10000
   --acquire-timeout <time>  how long callers wait for a connection of the pool
   --round-trip <time>       the longest round trip to expect
