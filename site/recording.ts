@@ -45,9 +45,9 @@ export function recordingOf(
   const { lines, moments } = play(chunks, FRAME * speed);
   const duration = (moments.at(-1)?.time ?? 0) / speed + PAUSE;
   const at = ({ time }: Moment) => `${((time / speed / duration) * 100).toFixed(2)}%`;
-  const frames = (name: string, position: (moment: Moment, index: number) => number) =>
-    `@keyframes ${name}{${stepsOf(moments, position)
-      .map(({ moment, y }) => `${at(moment)}{transform:translateY(${y}px)}`)
+  const frames = (name: string, position: (moment: Moment) => number) =>
+    `@keyframes ${name}{${stepsOf(moments.map((moment) => [at(moment), position(moment)]))
+      .map(([share, y]) => `${share}{transform:translateY(${y}px)}`)
       .join('')}}`;
   const scrolled = (count: number) => -LINE * Math.max(0, count + 1 - ROWS);
   const [width, height] = [COLUMNS * LETTER + 2 * MARGIN, ROWS * LINE + 2 * MARGIN];
@@ -89,10 +89,9 @@ function shown(line: string): string {
   return line.slice(line.lastIndexOf('\x1b[K') + 1).replace(/^\[K/, '');
 }
 
-/** The moments at which a position changes. */
-function stepsOf(moments: readonly Moment[], position: (moment: Moment, index: number) => number) {
-  const steps = moments.map((moment, index) => ({ moment, y: position(moment, index) }));
-  return steps.filter(({ y }, index) => index === 0 || y !== steps[index - 1]?.y);
+/** The shares of the time at which a position changes; of several at once, the last. */
+function stepsOf(positions: readonly (readonly [share: string, y: number])[]): (readonly [string, number])[] {
+  return [...new Map(positions)].filter(([, y], index, all) => index === 0 || y !== all[index - 1]?.[1]);
 }
 
 function linesOf(lines: readonly string[]): string {

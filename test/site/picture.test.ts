@@ -27,6 +27,14 @@ describe.each(pictures)('$name', ({ name, svg }) => {
     expect(starts[0]).toBeGreaterThan(10 * ((starts[1] ?? Infinity) - (bands[1] ?? 0)));
   });
 
+  test('has room for its headings', () => {
+    const [, width = '0'] = / width="(\d+)"/.exec(svg) ?? [];
+    for (const [, heading = ''] of svg.matchAll(/class="tk-heading"[^>]*>([^<]+)</g)) {
+      // A letter of a heading has 14 pixels, and is a little more than half as wide.
+      expect(16 + heading.length * 14 * 0.59).toBeLessThanOrEqual(Number(width));
+    }
+  });
+
   test('brings all that it needs', () => {
     expect(svg).not.toMatch(/<script|href=|url\(|@import/);
   });
