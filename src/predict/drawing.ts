@@ -218,7 +218,7 @@ function drawBody(
   return `<path class="tk-silence" d="M${left} ${y}H${from}"/><path class="tk-probing" d="M${from} ${y}H${to}"/>${dots.join('')}`;
 }
 
-/** What a connection that takes the place of this one does: it works. */
+/** The connection that takes the place of the dropped one. */
 function drawReplacement({ drop, isReplaced }: Row, y: number, { right, x }: Layout, end: number): string {
   return isReplaced && drop.latest < end
     ? `<path class="tk-works" d="M${x(drop.latest)} ${y}H${right}"/>`
