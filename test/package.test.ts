@@ -6,7 +6,7 @@ import { pages } from './helpers/pages.ts';
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
 const docs = readdirSync('docs', { recursive: true, encoding: 'utf8' })
-  .filter((path) => path.endsWith('.md'))
+  .filter((path) => /\.(md|svg)$/.test(path))
   .map((path) => join('docs', path));
 
 /** What `npm pack` would put into the tarball; `dist` only where it was built. */
