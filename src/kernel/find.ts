@@ -12,8 +12,8 @@ export interface Ends {
   readonly remotePort: number;
 }
 
-/** The folder that lists the descriptors of this process. */
-const DESCRIPTORS = process.platform === 'linux' ? '/proc/self/fd' : '/dev/fd';
+/** The folder that lists the descriptors of this process; on Linux it leads to /proc/self/fd. */
+const DESCRIPTORS = '/dev/fd';
 
 const libuv = once((): Libuv => bindLibuv(loadKoffi()));
 const names = once((): SocketNames => bindSocketNames(loadKoffi()));
@@ -105,5 +105,5 @@ function isName({ bytes, length }: SocketName, port: number, address: string): b
   if (((bytes[2] ?? 0) << 8) + (bytes[3] ?? 0) !== port) return false;
   if (length === LENGTH_OF_IPV4) return textOfIpv4(bytes, 4) === address;
   // Node adds the zone to a link-local address.
-  return length === LENGTH_OF_IPV6 && textOfIpv6(bytes, 8) === address.split('%', 1)[0];
+  return length === LENGTH_OF_IPV6 && textOfIpv6(bytes, 8) === address.replace(/%.*/, '');
 }

@@ -1,7 +1,16 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { descriptorOfHandle, type Ends, findDescriptor, findHandle, hasEnds } from '../../src/kernel/find.ts';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import {
+  descriptorOfHandle,
+  type Ends,
+  findDescriptor,
+  findHandle,
+  hasEnds,
+  obstacleToDescriptors,
+  obstacleToHandles,
+} from '../../src/kernel/find.ts';
+import { connectedPair } from '../helpers/connected-pair.ts';
 import { pair } from '../helpers/connection.ts';
 import { listen, untilFinished } from '../helpers/listen.ts';
 import { fdOf } from '../helpers/raw-options.ts';
@@ -70,6 +79,16 @@ describe.runIf(process.platform !== 'win32')('libuv and Node agree about the des
     expect(performance.now() - began).toBeLessThan(20_000);
   });
 
+  test('an address of IPv6, and no other with the same ports', async () => {
+    const { client, server, close } = await connectedPair('::1');
+    onTestFinished(close);
+    expect([walkTo(client), walkTo(server)]).toEqual([fdOf(client), fdOf(server)]);
+    const { localPort, remoteAddress, remotePort } = endsOf(client);
+    const ends = { localPort, remoteAddress, remotePort };
+    expect(findHandle({ ...ends, localAddress: '::1%lo' })).toBeDefined();
+    expect(findHandle({ ...ends, localAddress: '::2' })).toBeUndefined();
+  });
+
   test('no listener, no closed connection, and none with other ends', async () => {
     const { client, server } = await pair();
     const ends: Ends = {
@@ -115,5 +134,43 @@ describe.runIf(process.platform === 'linux')('among the descriptors of this proc
     const ends = { localAddress, localPort, remoteAddress, remotePort };
     client.destroy();
     expect(findDescriptor(ends)).toBeUndefined();
+  });
+});
+
+describe('what prevents that connections are found', () => {
+  test('is nothing here', () => {
+    expect(obstacleToHandles()).toBeUndefined();
+    expect(obstacleToDescriptors()).toBeUndefined();
+  });
+
+  async function without(module: string, exports: object) {
+    vi.resetModules();
+    vi.doMock(module, async (original) => ({ ...(await original<object>()), ...exports }));
+    onTestFinished(() => {
+      vi.doUnmock(module);
+      vi.resetModules();
+    });
+    return import('../../src/kernel/find.ts');
+  }
+
+  test('is told if koffi cannot be loaded', async () => {
+    const loadKoffi = vi.fn(() => {
+      throw new Error('no koffi');
+    });
+    const find = await without('../../native-bindings/load-koffi.ts', { loadKoffi });
+    expect(find.obstacleToHandles()).toBe('no koffi');
+    expect(find.obstacleToDescriptors()).toBe('no koffi');
+    // It is tried once for each.
+    expect([find.obstacleToHandles(), loadKoffi.mock.calls.length]).toEqual(['no koffi', 2]);
+  });
+
+  test('is told if the process may not list its descriptors', async () => {
+    const find = await without('node:fs', {
+      readdirSync() {
+        throw new Error('Requires read access');
+      },
+    });
+    expect(find.obstacleToHandles()).toBeUndefined();
+    expect(find.obstacleToDescriptors()).toBe('Requires read access');
   });
 });
