@@ -57,8 +57,8 @@ export function reaper(): Reaper {
 /** Adds a connection to those that a reaper looks at. It makes no system call. */
 export function watch(socket: net.Socket, inherited?: KeepAliveSettings): void {
   const handle: MarkedHandle | undefined = tcpHandle(socket);
-  const reading = readingHandle(socket);
-  if (handle === undefined || reading === undefined) return;
+  if (handle === undefined) return;
+  const reading = readingHandle(socket) as TcpHandle;
   const reader = reading === handle ? undefined : new WeakRef(reading);
   const known = handle[WATCHED];
   // TLS may have been started on it meanwhile, and is what is read then.
