@@ -43,8 +43,8 @@ export function descriptorBehind(handle: NamedHandle): number {
 
 /** The same for a socket that has no handle: one of Bun's http servers. */
 export function descriptorWithoutHandle(socket: MaybeEnds): number {
-  const hasEnds = typeof socket.remoteAddress === 'string' && typeof socket.localAddress === 'string';
-  return hasEnds && isHidingRuntime() ? found(() => withEnds(socket, socket as Ends)) : NO_DESCRIPTOR;
+  const isConnected = typeof socket.remoteAddress === 'string';
+  return isConnected && isHidingRuntime() ? found(() => withEnds(socket, socket as Ends)) : NO_DESCRIPTOR;
 }
 
 /** The reason why no connection has a descriptor here, or `undefined`. This loads koffi. */

@@ -2,7 +2,7 @@ import type net from 'node:net';
 import { readSettings } from '../kernel/settings.ts';
 import { hasTcpInfo, readTcpInfo, type TcpInfo } from '../kernel/tcp-info.ts';
 import type { KeepAliveSettings } from '../options/options.ts';
-import { handleDescriptor, NO_DESCRIPTOR } from './handle.ts';
+import { handleDescriptor } from './handle.ts';
 import type { MarkedHandle } from './hold-record.ts';
 import { type KeepAlivePeer, peerOf } from './peer.ts';
 
@@ -38,16 +38,16 @@ export function lossOf(socket: net.Socket, handle: MarkedHandle, error: Error): 
 }
 
 function toldByKernel(handle: MarkedHandle, error: NodeJS.ErrnoException): Partial<Loss> {
-  const fd = handleDescriptor(handle);
-  if (!hasTcpInfo || fd === NO_DESCRIPTOR) return {};
+  if (!hasTcpInfo) return {};
   try {
+    const fd = handleDescriptor(handle);
     const info = readTcpInfo(fd);
     const isConnecting = error.syscall === 'connect';
     const state = isConnecting ? 'connecting' : stateOf(info);
     const timer = timerOf(info, error, state, readSettings(fd));
     return isConnecting ? { state, timer } : { state, timer, silence: silenceOf(info) };
   } catch {
-    // Without koffi, a loss is still one.
+    // Without koffi, or with a handle that is closed, a loss is still one.
     return {};
   }
 }

@@ -3,8 +3,10 @@ import net from 'node:net';
 import { constants } from 'node:os';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { optionNames } from '../../src/options/options.ts';
+import type { TcpHandle } from '../../src/sockets/handle.ts';
 import { connection, pair } from '../helpers/connection.ts';
 import { fakeWindows } from '../helpers/fake-windows.ts';
+import { handleOf } from '../helpers/handle-of.ts';
 import { hideDescriptor, showDescriptor } from '../helpers/hide-descriptor.ts';
 import { soonAfter } from '../helpers/hold-parts.ts';
 import { listen, untilFinished } from '../helpers/listen.ts';
@@ -164,5 +166,61 @@ describe.runIf(process.platform === 'linux')('on Deno, here a fake of it', () =>
     expect(() => setKeepAlive(socket, { count: 4 })).toThrow(
       expect.objectContaining({ code: 'ERR_KEEPALIVE_NOT_CONNECTED' }),
     );
+  });
+
+  test('that is no runtime of its own: Node finds none for a socket without a handle', async () => {
+    const client = await connection();
+    const { descriptorWithoutHandle } = await import('../../src/sockets/descriptor.ts');
+    expect(descriptorWithoutHandle(client)).toBe(-1);
+    stubDeno();
+    expect(descriptorWithoutHandle(client)).toBe(fdOf(client));
+    expect(descriptorWithoutHandle(new net.Socket())).toBe(-1);
+  });
+});
+
+describe.runIf(process.platform === 'linux')('what no runtime shows', () => {
+  /** The file, and how often it searches. */
+  async function searched(platform: string) {
+    vi.resetModules();
+    const find = await vi.importActual<typeof import('../../src/kernel/find.ts')>('../../src/kernel/find.ts');
+    const spies = { findHandle: vi.fn(find.findHandle), findDescriptor: vi.fn(find.findDescriptor) };
+    vi.doMock('../../src/kernel/find.ts', () => ({ ...find, ...spies }));
+    onTestFinished(() => void vi.doUnmock('../../src/kernel/find.ts'));
+    await packageOn(platform);
+    return { ...(await import('../../src/sockets/descriptor.ts')), ...spies };
+  }
+
+  test('is searched for once: on Windows', async () => {
+    const client = await connection();
+    const { descriptorBehind, findHandle } = await searched('win32');
+    for (const _ of [1, 2, 3]) expect(descriptorBehind(handleOf(client) as TcpHandle)).toBe(fdOf(client));
+    expect(findHandle).toHaveBeenCalledOnce();
+  });
+
+  test('is searched for once: on Deno', async () => {
+    vi.stubGlobal('Deno', {});
+    onTestFinished(() => void vi.unstubAllGlobals());
+    const client = await connection();
+    const { descriptorBehind, findDescriptor } = await searched('linux');
+    for (const _ of [1, 2, 3]) expect(descriptorBehind(handleOf(client) as TcpHandle)).toBe(fdOf(client));
+    expect(findDescriptor).toHaveBeenCalledOnce();
+  });
+
+  test.each([
+    { where: 'Windows', platform: 'win32', function: 'obstacleToHandles' },
+    { where: 'Deno', platform: 'linux', function: 'obstacleToDescriptors' },
+  ])('has a reason on $where', async ({ where, platform, function: name }) => {
+    if (where === 'Deno') vi.stubGlobal('Deno', {});
+    vi.doMock('../../src/kernel/find.ts', async (original) => ({
+      ...(await original<object>()),
+      [name]: () => 'it is locked',
+    }));
+    onTestFinished(() => {
+      vi.unstubAllGlobals();
+      vi.doUnmock('../../src/kernel/find.ts');
+    });
+    await packageOn(platform);
+    const { obstacleToFinding } = await import('../../src/sockets/descriptor.ts');
+    expect(obstacleToFinding()).toBe(`${where} gives no descriptor, and none can be found: it is locked`);
   });
 });

@@ -4,7 +4,7 @@ import net from 'node:net';
 import { keepAlive } from 'tcp-keepalive';
 import { vanishingProxy } from 'tcp-keepalive/testing';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { connection, pair } from '../helpers/connection.ts';
+import { connection } from '../helpers/connection.ts';
 import { describeWithServer } from '../helpers/describe-with-server.ts';
 import { PATIENCE } from '../helpers/patience.ts';
 import { fixtureArguments } from '../helpers/run-fixture.ts';
@@ -89,24 +89,6 @@ test('a connection that ends without an error ends in silence', async () => {
   socket.destroy();
   await once(socket, 'close');
   expect(warn).not.toHaveBeenCalled();
-});
-
-test('a connection that is closed because another fails has not failed itself', async () => {
-  const before = process.listenerCount('uncaughtExceptionMonitor');
-  const { client, server } = await pair();
-  const held = keepAlive(await connection(), 'database');
-  const destroy = client._destroy.bind(client);
-  client._destroy = (error, done) => {
-    held.destroy();
-    destroy(error, done);
-  };
-  client.resume();
-  server.resetAndDestroy();
-  const [error] = await once(client, 'error');
-  expect(error).toMatchObject({ code: 'ECONNRESET' });
-  expect(held.destroyed).toBe(true);
-  // Whoever has something to tell listens here.
-  expect(process.listenerCount('uncaughtExceptionMonitor')).toBe(before);
 });
 
 test('a hold leaves no listener for errors on the socket', async () => {
