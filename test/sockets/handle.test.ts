@@ -17,8 +17,13 @@ import { getOption } from '../../native-bindings/sockopt.ts';
 import {
   attemptDescriptor,
   handleDescriptor,
+  isSharedListener,
+  listenerDescriptor,
+  listenerHandle,
   NO_DESCRIPTOR,
+  ownerOf,
   type TcpHandle,
+  tcpHandle,
 } from '../../src/sockets/handle.ts';
 import { connection, unixConnection, untouched, untouchedConnection } from '../helpers/connection.ts';
 import { type Handle, handleOf } from '../helpers/handle-of.ts';
@@ -378,5 +383,40 @@ describe.runIf(process.platform === 'linux')('the descriptor of an attempt to co
       true,
       true,
     ]);
+  });
+});
+
+test('a socket is found by its handle, unless TLS has left that', async () => {
+  const client = await connection();
+  const handle = tcpHandle(client) as TcpHandle;
+  expect(ownerOf(handle)).toBe(client);
+  const symbol = Object.getOwnPropertySymbols(handle).find((each) => Reflect.get(handle, each) === client);
+  expect(ownerOf({ [symbol as symbol]: null } as TcpHandle)).toBeUndefined();
+});
+
+describe.runIf(process.platform === 'linux')('the handle of a listening socket', () => {
+  test('has its descriptor, and is a new one each time', async () => {
+    const server = net.createServer();
+    expect(listenerHandle(server)).toBeUndefined();
+    expect(listenerDescriptor(server)).toBe(NO_DESCRIPTOR);
+    await listen(server);
+    const first = listenerHandle(server);
+    expect(listenerDescriptor(server)).toBe(fdOf(server));
+    server.close();
+    expect(listenerHandle(server)).toBeUndefined();
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    expect(listenerHandle(server)).toBeTypeOf('object');
+    expect(listenerHandle(server)).not.toBe(first);
+  });
+
+  test('is shared if it has a function of its own to close it', async () => {
+    const server = net.createServer();
+    expect(isSharedListener(server)).toBe(false);
+    await listen(server);
+    expect(isSharedListener(server)).toBe(false);
+    // As a worker of a cluster does.
+    const handle = listenerHandle(server) as TcpHandle;
+    handle.close = Reflect.get(Object.getPrototypeOf(handle), 'close');
+    expect(isSharedListener(server)).toBe(true);
   });
 });
