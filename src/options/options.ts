@@ -122,6 +122,11 @@ export const optionNames: readonly OptionName[] = Object.freeze([
   'maxRetransmitInterval',
 ]);
 
+/** Whether a timer is given that turns probes on by itself. */
+export function hasProbeTimer({ initialDelay, interval, count }: KeepAliveOptions): boolean {
+  return [initialDelay, interval, count].some((timer) => timer !== undefined);
+}
+
 /** Whether a connection without this option still works as asked, so that lacking it is never an error. */
 export function onlyTunes(name: OptionName): boolean {
   return name === 'maxRetransmitInterval';

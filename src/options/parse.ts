@@ -11,7 +11,7 @@ import {
   secondsHint,
   within,
 } from './fields.ts';
-import { type KeepAliveInput, type KeepAliveSettings, optionRanges } from './options.ts';
+import { hasProbeTimer, type KeepAliveInput, type KeepAliveSettings, optionRanges } from './options.ts';
 import { type PresetName, presets } from './presets.ts';
 import { didYouMean, listed } from './show.ts';
 
@@ -75,7 +75,7 @@ function checkObject(input: object): KeepAliveSettings {
 function settle(input: object): KeepAliveSettings {
   const fields = readFields(EXPECTED, input, optionFields);
   const { initialDelay, interval, count } = fields;
-  const enable = fields.enable ?? enabledBy(initialDelay, interval, count);
+  const enable = fields.enable ?? (hasProbeTimer(fields) || undefined);
   const userTimeout =
     fields.userTimeout === 'auto' ? autoUserTimeout(initialDelay, interval, count) : fields.userTimeout;
   // Without a user timeout this option alone would bound data in flight.
@@ -90,10 +90,6 @@ function settle(input: object): KeepAliveSettings {
   if (userTimeout !== undefined) settings.userTimeout = userTimeout;
   if (maxRetransmitInterval !== undefined) settings.maxRetransmitInterval = maxRetransmitInterval;
   return Object.freeze(settings);
-}
-
-function enabledBy(...timers: (number | undefined)[]): true | undefined {
-  return timers.some((timer) => timer !== undefined) ? true : undefined;
 }
 
 /** A time, rounded up to the unit of kernels. */

@@ -1,5 +1,5 @@
 import { invalidOption } from './errors.ts';
-import type { KeepAliveInput, KeepAliveOptions } from './options.ts';
+import { hasProbeTimer, type KeepAliveInput, type KeepAliveOptions } from './options.ts';
 import { type PresetName, presets } from './presets.ts';
 import { didYouMean, listed, quoted } from './show.ts';
 
@@ -130,7 +130,7 @@ export function wordsOf(input: KeepAliveInput): string[] {
   if (typeof input === 'string') return [input];
   return Object.entries(input)
     .filter(([, value]) => value !== undefined)
-    .filter(([name, value], _, all) => name !== 'enable' || value === false || all.length === 1)
+    .filter(([name, value]) => name !== 'enable' || value === false || !hasProbeTimer(input))
     .map(
       ([name, value]) =>
         `${name}=${typeof value === 'number' && name !== 'count' ? exactTime(value) : value}`,

@@ -1,4 +1,4 @@
-import type { KeepAliveInput, KeepAliveSettings } from '../options/options.ts';
+import { hasProbeTimer, type KeepAliveInput, type KeepAliveSettings } from '../options/options.ts';
 import { parseKeepAliveOptions } from '../options/parse.ts';
 import { wrap } from '../options/show.ts';
 import { wordsOf } from '../options/words.ts';
@@ -34,7 +34,7 @@ const ts = ({ input, settings }: Subject): Lines => [
 
 function fieldLines(settings: KeepAliveSettings): string[] {
   return Object.entries(settings)
-    .filter(([name, value]) => name !== 'enable' || value === false || Object.keys(settings).length === 1)
+    .filter(([name, value]) => name !== 'enable' || value === false || !hasProbeTimer(settings))
     .map(([name, value]) => `  ${name}: ${apart(value)},`);
 }
 

@@ -315,8 +315,11 @@ const lossEndsLiving: Check = ({ loss, connections, enable, probes, probePeriod 
   return warning('loss-ends-living', `${message} Make \`count\` larger, and \`userTimeout\` 'auto'.`);
 };
 
-/** A probe is unanswered if it or its answer is lost; with as many in a row, once in a period, the connection ends. */
-function livingEndsPerHour(subject: { loss: number; probes: number; probePeriod: number }): number {
+/**
+ * How many connections to living peers end in an hour, of one that is idle, by loss alone. A probe is unanswered if it or its
+ * answer is lost; with as many in a row, once in a period, the connection ends.
+ */
+export function livingEndsPerHour(subject: { loss: number; probes: number; probePeriod: number }): number {
   const unanswered = 1 - (1 - subject.loss) ** 2;
   return (unanswered ** subject.probes * 3_600_000) / subject.probePeriod;
 }
@@ -378,7 +381,8 @@ function note(code: FindingCode, message: string): Finding {
   return { code, severity: 'note', message };
 }
 
-function rounded(value: number): string {
+/** A rate, for people. */
+export function rounded(value: number): string {
   return Number(value.toFixed(3)) === 0 ? 'practically none' : String(Number(value.toPrecision(2)));
 }
 

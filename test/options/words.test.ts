@@ -85,6 +85,7 @@ test.each<KeepAliveInput>([
   { initialDelay: 1_000, userTimeout: 'auto', interval: 2_500, count: 7 },
   { enable: false },
   { enable: true },
+  { enable: true, userTimeout: 30_000 },
 ])('what is written can be typed again: %j', (options) => {
   const words = wordsOf(options);
   expect(parseKeepAliveOptions(parseWords(words))).toEqual(parseKeepAliveOptions(options));
@@ -96,6 +97,7 @@ test.each<[KeepAliveInput, string]>([
   [{ enable: true, initialDelay: 5_000, count: 3 }, 'initialDelay=5s count=3'],
   [{ enable: false, initialDelay: 5_000 }, 'enable=false initialDelay=5s'],
   [{ enable: true }, 'enable=true'],
+  [{ enable: true, userTimeout: 30_000 }, 'enable=true userTimeout=30s'],
 ])('%o is typed as %s', (input, text) => {
   expect(wordsOf(input).join(' ')).toBe(text);
 });

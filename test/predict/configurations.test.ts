@@ -164,6 +164,11 @@ test.each<[format: string, options: KeepAliveOptions, expected: string]>([
   ],
   [
     'ts',
+    { enable: true, userTimeout: 30_000 },
+    "import { keepAlive } from 'tcp-keepalive';\n\nkeepAlive(socket, {\n  enable: true,\n  userTimeout: 30_000,\n});\n",
+  ],
+  [
+    'ts',
     { enable: false, count: 3 },
     "import { keepAlive } from 'tcp-keepalive';\n\nkeepAlive(socket, {\n  enable: false,\n  count: 3,\n});\n",
   ],
