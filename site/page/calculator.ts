@@ -32,7 +32,7 @@ const SPEECH_PAUSE = 800;
 
 let state: State = stateOf(location.hash.slice(1));
 /** The answer to the last fields that were valid. */
-let answer: Answer | undefined;
+let answer: Answer = answerOf(stateOf('').fields);
 let urlTimer: number | undefined;
 let speechTimer: number | undefined;
 
@@ -69,7 +69,7 @@ function update(next: State): void {
 /** Shows the state: what it asks in all controls, and its answer, or the last one if a field cannot be read. */
 function show(problem: string | undefined): void {
   const current = ask(state.fields);
-  const problems = current === undefined ? problemsOf(state.fields) : deadlineProblem();
+  const problems = problemsOf(state.fields);
   answer = current ?? answer;
   const settings = current?.report.options;
   const preset = typeof current?.input === 'string' ? current.input : undefined;
@@ -77,7 +77,7 @@ function show(problem: string | undefined): void {
   const isAlone = Object.keys(problems).length === 0;
   found('problem').replaceChildren(...(problem !== undefined && isAlone ? prose(problem) : []));
   document.body.classList.toggle('stale', current === undefined);
-  if (answer !== undefined) showAnswer(answer);
+  showAnswer(answer);
 }
 
 function ask(fields: Fields): Answer | undefined {
@@ -86,12 +86,6 @@ function ask(fields: Fields): Answer | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Options are valid whether or not a plan can be made for the deadline. */
-function deadlineProblem() {
-  const { within } = state.fields.within === '' ? {} : problemsOf(state.fields);
-  return within === undefined ? {} : { within };
 }
 
 function showAnswer(shown: Answer): void {
@@ -112,7 +106,11 @@ function writeUrl(): void {
 }
 
 function speak(): void {
-  found('status').textContent = answer === undefined ? '' : inWords(answer);
+  const problems = Object.values(problemsOf(state.fields));
+  found('status').textContent = [
+    ...problems,
+    ...(ask(state.fields) === undefined ? [] : [inWords(answer)]),
+  ].join(' ');
 }
 
 function readUrl(): void {
@@ -145,7 +143,7 @@ readUrl();
 
 let drawnWidth = picture.clientWidth;
 new ResizeObserver(() => {
-  if (picture.clientWidth === drawnWidth || answer === undefined) return;
+  if (picture.clientWidth === drawnWidth) return;
   drawnWidth = picture.clientWidth;
   showPicture(picture, answer);
 }).observe(picture);

@@ -47,9 +47,9 @@ function figuresOf({ report, loss }: Answer): Figure[] {
     { label: 'Idle peer noticed', value: rangeText(idle), note: 'after the last packet' },
     { label: 'With data in flight', value: rangeText(unacknowledged), note: 'after the write' },
     {
-      label: 'Living peer survives',
-      value: survives.idle === Infinity ? 'any outage' : formatTime(survives.idle),
-      note: `of outage, or ${formatTime(survives.unacknowledged)} with data`,
+      label: 'Outage survived',
+      value: survives.idle === Infinity ? 'any' : formatTime(survives.idle),
+      note: `idle, or ${formatTime(survives.unacknowledged)} with data`,
     },
     {
       label: 'Packets an hour',

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import type { Outcome, Task } from './runner.ts';
 
-const leftOut = new Set(['node_modules', '.git', 'dist', 'docs-html', 'coverage']);
+const leftOut = new Set(['node_modules', '.git', 'dist', 'docs-dist', 'coverage']);
 
 /** A copy of the project, with a process that tries mutants in it. */
 export class Workshop {
