@@ -68,7 +68,7 @@ test('nothing runs when the package is installed', () => {
   expect(Object.keys(manifest.scripts).filter((name) => hooks.includes(name))).toEqual([]);
 });
 
-const lockfiles = ['.', 'bench', 'test/runtimes', 'test/drivers/more', 'test/guides'].map((folder) =>
+const lockfiles = ['.', 'bench', 'test/runtimes', 'test/drivers/more', 'test/guides', 'test/site'].map((folder) =>
   join(folder, 'package-lock.json'),
 );
 
