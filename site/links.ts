@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 
 /** The addresses that an element of a page names. */
-const ADDRESS = /\s(?:href|src)="([^"]*)"/g;
+const ADDRESS = /\s(?:href|src|srcset)="([^"]*)"/g;
 /** What a browser fetches without being asked. */
-const FETCHED = /<(?:script|img|iframe|source|link)\b[^>]*?\s(?:src|href)="((?:https?:)?\/\/[^"]*)"/g;
+const FETCHED = /<(?:script|img|iframe|source|link)\b[^>]*?\s(?:src|srcset|href)="((?:https?:)?\/\/[^"]*)"/g;
 
 /** Lists the links of a site that lead nowhere, and what its pages would fetch from elsewhere. */
 export function deadLinks(folder: string): string[] {

@@ -69,7 +69,7 @@ function rangeText({ earliest, nominal, latest }: DetectionWindow): string {
 }
 
 /** Where the page of a finding is, from this page. */
-const FINDINGS = 'docs/documents/findings.html';
+const FINDINGS = 'docs/findings.html';
 
 export function showFindings(place: HTMLElement, findings: readonly Finding[]): void {
   place.replaceChildren(

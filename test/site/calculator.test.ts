@@ -187,7 +187,7 @@ describeWhereInstalled('the calculator in a browser', browserTools, () => {
     expect(found).toContain('too-chatty');
     expect(found).toMatch(/warning\s*loss-ends-living/);
     const link = page.locator('#findings a', { hasText: 'too-chatty' });
-    expect(await link.getAttribute('href')).toBe('docs/documents/findings.html#too-chatty');
+    expect(await link.getAttribute('href')).toBe('docs/findings.html#too-chatty');
   });
 
   test('every format, by keyboard, and the button that copies it', async () => {

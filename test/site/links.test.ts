@@ -43,6 +43,7 @@ test.each([
   '<script src="https://cdn.example.com/a.js">',
   '<script async src="//cdn.example.com/a.js">',
   '<link rel="stylesheet" href="https://cdn.example.com/a.js">',
+  '<source srcset="https://cdn.example.com/a.js">',
   '<img alt="" src="https://cdn.example.com/a.js">',
 ])('what %s fetches from elsewhere is named', (html) => {
   write('docs/page.html', html);
