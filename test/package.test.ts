@@ -68,8 +68,8 @@ test('nothing runs when the package is installed', () => {
   expect(Object.keys(manifest.scripts).filter((name) => hooks.includes(name))).toEqual([]);
 });
 
-const lockfiles = ['.', 'bench', 'test/runtimes', 'test/drivers/more', 'test/guides', 'test/site'].map((folder) =>
-  join(folder, 'package-lock.json'),
+const lockfiles = ['.', 'bench', 'test/runtimes', 'test/drivers/more', 'test/guides', 'test/site'].map(
+  (folder) => join(folder, 'package-lock.json'),
 );
 
 test.each(lockfiles)('%s names no registry, so that each installs from their own', (lockfile) => {
