@@ -1,6 +1,6 @@
 import type { PresetName } from '../../src/options/presets.ts';
 import { found, prose } from './element.ts';
-import { type Control, deadlineControl, presetButtons, surroundingControls, timerControls } from './form.ts';
+import { type Control, deadlineControl, optionControls, presetButtons, surroundingControls } from './form.ts';
 import {
   formatChoices,
   inWords,
@@ -95,7 +95,7 @@ function showAnswer(shown: Answer): void {
   found('verdict').textContent =
     shown.deadline === undefined ? '' : verdictOf(shown.report.detection, shown.deadline);
   text.value = textFor(shown, state.format);
-  text.rows = text.value.split('\n').length;
+  text.rows = text.value.split('\n').length - 1;
   for (const input of document.querySelectorAll<HTMLInputElement>('input[name=format]')) {
     input.checked = input.value === state.format;
   }
@@ -134,7 +134,7 @@ async function copy(): Promise<void> {
 }
 
 place('start', presetButtons(choosePreset), deadlineControl(changeField));
-place('timers', ...timerControls(changeField));
+place('timers', ...optionControls(changeField));
 place('surroundings', ...surroundingControls(changeField));
 found('formats').append(...formatChoices(chooseFormat));
 found('copy').addEventListener('click', () => void copy());

@@ -31,7 +31,7 @@ interface Words {
 }
 
 /** Words for the options; one that has none is shown by its name. */
-const optionWords: { readonly [name in OptionName]?: Words } = {
+const optionWords: { readonly [name in string]?: Words } = {
   enable: {
     label: 'Send keepalive probes',
     hint: 'Without probes nothing notices that an idle peer is gone.',
@@ -61,6 +61,10 @@ const optionWords: { readonly [name in OptionName]?: Words } = {
     hint: 'TCP_RTO_MAX_MS, Linux 6.15 and later',
     value: system.rtoMax,
   },
+  failOnUnreachable: {
+    label: 'Fail if a router reports the peer unreachable',
+    hint: 'IP_RECVERR: data in flight ends at once, not after the user timeout.',
+  },
 };
 
 const time = {
@@ -79,30 +83,46 @@ const whole = {
 /** More than 20 can be typed. */
 const fewProbes = scaleOf([1, 20, 1]);
 
-/** The options that are a number, in the order of the library's table. */
-export const timers: readonly NumberField[] = optionNames
-  .filter((name): name is keyof typeof optionRanges => Object.hasOwn(optionRanges, name))
-  .map((name) => {
-    const { min, max, unit } = optionRanges[name];
-    const { label = name, hint = '', value = min } = optionWords[name] ?? {};
-    const isTime = unit === 'milliseconds';
-    const kind = isTime ? time : whole;
-    const scale = (isTime ? times : fewProbes).filter((each) => each >= min && each <= max);
-    return {
-      name,
-      label,
-      hint,
-      empty: { value, text: value === 0 ? 'none' : kind.say(value) },
-      ...kind,
-      scale: name === 'userTimeout' ? [0, ...scale] : scale,
-      hasAuto: name === 'userTimeout' || name === 'maxRetransmitInterval',
-    };
-  });
+/** An option that is on or off. */
+export interface SwitchField {
+  readonly name: OptionName;
+  readonly label: string;
+  readonly hint: string;
+  /** The text of the field if it is off. */
+  readonly off: string;
+}
 
-/** The options that are on or off. */
-export const switches: readonly { name: OptionName; label: string; hint: string }[] = optionNames
-  .filter((name) => !Object.hasOwn(optionRanges, name))
-  .map((name) => ({ name, label: optionWords[name]?.label ?? name, hint: optionWords[name]?.hint ?? '' }));
+/** The options, in the order of the library's table. */
+export const options: readonly (NumberField | SwitchField)[] = optionNames.map((name) =>
+  isNumber(name) ? numberField(name) : switchField(name),
+);
+
+function isNumber(name: OptionName): name is keyof typeof optionRanges {
+  return Object.hasOwn(optionRanges, name);
+}
+
+function numberField(name: keyof typeof optionRanges): NumberField {
+  const { min, max, unit } = optionRanges[name];
+  const { label = name, hint = '', value = min } = optionWords[name] ?? {};
+  const isTime = unit === 'milliseconds';
+  const kind = isTime ? time : whole;
+  const scale = (isTime ? times : fewProbes).filter((each) => each >= min && each <= max);
+  return {
+    name,
+    label,
+    hint,
+    empty: { value, text: value === 0 ? 'none' : kind.say(value) },
+    ...kind,
+    scale: name === 'userTimeout' ? [0, ...scale] : scale,
+    hasAuto: name === 'userTimeout' || name === 'maxRetransmitInterval',
+  };
+}
+
+function switchField(name: OptionName): SwitchField {
+  const { label = name, hint = '' } = optionWords[name] ?? {};
+  // Timers would turn `enable` on, unless it says that it is off.
+  return { name, label, hint, off: name === 'enable' ? 'false' : '' };
+}
 
 /** The time within which a vanished peer must be noticed. */
 export const deadline: NumberField = {

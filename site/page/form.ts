@@ -1,9 +1,9 @@
-import type { KeepAliveSettings, OptionName } from '../../src/options/options.ts';
+import type { KeepAliveSettings } from '../../src/options/options.ts';
 import { presets } from '../../src/options/presets.ts';
 import { formatTime } from '../../src/options/words.ts';
 import { pathIdleLimits } from '../../src/predict/paths.ts';
 import { element, prose } from './element.ts';
-import { deadline, type NumberField, surroundingFields, switches, timers } from './fields.ts';
+import { deadline, type NumberField, options, type SwitchField, surroundingFields } from './fields.ts';
 import { stopOf } from './scale.ts';
 import type { FieldName, Fields, Problems } from './state.ts';
 
@@ -40,11 +40,10 @@ export function presetButtons(choose: (name: string) => void): Control {
   };
 }
 
-export function timerControls(change: Change): Control[] {
-  return [
-    ...switches.map((each) => switchControl(each, change)),
-    ...timers.map((each) => numberControl(each, change)),
-  ];
+export function optionControls(change: Change): Control[] {
+  return options.map((field) =>
+    'off' in field ? switchControl(field, change) : numberControl(field, change),
+  );
 }
 
 export function deadlineControl(change: Change): Control {
@@ -55,12 +54,9 @@ export function surroundingControls(change: Change): Control[] {
   return [pathControl(change), ...surroundingFields.map((field) => numberControl(field, change))];
 }
 
-function switchControl(
-  { name, label, hint }: { name: OptionName; label: string; hint: string },
-  change: Change,
-): Control {
+function switchControl({ name, label, hint, off }: SwitchField, change: Change): Control {
   const box = element('input', { type: 'checkbox', id: name, 'aria-describedby': `${name}-hint` });
-  box.addEventListener('change', () => change(name, String(box.checked)));
+  box.addEventListener('change', () => change(name, box.checked ? 'true' : off));
   return {
     part: element(
       'div',
