@@ -54,12 +54,12 @@ function figuresOf({ report, loss }: Answer): Figure[] {
     {
       label: 'Packets an hour',
       value: grouped(packets.perHour),
-      note: `${grouped(packets.perHourOfAll)} of ${all}`,
+      note: `${grouped(packets.perHourOfAll)} for ${all}`,
     },
     {
       label: 'False kills an hour',
       value: rounded(ends * packets.connections),
-      note: `of ${all}, by loss alone`,
+      note: `for ${all}, by loss alone`,
     },
   ];
 }
