@@ -26,7 +26,14 @@ const tarball = packedFiles();
 test('the tarball holds the built files, the docs, the schema and five texts, and nothing else', () => {
   const built = /^dist\/(cli\/)?[\w-]+\.(js|cjs|d\.ts|d\.cts)$/;
   const others = tarball.filter((path) => !built.test(path));
-  const texts = ['CHANGELOG.md', 'LICENSE', 'README.md', 'llms.txt', 'package.json', 'schema/rules.schema.json'];
+  const texts = [
+    'CHANGELOG.md',
+    'LICENSE',
+    'README.md',
+    'llms.txt',
+    'package.json',
+    'schema/rules.schema.json',
+  ];
   expect(others.sort()).toEqual([...texts, ...docs].sort());
 });
 
