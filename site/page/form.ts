@@ -76,7 +76,7 @@ function numberControl(field: NumberField, change: Change): Control {
   const auto = element('button', { type: 'button', class: 'auto', 'aria-label': `${label}: auto` }, 'auto');
   const slider = element('input', {
     type: 'range',
-    'aria-label': `${label}, slider`,
+    'aria-label': label,
     min: '0',
     max: String(field.scale.length - 1),
   });
