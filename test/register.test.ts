@@ -567,7 +567,7 @@ describe('rules', () => {
     expect(one.err).toMatch(
       new RegExp(
         `^tcp-keepalive: client localhost \\(127\\.0\\.0\\.1\\):${port}, rule ${port}=database: ` +
-          'enable=true initialDelay=10000 interval=5000 count=3 userTimeout=24500( maxRetransmitInterval=\\d+)?\\n' +
+          'enable=true initialDelay=10000 interval=5000 count=3 userTimeout=24500( maxRetransmitInterval=\\d+)? failOnUnreachable=false\\n' +
           `tcp-keepalive: rule ${port}=database was for 1 attempts, listeners or connections\\n$`,
       ),
     );

@@ -5,7 +5,8 @@ export type OptionName =
   | 'interval'
   | 'count'
   | 'userTimeout'
-  | 'maxRetransmitInterval';
+  | 'maxRetransmitInterval'
+  | 'failOnUnreachable';
 
 /** The unit in which a kernel counts an option. The library itself counts in milliseconds. */
 export type Unit = 'none' | 'second' | 'millisecond';
@@ -28,6 +29,9 @@ export type OptionTable = Readonly<Partial<Record<OptionName, OptionEntry>>>;
 
 /** `IPPROTO_TCP` is assigned by IANA and is the same on every system. */
 export const IPPROTO_TCP = 6;
+
+/** The level of options that only sockets of IPv6 have, on Linux. */
+export const IPPROTO_IPV6 = 41;
 
 /** Berkeley's `SOL_SOCKET` and `SO_KEEPALIVE`, which every system but Linux kept. */
 export const BSD_SO_KEEPALIVE: OptionEntry = {

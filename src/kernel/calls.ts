@@ -3,7 +3,13 @@ import { platformTable } from '../../native-bindings/platforms/index.ts';
 import type { OptionEntry, OptionTable } from '../../native-bindings/platforms/table.ts';
 import { fromKernel, toKernel } from '../../native-bindings/sockopt.ts';
 import { keepAliveError } from '../options/errors.ts';
-import { type KeepAliveSettings, type OptionName, onlyTunes, optionNames } from '../options/options.ts';
+import {
+  isFlag,
+  type KeepAliveSettings,
+  type OptionName,
+  onlyTunes,
+  optionNames,
+} from '../options/options.ts';
 
 /** The options that were written, as the kernel rounds them, and those that this platform lacks. */
 export interface AppliedKeepAlive extends KeepAliveSettings {
@@ -38,13 +44,14 @@ export const hasTable: boolean = known !== undefined;
 export let table: OptionTable = known ?? {};
 
 // A new initialDelay restarts the kernel's timer at once, so the interval and the count are set before it.
-// SO_KEEPALIVE is last: a Unix socket accepts it, and must have been refused before.
+// Those of other protocols are last: a Unix socket accepts SO_KEEPALIVE and a UDP socket both, and must have been refused before.
 const writeOrder = [
   'userTimeout',
   'maxRetransmitInterval',
   'interval',
   'count',
   'initialDelay',
+  'failOnUnreachable',
   'enable',
 ] as const;
 
@@ -122,7 +129,7 @@ function tell(settings: KeepAliveSettings, writes: readonly Write[]): AppliedKee
   const rounded = new Map<OptionName, number | boolean>(
     writes.map(({ option, entry, kernelValue }) => [
       option,
-      option === 'enable' ? kernelValue !== 0 : fromKernel(entry, kernelValue),
+      isFlag(option) ? kernelValue !== 0 : fromKernel(entry, kernelValue),
     ]),
   );
   const written = asked.filter((option) => rounded.has(option));

@@ -1,11 +1,15 @@
-import type { OptionEntry } from '../../native-bindings/platforms/table.ts';
+import { IPPROTO_IPV6, type OptionEntry } from '../../native-bindings/platforms/table.ts';
 import { getOption, setOption } from '../../native-bindings/sockopt.ts';
-import { isSystemCallError } from '../../native-bindings/system-error.ts';
-import { meaningOf } from './settings.ts';
+import { meaningOf, unlessIpv4 } from './settings.ts';
 
 /** The numbers of Linux, which alone drops packets by their TTL: `include/uapi/linux/in.h` and `in6.h`. */
 const IP_MINTTL: OptionEntry = { level: 0, name: 21, unit: 'none', constant: 'IP_MINTTL' };
-const IPV6_MINHOPCOUNT: OptionEntry = { level: 41, name: 73, unit: 'none', constant: 'IPV6_MINHOPCOUNT' };
+const IPV6_MINHOPCOUNT: OptionEntry = {
+  level: IPPROTO_IPV6,
+  name: 73,
+  unit: 'none',
+  constant: 'IPV6_MINHOPCOUNT',
+};
 
 /** The highest TTL that a packet can have. Loopback and Linux send with 64, Windows with 128. */
 const HIGHEST_TTL = 255;
@@ -55,17 +59,5 @@ export function setHearing(fd: number, { ttl, hops }: Hearing): void {
     unlessIpv4(() => setOption(fd, IPV6_MINHOPCOUNT, hops));
   } catch (error) {
     throw meaningOf(error);
-  }
-}
-
-/** The codes by which a socket of IPv4 refuses to write and to read options of IPv6. */
-const lacking: readonly string[] = ['ENOPROTOOPT', 'EOPNOTSUPP', 'ENOTSUP'];
-
-function unlessIpv4<T>(call: () => T): T | undefined {
-  try {
-    return call();
-  } catch (error) {
-    if (!isSystemCallError(error) || !lacking.includes(error.code)) throw error;
-    return undefined;
   }
 }

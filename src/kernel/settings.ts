@@ -1,4 +1,4 @@
-import { IPPROTO_TCP, type OptionEntry } from '../../native-bindings/platforms/table.ts';
+import { IPPROTO_IPV6, IPPROTO_TCP, type OptionEntry } from '../../native-bindings/platforms/table.ts';
 import { fromKernel, getOption, setOption, toKernel } from '../../native-bindings/sockopt.ts';
 import { isSystemCallError, type SystemCallError } from '../../native-bindings/system-error.ts';
 import { keepAliveError } from '../options/errors.ts';
@@ -22,6 +22,8 @@ const REFUSALS: readonly string[] = ['EOPNOTSUPP', 'ENOTSUP', 'ENOTSOCK', 'ENOPR
 
 const NONE: readonly OptionName[] = [];
 
+type Settings = { -readonly [name in OptionName]?: KeepAliveSettings[name] };
+
 /**
  * Writes settings to a descriptor, with one `setsockopt` for each.
  *
@@ -36,9 +38,9 @@ export function writeSettings(fd: number, settings: KeepAliveSettings, strict: b
   let lackedHere = NONE;
   for (let i = 0; i < writes.length; i++) {
     const { option, entry, kernelValue } = writes[i] as Write;
-    if (option === 'enable' && i === 0) proveTcp(fd, writes);
+    if (i === 0 && entry.level !== IPPROTO_TCP) proveTcp(fd, writes);
     try {
-      setOption(fd, entry, kernelValue);
+      set(fd, entry, kernelValue);
     } catch (error) {
       if (isWrittenAlready(error, fd, entry, kernelValue)) continue;
       const written = writes.slice(0, i).filter((write) => !lackedHere.includes(write.option));
@@ -51,6 +53,21 @@ export function writeSettings(fd: number, settings: KeepAliveSettings, strict: b
     }
   }
   return lackedHere === NONE ? applied : withSkipped(applied, [...(applied.skipped ?? []), ...lackedHere]);
+}
+
+function set(fd: number, entry: OptionEntry, kernelValue: number): void {
+  if (entry.level === IPPROTO_IPV6) unlessIpv4(() => setOption(fd, entry, kernelValue));
+  else setOption(fd, entry, kernelValue);
+}
+
+/** The result of a call that only a socket of IPv6 accepts; `undefined` if another one has refused it. */
+export function unlessIpv4<T>(call: () => T): T | undefined {
+  try {
+    return call();
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    return undefined;
+  }
 }
 
 /** @throws `ERR_KEEPALIVE_NOT_TCP`, or the system call's error */
@@ -87,7 +104,7 @@ function isWrittenAlready(error: unknown, fd: number, entry: OptionEntry, kernel
 export function correctSettings(
   fd: number,
   settings: KeepAliveSettings,
-  current: KeepAliveSettings = settings.maxRetransmitInterval === undefined ? readFive(fd) : readSettings(fd),
+  current: KeepAliveSettings = readSettings(fd, settings),
 ): { readonly isChanged: boolean; readonly lacking: readonly OptionName[] } {
   const differing = planWrites(settings).writes.filter(({ option, entry, kernelValue }) => {
     const value = current[option];
@@ -95,7 +112,7 @@ export function correctSettings(
   });
   for (const [i, { entry, kernelValue }] of differing.entries()) {
     try {
-      setOption(fd, entry, kernelValue);
+      set(fd, entry, kernelValue);
     } catch (error) {
       throw meaningOf(error, differing.slice(0, i), differing.slice(i));
     }
@@ -128,46 +145,59 @@ export function mayBeChanged(fd: number, settings: KeepAliveSettings): boolean {
 /**
  * Reads back every option that this platform, and this connection, has.
  *
+ * @param asked - leaves out what only Linux has and these settings do not ask for
  * @throws `ERR_KEEPALIVE_UNSUPPORTED` if koffi cannot be loaded, `ERR_KEEPALIVE_NOT_TCP`, or the
  *   system call's error.
  */
-export function readSettings(fd: number): KeepAliveSettings {
-  const settings = readFive(fd);
-  const maxRetransmitInterval = readUnlessLacking(fd, 'maxRetransmitInterval');
-  return maxRetransmitInterval === undefined
-    ? settings
-    : Object.freeze({ ...settings, maxRetransmitInterval });
-}
-
-/** The options that every connection of this platform has, and `userTimeout` if this one has it. */
-function readFive(fd: number): KeepAliveSettings {
+export function readSettings(fd: number, asked?: KeepAliveSettings): KeepAliveSettings {
+  const isAsked = (option: OptionName) => asked === undefined || asked[option] !== undefined;
   try {
-    // The first TCP option proves that the descriptor is TCP; on OpenBSD this is the only one.
-    if (table.initialDelay === undefined) getOption(fd, TCP_NODELAY);
-    const initialDelay = readUnlessLacking(fd, 'initialDelay');
-    const interval = readUnlessLacking(fd, 'interval');
-    const count = readUnlessLacking(fd, 'count');
-    const userTimeout = readUnlessLacking(fd, 'userTimeout');
-    const enable = read(fd, table.enable);
-
-    const settings: { -readonly [name in OptionName]?: KeepAliveSettings[name] } = {};
-    // macOS and the BSDs return the number of the flag, not 1.
-    if (enable !== undefined) settings.enable = enable !== 0;
-    if (initialDelay !== undefined) settings.initialDelay = initialDelay;
-    if (interval !== undefined) settings.interval = interval;
-    if (count !== undefined) settings.count = count;
-    if (userTimeout !== undefined) settings.userTimeout = userTimeout;
-    return Object.freeze(settings) as KeepAliveSettings;
+    const settings = readFive(fd);
+    const longest = isAsked('maxRetransmitInterval')
+      ? readUnlessLacking(fd, 'maxRetransmitInterval')
+      : undefined;
+    if (longest !== undefined) settings.maxRetransmitInterval = longest;
+    const fails = isAsked('failOnUnreachable') ? readFailOnUnreachable(fd) : undefined;
+    if (fails !== undefined) settings.failOnUnreachable = fails;
+    return Object.freeze(settings);
   } catch (error) {
     throw meaningOf(error);
   }
+}
+
+/** The options that every connection of this platform has, and `userTimeout` if this one has it. */
+function readFive(fd: number): Settings {
+  // The first TCP option proves that the descriptor is TCP; on OpenBSD this is the only one.
+  if (table.initialDelay === undefined) getOption(fd, TCP_NODELAY);
+  const initialDelay = readUnlessLacking(fd, 'initialDelay');
+  const interval = readUnlessLacking(fd, 'interval');
+  const count = readUnlessLacking(fd, 'count');
+  const userTimeout = readUnlessLacking(fd, 'userTimeout');
+  const enable = read(fd, table.enable);
+
+  const settings: Settings = {};
+  // macOS and the BSDs return the number of the flag, not 1.
+  if (enable !== undefined) settings.enable = enable !== 0;
+  if (initialDelay !== undefined) settings.initialDelay = initialDelay;
+  if (interval !== undefined) settings.interval = interval;
+  if (count !== undefined) settings.count = count;
+  if (userTimeout !== undefined) settings.userTimeout = userTimeout;
+  return settings;
+}
+
+/** On a socket of IPv6 it is set if it is for the packets of both families. */
+function readFailOnUnreachable(fd: number): boolean | undefined {
+  const value = readUnlessLacking(fd, 'failOnUnreachable');
+  if (!value) return value === undefined ? undefined : false;
+  const others = table.failOnUnreachable?.also ?? [];
+  return others.every((entry) => unlessIpv4(() => getOption(fd, entry)) !== 0);
 }
 
 function read(fd: number, entry: OptionEntry | undefined): number | undefined {
   return entry === undefined ? undefined : fromKernel(entry, getOption(fd, entry));
 }
 
-function readUnlessLacking(fd: number, option: Exclude<OptionName, 'enable'>): number | undefined {
+function readUnlessLacking(fd: number, option: OptionName): number | undefined {
   try {
     return read(fd, table[option]);
   } catch (error) {
@@ -180,12 +210,13 @@ function readUnlessLacking(fd: number, option: Exclude<OptionName, 'enable'>): n
 
 /**
  * Whether TCP may lack an option here: the user timeout on a Multipath TCP socket and on FreeBSD before 14, all but
- * `enable` on Windows before 10, the retransmission interval on Linux before 6.15. That one only tunes, so no refusal of
- * it is an error.
+ * `enable` on Windows before 10, the retransmission interval on Linux before 6.15, and the last one on Multipath TCP. The
+ * interval only tunes, so no refusal of it is an error.
  */
 function mayBeLacking(error: unknown, option: OptionName): boolean {
   const { code } = error as Partial<SystemCallError>;
   if (option === 'maxRetransmitInterval') return code !== 'EBADF';
+  if (option === 'failOnUnreachable') return isRefusal(error);
   return option !== 'enable' && code === 'ENOPROTOOPT';
 }
 

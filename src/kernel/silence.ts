@@ -37,7 +37,7 @@ export function writeWithCare<T>(
 ): CarefulWrite<T> {
   const silence = silenceOf(fd);
   if (silence < SECOND) return { was: 'heard', written: write(settings) };
-  const before = readSettings(fd);
+  const before = readSettings(fd, settings);
   // With a user timeout, the kernel ignores the count.
   const decisive = ['enable', 'initialDelay', 'interval', 'userTimeout'] as const;
   const isSet = decisive.every((name) => settings[name] === undefined || settings[name] === before[name]);

@@ -28,6 +28,7 @@ const optionFields = {
   count: optional(within({ ...optionRanges.count, unit: '' })),
   userTimeout: optional(aUserTimeout()),
   maxRetransmitInterval: optional(aRetransmitInterval()),
+  failOnUnreachable: optional(aBoolean),
 };
 
 // Presets and frozen objects cannot change between two calls, so they are checked once.
@@ -74,7 +75,7 @@ function checkObject(input: object): KeepAliveSettings {
 
 function settle(input: object): KeepAliveSettings {
   const fields = readFields(EXPECTED, input, optionFields);
-  const { initialDelay, interval, count } = fields;
+  const { initialDelay, interval, count, failOnUnreachable } = fields;
   const enable = fields.enable ?? (hasProbeTimer(fields) || undefined);
   const userTimeout =
     fields.userTimeout === 'auto' ? autoUserTimeout(initialDelay, interval, count) : fields.userTimeout;
@@ -89,6 +90,7 @@ function settle(input: object): KeepAliveSettings {
   if (count !== undefined) settings.count = count;
   if (userTimeout !== undefined) settings.userTimeout = userTimeout;
   if (maxRetransmitInterval !== undefined) settings.maxRetransmitInterval = maxRetransmitInterval;
+  if (failOnUnreachable !== undefined) settings.failOnUnreachable = failOnUnreachable;
   return Object.freeze(settings);
 }
 

@@ -43,15 +43,15 @@ function fieldOf(word: string): [string, unknown] {
     const hint = Object.hasOwn(presets, word) ? '; a preset comes first' : '';
     throw invalidOption(`Expected <option>=<value>, got ${quoted(word)}${hint}`, RangeError);
   }
-  if (name === 'enable') return [name, parseSwitch(text)];
+  if (name === 'enable' || name === 'failOnUnreachable') return [name, parseSwitch(name, text)];
   if (name === 'count') return [name, parseWhole(name, text)];
   if (text === 'auto' && (name === 'userTimeout' || name === 'maxRetransmitInterval')) return [name, text];
   return [name, parseTime(name, text)];
 }
 
-function parseSwitch(text: string): boolean {
+function parseSwitch(name: string, text: string): boolean {
   if (text === 'true' || text === 'false') return text === 'true';
-  throw invalidOption(`Expected \`enable\` to be true or false, got ${quoted(text)}`, RangeError);
+  throw invalidOption(`Expected \`${name}\` to be true or false, got ${quoted(text)}`, RangeError);
 }
 
 /**

@@ -21,14 +21,16 @@ export interface Limits {
   readonly userTimeout: number;
   /** The longest wait between two of them. */
   readonly rtoMax: number;
+  /** Whether a router's report ends the connection. */
+  readonly failOnUnreachable: boolean;
 }
 
 /** The options that are set, and the system's values for the others. */
 export function limitsOf(
-  { userTimeout = 0, maxRetransmitInterval }: KeepAliveSettings,
+  { userTimeout = 0, maxRetransmitInterval, failOnUnreachable = false }: KeepAliveSettings,
   { rtoMax }: SystemSettings,
 ): Limits {
-  return { userTimeout, rtoMax: maxRetransmitInterval ?? rtoMax };
+  return { userTimeout, rtoMax: maxRetransmitInterval ?? rtoMax, failOnUnreachable };
 }
 
 /** When a connection with unacknowledged data is dropped, from the write. */
@@ -36,6 +38,7 @@ export interface DataWindow extends DetectionWindow {
   /**
    * The same if a router reports the peer as unreachable (ICMP). Linux then tries again sooner, but the wait that follows
    * is not cut short at the user timeout (RFC 6069): the drop may come half a user timeout later, or `maxRetransmitInterval`.
+   * With `failOnUnreachable` the first such report is the drop, at the first retransmission if not at the write.
    */
   readonly onIcmp: DetectionWindow;
 }
@@ -57,7 +60,9 @@ export function dataInFlight(limits: Limits, system: SystemSettings): DataWindow
   const latestOnIcmp = rates.map((hz) => begins(hz) + schedule.limit + uncut + lateness(uncut, hz));
   return {
     ...covering([earliest], nominal, latest),
-    onIcmp: covering([earliest], nominal, [...latest, ...latestOnIcmp]),
+    onIcmp: limits.failOnUnreachable
+      ? covering([0], rto, latest)
+      : covering([earliest], nominal, [...latest, ...latestOnIcmp]),
   };
 }
 

@@ -32,8 +32,8 @@ export interface KeepAliveGoal {
   readonly icmp?: boolean | undefined;
 }
 
-/** The options of a plan: all of them. */
-export type KeepAlivePlan = Required<KeepAliveSettings>;
+/** The options of a plan: all but `failOnUnreachable`, which is for those who choose it. */
+export type KeepAlivePlan = Required<Omit<KeepAliveSettings, 'failOnUnreachable'>>;
 
 /**
  * Finds the options that notice a vanished peer in time with the fewest probes on a living connection.

@@ -48,7 +48,10 @@ export interface SurvivedOutages {
    * begins just before the first probe must be shorter by `initialDelay`.
    */
   readonly idle: number;
-  /** With data in flight, from the write: the outage ends before the last retransmission. */
+  /**
+   * With data in flight, from the write: the outage ends before the last retransmission. With `failOnUnreachable`, of an
+   * outage that no router reports.
+   */
   readonly unacknowledged: number;
 }
 

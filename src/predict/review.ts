@@ -33,7 +33,8 @@ export type FindingCode =
   | 'too-chatty'
   | 'interval-below-round-trip'
   | 'slow-readers-cut'
-  | 'loss-ends-living';
+  | 'loss-ends-living'
+  | 'route-change-ends-living';
 
 /** A problem or a property of options. */
 export interface Finding {
@@ -324,6 +325,16 @@ export function livingEndsPerHour(subject: { loss: number; probes: number; probe
   return (unanswered ** subject.probes * 3_600_000) / subject.probePeriod;
 }
 
+const routeChangeEndsLiving: Check = ({ failOnUnreachable }) =>
+  failOnUnreachable
+    ? note(
+        'route-change-ends-living',
+        'with `failOnUnreachable` a router that reports the peer as unreachable for a moment, while a route changes, ends ' +
+          'living connections with data in flight, which RFC 1122 (4.2.3.9) forbids. Keep it where connecting again is ' +
+          'cheap and leads elsewhere; leave it out for tunnels, and for uploads and transactions that are dear.',
+      )
+    : undefined;
+
 const checks: readonly Check[] = [
   singleProbe,
   pathForgets,
@@ -337,6 +348,7 @@ const checks: readonly Check[] = [
   intervalBelowRoundTrip,
   slowReadersCut,
   lossEndsLiving,
+  routeChangeEndsLiving,
 ];
 
 const timers = ['initialDelay', 'interval', 'count'] as const;

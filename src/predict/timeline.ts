@@ -19,6 +19,9 @@ export interface TimelineState {
 export function statesOf(options: KeepAliveSettings, detection: Detection): TimelineState[] {
   const { probes, idle, unacknowledged, zeroWindow, connecting, survives } = detection;
   const bounded = (options.userTimeout ?? 0) > 0;
+  const unlessReported = options.failOnUnreachable
+    ? ', or at once if a router reports the peer as unreachable (ICMP); survives a silent outage'
+    : '; survives an outage';
   return [
     {
       label: 'idle',
@@ -38,7 +41,7 @@ export function statesOf(options: KeepAliveSettings, detection: Detection): Time
       survives: survives.unacknowledged,
       text:
         `retransmitted, ${bounded ? 'dropped' : 'no probes; given up by tcp_retries2'} after ` +
-        `${windowText(unacknowledged)} from the write; survives an outage of ${formatTime(survives.unacknowledged)}`,
+        `${windowText(unacknowledged)} from the write${unlessReported} of ${formatTime(survives.unacknowledged)}`,
     },
     {
       label: 'zero window',

@@ -33,8 +33,13 @@ const LOST: readonly unknown[] = ['ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'E
 export function lossOf(socket: net.Socket, handle: MarkedHandle, error: Error): Loss | undefined {
   const cause = lastOf(error);
   // The timeouts of drivers have the same code, and no number.
-  if (!LOST.includes(cause.code) || typeof cause.errno !== 'number') return undefined;
+  if (!isOfLoss(cause) || typeof cause.errno !== 'number') return undefined;
   return { peer: peerOf(socket, handle), error, ...toldByKernel(handle, cause) };
+}
+
+/** With `failOnUnreachable`, the report of a firewall that rejects packets ends an open connection as refused. */
+function isOfLoss({ code, syscall }: NodeJS.ErrnoException): boolean {
+  return LOST.includes(code) || (code === 'ECONNREFUSED' && syscall !== 'connect');
 }
 
 function toldByKernel(handle: MarkedHandle, error: NodeJS.ErrnoException): Partial<Loss> {

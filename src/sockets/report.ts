@@ -73,8 +73,8 @@ export function warnOfNodeFallback(error: Error): void {
 }
 
 /**
- * Tells that a connection gets less than was asked for. Of what only tunes, and of a user timeout of 0, which leaves the
- * system's own, nothing is lost.
+ * Tells that a connection gets less than was asked for. Of what only tunes nothing is lost, nor of a user timeout of 0 or
+ * a false `failOnUnreachable`, which leave what the system does.
  *
  * @param reason - why these options cannot be set
  */
@@ -85,7 +85,7 @@ export function tellOfLoss(
   onError: OnError | undefined,
 ): void {
   const lost = lacking.filter(
-    (option) => !onlyTunes(option) && !(option === 'userTimeout' && settings.userTimeout === 0),
+    (option) => !onlyTunes(option) && (option === 'enable' || Boolean(settings[option])),
   );
   if (lost.length === 0) return;
   const names = lost.map((option) => `\`${option}\``).join(', ');

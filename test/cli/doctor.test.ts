@@ -65,7 +65,7 @@ describe('as a process without koffi', () => {
     expect(diagnoses.filter(({ status }) => status === 'fail')).toMatchObject([
       { subject: 'system calls', advice: expect.stringMatching(/^Cannot load koffi/) },
     ]);
-    const lacking = `${nodeTakesIntervalAndCount ? '' : 'interval, count, '}userTimeout, maxRetransmitInterval`;
+    const lacking = `${nodeTakesIntervalAndCount ? '' : 'interval, count, '}userTimeout, maxRetransmitInterval, failOnUnreachable`;
     expect(about(diagnoses, 'options').message).toContain(`without system calls not: ${lacking}`);
     const { stdout: text } = await failed();
     for (const line of text.split('\n'))

@@ -38,6 +38,7 @@ test.each([
   'enable=true',
   'enable=false',
   'userTimeout=5s',
+  'database failOnUnreachable=true',
   'initialDelay=1s interval=1s count=127 userTimeout=auto',
   'initialDelay=32767s interval=32767s count=127',
   'initialDelay=1s interval=1s count=1 userTimeout=2147483647',
@@ -48,6 +49,17 @@ test.each([
       expect(line.length).toBeLessThanOrEqual(Math.min(columns, 80));
     }
   }
+});
+
+test('says that a router’s report ends data in flight at once with failOnUnreachable', async () => {
+  const { code, out } = await type('explain database failOnUnreachable=true');
+  expect(code).toBe(0);
+  const text = out.replace(/\s+/g, ' ');
+  expect(text).toContain(
+    'from the write, or at once if a router reports the peer as unreachable (ICMP); survives a silent',
+  );
+  expect(text).toContain('route-change-ends-living: ');
+  expect((await type('explain database')).out).not.toContain('ICMP');
 });
 
 test('uses colour where it is asked to, for the same text', async () => {

@@ -8,9 +8,12 @@ import koffi from 'koffi';
 const TUNSETIFF = 0x400454ca;
 const IFF_TUN_NO_PI = 0x1001;
 const ICMP_UNREACHABLE = {
-  4: { protocol: 1, type: 3, code: 1 },
-  6: { protocol: 58, type: 1, code: 3 },
+  4: { protocol: 1, type: 3, unreachable: 1, refused: 3 },
+  6: { protocol: 58, type: 1, unreachable: 3, refused: 4 },
 } as const;
+
+/** A router says that the host cannot be reached, or a firewall that the port cannot. */
+type Report = 'unreachable' | 'refused';
 
 export interface Tunnel {
   /** The addresses of this end, on which a server listens. */
@@ -18,7 +21,7 @@ export interface Tunnel {
   /** The addresses to connect to: they lead to those of this end. */
   readonly there: { readonly 4: string; readonly 6: string };
   /** What becomes of a packet. */
-  state: 'up' | 'silent' | 'unreachable';
+  state: 'up' | 'silent' | Report;
 }
 
 /** @param delay - of each packet, in milliseconds: half of a round trip */
@@ -46,8 +49,9 @@ export function openTunnel(delay: number): Tunnel {
       if (error) return;
       receive();
       const packet = memory.subarray(0, length);
-      if (tunnel.state === 'silent') return;
-      const answer = tunnel.state === 'up' ? reflected(packet) : unreachable(packet);
+      const { state } = tunnel;
+      if (state === 'silent') return;
+      const answer = state === 'up' ? reflected(packet) : reportOf(packet, state);
       if (answer !== undefined) setTimeout(send, delay, answer);
     });
   };
@@ -66,10 +70,10 @@ function reflected(packet: Buffer): Buffer {
   return packet;
 }
 
-/** A router's message about a packet: the host cannot be reached. */
-function unreachable(packet: Buffer): Buffer | undefined {
+/** A router's message about a packet. */
+function reportOf(packet: Buffer, report: Report): Buffer | undefined {
   const version = versionOf(packet);
-  const { protocol, type, code } = ICMP_UNREACHABLE[version];
+  const { protocol, type, [report]: code } = ICMP_UNREACHABLE[version];
   const isTcp = packet[version === 6 ? 6 : 9] === 6;
   if (!isTcp) return undefined;
   const quoted = packet.subarray(0, version === 6 ? 100 : 40);

@@ -97,6 +97,7 @@ describe.runIf(process.platform === 'linux')('writing', () => {
     { options: { maxRetransmitInterval: 5_000 }, strict: false },
     { options: { maxRetransmitInterval: 5_000 }, strict: true },
     { options: { enable: true }, strict: false },
+    { options: { failOnUnreachable: true }, strict: false },
     { options: {}, strict: false },
   ])(
     'a UDP socket, which has no user timeout either, is no TCP one: $options, strict: $strict',
@@ -208,7 +209,7 @@ describe.runIf(process.platform === 'linux')('reading', () => {
     const get = vi.spyOn(loadLibc(), 'getsockopt');
     onTestFinished(() => get.mockRestore());
     readSettings(fd);
-    expect(get).toHaveBeenCalledTimes(hasRetransmitInterval ? 6 : 5);
+    expect(get).toHaveBeenCalledTimes(hasRetransmitInterval ? 7 : 6);
   });
 
   test('refuses what is not TCP', async () => {

@@ -8,7 +8,9 @@ import { tcpInfoLayout, tcpStates } from '../../native-bindings/tcp-info.ts';
 import { optionNames } from '../../src/options/options.ts';
 import { PATIENCE } from '../helpers/patience.ts';
 
+const IPPROTO_IP = 0;
 const IPPROTO_TCP = 6;
+const IPPROTO_IPV6 = 41;
 
 const tables = Object.entries({ ...platforms, 'linux on mips': linuxMips, 'Oracle Solaris': solaris }).map(
   ([platform, table]) => ({
@@ -41,9 +43,9 @@ describe.each(tables)('the table of $platform', ({ table }) => {
       level: expect.any(Number),
       name: expect.any(Number),
       unit: expect.any(String),
-      constant: expect.stringMatching(/^(SO|TCP|PERSIST)_[A-Z]+(_[A-Z]+)*$/),
+      constant: expect.stringMatching(/^(SO|TCP|PERSIST|IP|IPV6)_[A-Z]+(_[A-Z]+)*$/),
     });
-    expect(entry.level).toBe(option === 'enable' ? expectedSocketLevel(table) : IPPROTO_TCP);
+    expect(levelsOf(option, table)).toContain(entry.level);
     expect(entry.name).toSatisfy((name: number) => Number.isInteger(name) && name > 0);
     expect(unitsOf(option)).toContain(entry.unit);
   });
@@ -76,14 +78,15 @@ function rowsOf(table: OptionTable): [string, Omit<OptionEntry, 'older' | 'also'
 }
 
 function unitsOf(option: string): readonly string[] {
-  if (option === 'enable' || option === 'count') return ['none'];
+  if (option === 'enable' || option === 'count' || option === 'failOnUnreachable') return ['none'];
   if (option === 'maxRetransmitInterval') return ['millisecond'];
   return option === 'userTimeout' ? ['second', 'millisecond'] : ['second'];
 }
 
 /** SOL_SOCKET is 1 on Linux, where SO_KEEPALIVE is 9, and Berkeley's everywhere else. */
-function expectedSocketLevel({ enable }: OptionTable): number {
-  return enable?.name === 9 ? 1 : 0xffff;
+function levelsOf(option: string, { enable }: OptionTable): readonly number[] {
+  if (option === 'enable') return [enable?.name === 9 ? 1 : 0xffff];
+  return option === 'failOnUnreachable' ? [IPPROTO_IP, IPPROTO_IPV6] : [IPPROTO_TCP];
 }
 
 describe('which table a system gets', () => {
@@ -120,25 +123,37 @@ describe('which table a system gets', () => {
 test("this system's table is what its headers say", ({ skip }) => {
   const table = platformTable();
   if (table === undefined) return skip(`no table for ${process.platform}`);
-  const { numbers, problem } = readHeaders(Object.values(table).map(({ constant }) => constant));
+  const { numbers, problem } = readHeaders(rowsOf(table).map(([, { constant }]) => constant));
   if (problem !== undefined) {
     console.warn(`Skipped: the table against the headers: ${problem}`);
     return skip(problem);
   }
-  for (const [option, { level, name, constant }] of Object.entries(table)) {
+  for (const [option, { level, name, constant }] of rowsOf(table)) {
     // It is younger than many headers.
     if (constant === 'TCP_RTO_MAX_MS' && Number.isNaN(numbers.get(constant))) continue;
     expect({ option, name }).toEqual({ option, name: numbers.get(constant) });
-    expect({ option, level }).toEqual({
-      option,
-      level: numbers.get(option === 'enable' ? 'SOL_SOCKET' : 'IPPROTO_TCP'),
+    expect({ constant, level }).toEqual({
+      constant,
+      level: numbers.get(levelNames[prefixOf(constant)] ?? ''),
     });
   }
 });
 
+const levelNames: Readonly<Record<string, string>> = {
+  SO: 'SOL_SOCKET',
+  IP: 'IPPROTO_IP',
+  IPV6: 'IPPROTO_IPV6',
+  TCP: 'IPPROTO_TCP',
+  PERSIST: 'IPPROTO_TCP',
+};
+
+function prefixOf(constant: string): string {
+  return constant.slice(0, constant.indexOf('_'));
+}
+
 /** What the C preprocessor makes of constants, or why it could not be asked. */
 function readHeaders(constantNames: readonly string[]): { numbers: Map<string, number>; problem?: string } {
-  const names = ['SOL_SOCKET', 'IPPROTO_TCP', ...constantNames];
+  const names = [...Object.values(levelNames), ...constantNames];
   const source = [
     '#include <sys/types.h>',
     '#include <sys/socket.h>',

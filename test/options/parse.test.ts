@@ -5,7 +5,8 @@ import { type KeepAliveInput, optionNames, optionRanges } from '../../src/option
 import { parseKeepAliveOptions, trustSettings } from '../../src/options/parse.ts';
 import { type PresetName, presets } from '../../src/options/presets.ts';
 
-const names = '`enable`, `initialDelay`, `interval`, `count`, `userTimeout`, `maxRetransmitInterval`';
+const names =
+  '`enable`, `initialDelay`, `interval`, `count`, `userTimeout`, `maxRetransmitInterval`, `failOnUnreachable`';
 const presetNames = '`database`, `fastFailover`, `websocket`, `bulk`, `tunnel`, `loadBalancer`';
 const milliseconds = 'from 1000 to 32767000 milliseconds';
 const userTimeouts = "from 1000 to 2147483647 milliseconds, 0, or 'auto'";
@@ -186,6 +187,11 @@ describe('bad input', () => {
     [TypeError, { enable: NaN }, 'Expected `enable` to be true or false, got `NaN` (number)'],
     [TypeError, { enable: 'true' }, 'Expected `enable` to be true or false, got `true` (string)'],
     [TypeError, { enable: null }, 'Expected `enable` to be true or false, got null'],
+    [
+      TypeError,
+      { failOnUnreachable: 1 },
+      'Expected `failOnUnreachable` to be true or false, got `1` (number)',
+    ],
     [TypeError, { enable: {} }, 'Expected `enable` to be true or false, got an object'],
   ];
 
@@ -335,6 +341,7 @@ describe('good input', () => {
     { input: Object.create(null), settings: {} },
     { input: { count: undefined, userTimeout: undefined, enable: undefined }, settings: {} },
     { input: { enable: false }, settings: { enable: false } },
+    { input: { failOnUnreachable: true }, settings: { failOnUnreachable: true } },
     { input: { userTimeout: 0 }, settings: { userTimeout: 0 } },
     { input: { userTimeout: 5_000 }, settings: { userTimeout: 5_000 } },
     { input: { initialDelay: 1_000 }, settings: { enable: true, initialDelay: 1_000 } },

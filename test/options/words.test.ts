@@ -18,6 +18,7 @@ test.each<[string, KeepAliveInput]>([
   ['initialDelay=1m30s interval=500ms', { initialDelay: 90_000, interval: 500 }],
   ['userTimeout=auto', { userTimeout: 'auto' }],
   ['enable=false', { enable: false }],
+  ['database failOnUnreachable=true', { ...presets.database, failOnUnreachable: true }],
   ['userTimeout=1500', { userTimeout: 1_500 }],
 ])('%s', (text, want) => {
   expect(parseWords(text.split(' '))).toEqual(want);
@@ -28,6 +29,7 @@ test.each([
   ['databse', '<option>=<value>, got `databse`; did you mean `database`?'],
   ['database tunnel', 'Expected <option>=<value>, got `tunnel`; a preset comes first'],
   ['enable=yes', 'Expected `enable` to be true or false, got `yes`'],
+  ['failOnUnreachable=1', 'Expected `failOnUnreachable` to be true or false, got `1`'],
   ['count=2.5', 'Expected `count` to be a whole number, got `2.5`'],
   [
     'interval=soon',
@@ -98,6 +100,7 @@ test.each<[KeepAliveInput, string]>([
   [{ enable: false, initialDelay: 5_000 }, 'enable=false initialDelay=5s'],
   [{ enable: true }, 'enable=true'],
   [{ enable: true, userTimeout: 30_000 }, 'enable=true userTimeout=30s'],
+  [{ enable: true, count: 3, failOnUnreachable: true }, 'count=3 failOnUnreachable=true'],
 ])('%o is typed as %s', (input, text) => {
   expect(wordsOf(input).join(' ')).toBe(text);
 });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { presets } from '../../src/options/presets.ts';
 import { predictDetection } from '../../src/predict/predict.ts';
 import { timerWheel } from '../helpers/timer-wheel.ts';
 
@@ -215,6 +216,17 @@ describe('a retransmission timer', () => {
     const { onIcmp } = predictDetection({ userTimeout: 13_500 }, { hz: 250, rto: 2_000 }).unacknowledged;
     // Two RTOs that are 36 ms late, the user timeout, and a wait of 8 750 ms that is 260 ms late.
     expect(onIcmp.latest).toBe(2 * 2_036 + 13_500 + 8_750 + 260);
+  });
+
+  test('a report of ICMP ends data in flight at once with failOnUnreachable, and changes nothing else', () => {
+    const options = { ...presets.database, failOnUnreachable: true };
+    const { unacknowledged, ...others } = predictDetection(options, { rto: 204 });
+    const { onIcmp, ...silent } = unacknowledged;
+    expect(onIcmp).toEqual({ earliest: 0, nominal: 204, latest: silent.latest });
+    const without = predictDetection('database', { rto: 204 });
+    expect({ ...others, unacknowledged: { ...silent, onIcmp: without.unacknowledged.onIcmp } }).toEqual(
+      without,
+    );
   });
 
   test('a full window is given up no sooner than a user timeout after the first window probe', () => {

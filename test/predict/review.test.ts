@@ -284,6 +284,14 @@ const rows: Row[] = [
     says: 'ends practically none an hour',
     cured: [{ ...sound, enable: false }, { loss: 0 }],
   },
+  {
+    code: 'route-change-ends-living',
+    severity: 'note',
+    options: { ...sound, failOnUnreachable: true },
+    context: {},
+    says: 'Keep it where connecting again is cheap and leads elsewhere',
+    cured: [{ ...sound, failOnUnreachable: false }],
+  },
 ];
 
 describe('a finding', () => {

@@ -24,6 +24,7 @@ test.runIf(process.platform === 'linux')('Linux has everything', () => {
       maxRetransmitInterval: hasRetransmitInterval
         ? { set: true, read: true, constant: 'TCP_RTO_MAX_MS' }
         : { set: false, read: false, reason: 'this kernel has no TCP_RTO_MAX_MS' },
+      failOnUnreachable: { set: true, read: true, constant: 'IP_RECVERR' },
     },
     tcpInfo: true,
   });
@@ -37,6 +38,8 @@ test('nobody can change the answer', () => {
 });
 
 describe('a system whose kernel lacks some', () => {
+  const ofLinux: readonly string[] = ['maxRetransmitInterval', 'failOnUnreachable'];
+
   test.each([
     { platform: 'darwin', lacks: [], bound: 'TCP_RXT_CONNDROPTIME' },
     { platform: 'freebsd', lacks: [], bound: 'TCP_MAXUNACKTIME' },
@@ -51,7 +54,7 @@ describe('a system whose kernel lacks some', () => {
     for (const name of optionNames) {
       const lacking = { set: false, read: false, reason: `${platform} has no such option` };
       expect(options[name]).toEqual(
-        name === 'maxRetransmitInterval' || lacks.some((lack) => lack === name)
+        ofLinux.includes(name) || lacks.some((lack) => lack === name)
           ? lacking
           : { set: true, read: true, constant: expect.any(String) },
       );
@@ -128,10 +131,11 @@ describe('a Linux before 6.15 is known by its sysctls', () => {
 test.each(optionNames)('%s can be set exactly where it says so', async (name) => {
   const { client, close } = await connectedPair();
   onTestFinished(close);
+  const all = { ...presets.database, failOnUnreachable: true };
   for (const system of [process.platform, 'openbsd', 'aix']) {
     if (system === 'openbsd') recordedLibc();
     const here = await packageOn(system);
-    const set = () => here.setKeepAlive(client, presets.database).skipped?.includes(name) !== true;
+    const set = () => here.setKeepAlive(client, all).skipped?.includes(name) !== true;
     expect({ system, set: set() }).toEqual({ system, set: here.capabilities().options[name].set });
   }
 });

@@ -170,6 +170,7 @@ const optionFields = fields({
   count: orJustBeyond(fc.integer({ min: 1, max: 127 }), 0, 128),
   userTimeout: orJustBeyond(fc.oneof(time, fc.constantFrom(0, 'auto')), 999, 2 ** 31),
   maxRetransmitInterval: orJustBeyond(fc.oneof(time, fc.constant('auto')), 999, 120_001),
+  failOnUnreachable: fc.boolean(),
 });
 const names = fc.constantFrom('database', 'fastFailover', 'websocket', 'bulk', 'tunnel', 'loadBalancer');
 const options = disguised(

@@ -11,11 +11,12 @@ import { counted } from '../sockets/drawing.ts';
 /** The system's own value of `maxRetransmitInterval`, in milliseconds. */
 const USUAL_RETRANSMIT = 120_000;
 
-/** The options of a connection: `10s/5s/3 24.5s max 3.1s`. */
+/** The options of a connection: `10s/5s/3 24.5s max 3.1s icmp`. */
 export function optionsText(options: KeepAliveSettings): string {
-  const { maxRetransmitInterval = USUAL_RETRANSMIT } = options;
-  if (maxRetransmitInterval === USUAL_RETRANSMIT) return timersText(options);
-  return `${timersText(options)} max ${formatTime(maxRetransmitInterval)}`;
+  const { maxRetransmitInterval = USUAL_RETRANSMIT, failOnUnreachable } = options;
+  const longest =
+    maxRetransmitInterval === USUAL_RETRANSMIT ? '' : ` max ${formatTime(maxRetransmitInterval)}`;
+  return `${timersText(options)}${longest}${failOnUnreachable ? ' icmp' : ''}`;
 }
 
 export const widths = { end: 21, state: 6, options: 24 } as const;

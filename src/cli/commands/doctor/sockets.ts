@@ -50,7 +50,8 @@ function foundOnSocket(
 function sameAsPreset(values: KeepAliveSettings): Diagnosis {
   const preset = parseKeepAliveOptions('database');
   const same = optionNames.every((name) => {
-    const [set = 0, read] = [preset[name], values[name]];
+    const [set, read] = [preset[name], values[name]];
+    if (set === undefined) return true;
     return read === undefined ? onlyTunes(name) : isReadBack(name, set, read);
   });
   const subject = 'tcp-keepalive';

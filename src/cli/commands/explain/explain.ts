@@ -19,7 +19,8 @@ Usage: tcp-keepalive explain <preset> [<option>=<value> ...] [options]
 
 Presets: ${Object.keys(presets).join(', ')}
 Options: initialDelay, interval, userTimeout, maxRetransmitInterval (a time; the
-         last two also auto), count (a number), enable (true or false)
+         last two also auto), count (a number), enable and failOnUnreachable
+         (true or false)
 Times:   30s, 1m30s, 500ms, or bare milliseconds
 
   --path <name|time>        what lies between the two ends, or after how much
