@@ -51,6 +51,20 @@ export function drawLine(io: Io, { body, probes, drop }: Line, scale: Scale): st
   return cells.join('').trimEnd();
 }
 
+/** Draws the longest outage that a living peer survives: `╰── survives an outage of 20s ──╯`. */
+export function drawOutage(io: Io, survives: number, text: string, scale: Scale): string[] {
+  const isBeyond = survives > scale.end;
+  const inner = Math.max(0, (isBeyond ? scale.columns - 1 : columnOf(survives, scale)) - 1);
+  const bracket = (inside: string) => paint(io, 'green', `╰${inside}${isBeyond ? '▶' : '╯'}`);
+  const label = ` ${text} `;
+  if (inner >= label.length + 2) {
+    const left = (inner - label.length) >> 1;
+    return [bracket(`${'─'.repeat(left)}${label}${'─'.repeat(inner - label.length - left)}`)];
+  }
+  const line = bracket('─'.repeat(inner));
+  return inner + 2 + label.length > scale.columns ? [line, text] : [`${line} ${text}`];
+}
+
 function columnOf(time: number, { end, columns }: Scale): number {
   return Math.round((time / end) * (columns - 1));
 }

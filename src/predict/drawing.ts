@@ -61,13 +61,17 @@ export function drawReport(report: Report, { path, deadline, width, theme }: Sur
   const marks = [...pathMark(path), ...deadlineMark(deadline)];
   return drawPicture({
     title: `What Linux does when the peer vanishes: ${report.name}`,
-    description: states.map(({ label, text }) => `${label}: ${text}.`).join(' '),
+    description: states.map(inWords).join(' '),
     rows: states.map((state) => ({ ...state, note: noteOf(state) })),
     marks,
     end: roomFor(marks, endOf(report.detection)),
     ...(width === undefined ? {} : { width }),
     ...(theme === undefined ? {} : { theme }),
   });
+}
+
+function inWords({ label, text, outage }: TimelineState): string {
+  return `${label}: ${text}${outage === undefined ? '' : `; ${outage}`}.`;
 }
 
 /** When a state ends, in a few words. */

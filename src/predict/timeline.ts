@@ -9,39 +9,38 @@ export interface TimelineState {
   readonly label: 'idle' | 'data in flight' | 'zero window' | 'connecting';
   readonly probes: readonly DetectionWindow[];
   readonly drop: DetectionWindow;
+  /** Its end, in words. */
+  readonly text: string;
   /** The longest outage that a living peer survives, in ms; absent if it is not predicted. */
   readonly survives?: number;
-  /** The same in words. */
-  readonly text: string;
+  /** The same in words; absent if every outage is survived. */
+  readonly outage?: string;
 }
 
 /** The four states of a connection with these options. */
 export function statesOf(options: KeepAliveSettings, detection: Detection): TimelineState[] {
   const { probes, idle, unacknowledged, zeroWindow, connecting, survives } = detection;
   const bounded = (options.userTimeout ?? 0) > 0;
-  const unlessReported = options.failOnUnreachable
-    ? ', or at once if a router reports the peer as unreachable (ICMP); survives a silent outage'
-    : '; survives an outage';
+  const fails = options.failOnUnreachable ?? false;
   return [
     {
       label: 'idle',
       probes,
       drop: idle,
-      survives: survives.idle,
+      ...survival(survives.idle),
       text:
         idle.nominal === Infinity
           ? 'no probes: never noticed'
-          : `${probed(probes.length)}, dropped after ${windowText(idle)} from the last packet received; ` +
-            `survives an outage of ${formatTime(survives.idle)}`,
+          : `${probed(probes.length)}, dropped after ${windowText(idle)} from the last packet received`,
     },
     {
       label: 'data in flight',
       probes: [],
       drop: unacknowledged,
-      survives: survives.unacknowledged,
+      ...survival(survives.unacknowledged, fails ? 'a silent outage' : 'an outage'),
       text:
         `retransmitted, ${bounded ? 'dropped' : 'no probes; given up by tcp_retries2'} after ` +
-        `${windowText(unacknowledged)} from the write${unlessReported} of ${formatTime(survives.unacknowledged)}`,
+        `${windowText(unacknowledged)} from the write${fails ? ', or at once if a router reports the peer as unreachable (ICMP)' : ''}`,
     },
     {
       label: 'zero window',
@@ -61,6 +60,12 @@ export function statesOf(options: KeepAliveSettings, detection: Detection): Time
         'timeout only: connectionTimeoutMillis (pg), connectTimeout (mysql2, ioredis), handshakeTimeout (ws)',
     },
   ];
+}
+
+function survival(survives: number, outage = 'an outage'): Pick<TimelineState, 'survives' | 'outage'> {
+  return survives === Infinity
+    ? { survives }
+    : { survives, outage: `survives ${outage} of ${formatTime(survives)}` };
 }
 
 function probed(probes: number): string {

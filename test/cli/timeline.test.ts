@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { drawLine, drawRuler, type Line } from '../../src/cli/timeline.ts';
+import { drawLine, drawOutage, drawRuler, type Line } from '../../src/cli/timeline.ts';
 import { neverClosed } from '../helpers/command-line.ts';
 
 const at = (time: number, latest = time) => ({ earliest: time, nominal: time, latest });
@@ -50,5 +50,23 @@ describe('a line', () => {
     },
   ])('$which', ({ line, drawn }) => {
     expect(drawLine(io, line, scale)).toBe(drawn);
+  });
+
+  const wide = { end: 30_000, columns: 31 };
+
+  test.each([
+    { survives: 20_000, drawn: ['╰── survives 20s ───╯'] },
+    { survives: 60_000, drawn: ['╰─────── survives 60s ────────▶'] },
+    { survives: 10_000, drawn: ['╰─────────╯ survives 10s'] },
+    { survives: 0, drawn: ['╰╯ survives 0s'] },
+  ])('has a bracket under it, as long as an outage of $survives ms', ({ survives, drawn }) => {
+    expect(drawOutage(io, survives, `survives ${survives / 1_000}s`, wide)).toEqual(drawn);
+  });
+
+  test('has the words under the bracket if there is no room beside it', () => {
+    expect(drawOutage(io, 20_000, 'survives an outage of 20s', wide)).toEqual([
+      '╰───────────────────╯',
+      'survives an outage of 20s',
+    ]);
   });
 });

@@ -13,7 +13,10 @@ const at = (nominal: number, latest = nominal, earliest = nominal): DetectionWin
 function textsOf(input: KeepAliveInput): Record<string, string> {
   const options = parseKeepAliveOptions(input);
   return Object.fromEntries(
-    statesOf(options, predictDetection(options)).map(({ label, text }) => [label, text]),
+    statesOf(options, predictDetection(options)).map(({ label, text, outage }) => [
+      label,
+      outage === undefined ? text : `${text}; ${outage}`,
+    ]),
   );
 }
 
@@ -44,6 +47,13 @@ describe('the four states', () => {
       'zero window': 'the peer answers but does not read: kept for ever',
     });
     expect(connecting).toMatch(/^no answer to the SYN: not bounded by these options, given up after/);
+  });
+
+  test('of one that a report of a router ends', () => {
+    const options = { initialDelay: 10_000, userTimeout: 24_500, failOnUnreachable: true };
+    expect(textsOf(options)['data in flight']).toMatch(
+      / from the write, or at once if a router reports the peer as unreachable \(ICMP\); survives a silent outage of /,
+    );
   });
 
   test('of one whose retransmissions are bounded', () => {

@@ -6,7 +6,7 @@ import { endOf, statesOf, type TimelineState } from '../../../predict/timeline.t
 import type { Io } from '../../command.ts';
 import { drawFindings, INDENT } from '../../report.ts';
 import { labelled, paint, width } from '../../text.ts';
-import { drawLine, drawRuler, type Scale } from '../../timeline.ts';
+import { drawLine, drawOutage, drawRuler, type Scale } from '../../timeline.ts';
 
 /** The report as text: a time line for each state of a connection, the packets, and the findings. */
 export function draw(io: Io, report: Report): string {
@@ -38,11 +38,16 @@ function legend(io: Io): string {
 }
 
 function drawState(io: Io, state: TimelineState, scale: Scale): string {
-  const { probes, drop } = state;
+  const { probes, drop, survives, outage } = state;
   const body = state.label === 'idle' ? '─' : '━';
   const label = paint(io, 'bold', state.label) + ' '.repeat(INDENT - state.label.length);
-  const text = labelled(' '.repeat(INDENT), state.text, INDENT, INDENT + scale.columns);
-  return `${label}${drawLine(io, { body, probes, drop }, scale)}\n${text}\n`;
+  const indent = ' '.repeat(INDENT);
+  const lines = survives === undefined || outage === undefined ? [] : drawOutage(io, survives, outage, scale);
+  return [
+    `${label}${drawLine(io, { body, probes, drop }, scale)}`,
+    ...lines.map((line) => indent + line),
+    `${labelled(indent, state.text, INDENT, INDENT + scale.columns)}\n`,
+  ].join('\n');
 }
 
 function drawPackets(io: Io, { perHour, connections, perHourOfAll }: Packets, columns: number): string {
