@@ -1,14 +1,14 @@
 import type net from 'node:net';
 import { constants } from 'node:os';
 import { reasonOfLack } from '../kernel/calls.ts';
-import { hasTcpInfo, readTcpInfo, type TcpInfo } from '../kernel/tcp-info.ts';
+import { hasTcpInfo, readTcpInfo } from '../kernel/tcp-info.ts';
 import { hasError, peek, takeError } from '../kernel/unread.ts';
 import { aFunction, optional, otherwise, readFields, within } from '../options/fields.ts';
 import type { KeepAliveSettings } from '../options/options.ts';
 import { hasEnded, readError } from './ending.ts';
 import { handleDescriptor, NO_DESCRIPTOR, ownerOf, type TcpHandle } from './handle.ts';
 import { HOLD, heldBy, type MarkedHandle, SET } from './hold-record.ts';
-import { isOutstanding, isOverdue, limitOf, silentAfterField } from './overdue.ts';
+import { limitOf, noteReceived, noteSigns, noteWritten, silentAfterField } from './overdue.ts';
 import { attempt, callHandler } from './report.ts';
 import { type Asked, reaper, unwatch, type Watched, watch, watchedOf } from './watched.ts';
 
@@ -66,7 +66,7 @@ const now = performance.now.bind(performance);
  *   destroyed with the kernel's error. While bytes are unread only `onLost` is called, and its user reads them first.
  *
  * The timer keeps no process alive and no socket, and never throws. Sockets that something has arrived for since the last
- * look, and idle ones that hear for themselves, take no system call. A second call replaces the first. Held are sockets
+ * look, idle ones that hear for themselves, and those that write while nothing can be overdue yet take no system call. A second call replaces the first. Held are sockets
  * of {@link keepAlive}, of driver modules, and those that a rule opens; with `reap`, {@link installKeepAlive} adds those
  * that it accepts.
  *
@@ -138,19 +138,25 @@ function lookAtAll(): void {
   const turns = Math.min(Math.ceil(state.watched.size / AT_ONCE) || 1, MOST_TURNS);
   const atOnce = Math.ceil(state.watched.size / turns);
   const sockets = state.watched.values();
-  let left = turns;
+  const began = now();
+  let done = 0;
   state.isNeeded = false;
   const turn = () => {
-    left -= 1;
+    done += 1;
     for (let i = 0; i < atOnce; i++) {
       const { value } = sockets.next();
       if (value === undefined) break;
       attempt(undefined, () => look(value));
     }
-    if (left > 0) state.timer = later(turn, every / turns).unref();
+    if (done < turns) wait();
     else restart();
   };
-  state.timer = later(turn, every / turns).unref();
+  // A turn that was late makes the next ones no later.
+  const wait = () => {
+    const due = began + (every * (done + 1)) / turns;
+    state.timer = later(turn, Math.max(1, due - now())).unref();
+  };
+  wait();
 }
 
 function look(handle: MarkedHandle): void {
@@ -168,19 +174,25 @@ function look(handle: MarkedHandle): void {
   else if (asked === undefined) return;
   // Deno does not count what was written: NaN equals no number, so that each look goes on to the kernel.
   const { bytesRead = 0, bytesWritten = Number.NaN } = handle;
+  const { looks } = watched;
   if (bytesRead !== watched.bytesRead && !watched.isTold) {
-    Object.assign(watched, { bytesRead, since: undefined, isClear: false });
+    watched.bytesRead = bytesRead;
+    noteReceived(looks);
     return;
   }
   const socket = ownerOf(reader);
   if (socket === undefined || socket.destroyed) return;
-  if (watched.isClear && bytesWritten === watched.bytesWritten && hears(reader, socket)) return;
-  const info = readTcpInfo(fd);
-  // An attempt to connect is left to the kernel.
-  if (info.state === 'SYN_SENT') return;
+  const hasWritten = bytesWritten !== watched.bytesWritten;
   watched.bytesWritten = bytesWritten;
+  const time = now();
+  const limit = limitOf(settings, asked?.silentAfter);
+  const isCounted = !Number.isNaN(bytesWritten);
+  const canWait = hasWritten ? isCounted && noteWritten(looks, time, limit) : looks.isClear;
+  if (canWait && hears(reader, socket)) return;
+  const info = readTcpInfo(fd);
   if (info.state === 'CLOSE') endIfGivenUp(watched, socket, fd);
-  else endIfOverdue(watched, socket, fd, { info, limit: limitOf(settings, asked?.silentAfter) });
+  // An attempt to connect is left to the kernel.
+  else if (info.state !== 'SYN_SENT') endIfOverdue(watched, socket, fd, noteSigns(looks, info, time, limit));
 }
 
 /** The options of a connection, unless a caller has set it without a hold, or has ended the hold. */
@@ -194,16 +206,8 @@ function hears(reader: TcpHandle, socket: net.Socket): boolean {
   return reader.reading === true && !hasEnded(socket);
 }
 
-function endIfOverdue(
-  watched: Watched,
-  socket: net.Socket,
-  fd: number,
-  { info, limit }: { info: TcpInfo; limit: number },
-): void {
-  const time = now();
-  watched.isClear = !isOutstanding(info);
-  watched.since = watched.isClear ? undefined : (watched.since ?? time);
-  if (watched.since === undefined || !isOverdue(info, watched.since, time, limit)) {
+function endIfOverdue(watched: Watched, socket: net.Socket, fd: number, isOverdue: boolean): void {
+  if (!isOverdue) {
     watched.isTold = false;
     return;
   }

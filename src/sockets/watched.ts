@@ -2,6 +2,7 @@ import type net from 'node:net';
 import type { KeepAliveSettings } from '../options/options.ts';
 import { handleDescriptor, NO_DESCRIPTOR, readingHandle, type TcpHandle, tcpHandle } from './handle.ts';
 import { type MarkedHandle, REAPER, WATCHED } from './hold-record.ts';
+import { type Looks, noLooks } from './overdue.ts';
 
 /** The record of a reaper for one connection. It is made at the first look, unless more than the handle has to be known. */
 export interface Watched {
@@ -9,12 +10,9 @@ export interface Watched {
   reader: WeakRef<TcpHandle> | undefined;
   /** The options of a connection without a hold, which it has from its listener. */
   readonly inherited: KeepAliveSettings | undefined;
+  readonly looks: Looks;
   bytesRead: number;
   bytesWritten: number;
-  /** The first look that saw something outstanding. */
-  since: number | undefined;
-  /** Whether the last look saw that nothing was. */
-  isClear: boolean;
   /** Whether its loss was told, and the bytes before it are still to be read. */
   isTold: boolean;
 }
@@ -92,10 +90,9 @@ function newWatched(
   return {
     reader,
     inherited,
+    looks: noLooks(),
     bytesRead: 0,
     bytesWritten: 0,
-    since: undefined,
-    isClear: false,
     isTold: false,
   };
 }

@@ -1,10 +1,23 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isOutstanding, isOverdue, limitOf, type Signs } from '../../../src/sockets/overdue.ts';
+import {
+  limitOf,
+  noLooks,
+  noteReceived,
+  noteSigns,
+  noteWritten,
+  type Signs,
+} from '../../../src/sockets/overdue.ts';
 
 const heardLong = { lastAckReceived: 60_000, lastDataReceived: 90_000 };
 const quiet: Signs = { unacked: 0, probes: 0, backoff: 0, rto: 204, ...heardLong };
 const inFlight: Signs = { ...quiet, unacked: 3, notSentBytes: 0, sendWindow: 65_536 };
 const behindClosedWindow: Signs = { ...quiet, notSentBytes: 5_000, sendWindow: 0 };
+
+/** Whether a peer is overdue at a look, if all looks since `since` have seen something outstanding. */
+function isOverdue(signs: Signs, since: number, now: number, limit: number): boolean {
+  return noteSigns({ ...noLooks(), since, last: now }, signs, now, limit);
+}
 
 test.each([
   { what: 'nothing', signs: quiet, is: false },
@@ -12,7 +25,9 @@ test.each([
   { what: 'data in flight', signs: inFlight, is: true },
   { what: 'data behind a closed window', signs: behindClosedWindow, is: true },
 ])('$what is outstanding: $is', ({ signs, is }) => {
-  expect(isOutstanding(signs)).toBe(is);
+  const looks = noLooks();
+  noteSigns(looks, signs, 1_000, 5_000);
+  expect(looks).toMatchObject({ isClear: !is, since: is ? 1_000 : undefined });
 });
 
 describe('a peer is overdue', () => {
@@ -77,6 +92,83 @@ describe('a peer is overdue', () => {
     const signs = { ...behindClosedWindow, probes: 2, rto: 1 };
     expect(isOverdue(signs, 0, 5_199, 5_000)).toBe(false);
     expect(isOverdue(signs, 0, 5_200, 5_000)).toBe(true);
+  });
+});
+
+describe('a program that keeps writing', () => {
+  const limit = 24_500;
+
+  test('costs no system call until something may be overdue', () => {
+    const looks = noLooks();
+    let reads = 0;
+    for (let now = 1_000; now <= 1_000_000; now += 1_000) {
+      if (noteWritten(looks, now, limit)) continue;
+      reads += 1;
+      const heard = { lastAckReceived: 900, lastDataReceived: 90_000 };
+      expect(noteSigns(looks, { ...inFlight, ...heard }, now, limit)).toBe(false);
+    }
+    expect(reads).toBeLessThanOrEqual(1_000 / 24);
+    expect(reads).toBeGreaterThan(1_000 / 26);
+  });
+
+  test('and has no limit costs none', () => {
+    const looks = noLooks();
+    for (let now = 1_000; now < 1e6; now += 1_000) expect(noteWritten(looks, now, NaN)).toBe(true);
+  });
+
+  // Each look of a simulated connection: what was written and heard since the one before, in milliseconds.
+  const history = fc.record({
+    limit: fc.integer({ min: 1_000, max: 20_000 }),
+    roundTrip: fc.integer({ min: 1, max: 1_500 }),
+    vanishesAt: fc.integer({ min: 0, max: 60_000 }),
+    looks: fc.array(
+      fc.record({
+        after: fc.oneof(fc.integer({ min: 900, max: 1_200 }), fc.integer({ min: 1, max: 6_000 })),
+        writes: fc.array(fc.integer({ min: 0, max: 999 }), { maxLength: 3 }),
+        isRead: fc.boolean(),
+      }),
+      { minLength: 40, maxLength: 120 },
+    ),
+  });
+
+  test('to a peer is ended once it is silent for too long, and never sooner', () => {
+    let ended = 0;
+    fc.assert(
+      fc.property(history, ({ limit, roundTrip, vanishesAt, looks }) => {
+        const seen = noLooks();
+        const written: number[] = [];
+        let [now, longest] = [0, 0];
+        for (const { after, writes, isRead } of looks) {
+          const before = now;
+          now += after;
+          longest = Math.max(longest, after);
+          const fresh = writes
+            .map((share) => before + Math.ceil(((share + 1) * after) / 1_000))
+            .sort((a, b) => a - b);
+          written.push(...fresh);
+          // What the peer acknowledged before it vanished has arrived.
+          const isAcknowledged = (time: number) => time + roundTrip <= now && time + roundTrip <= vanishesAt;
+          const heard = Math.max(0, ...written.filter(isAcknowledged).map((time) => time + roundTrip));
+          const oldest = written.find((time) => !isAcknowledged(time));
+          const silence = oldest === undefined ? 0 : now - Math.max(oldest, heard);
+          if (isRead && heard > before) {
+            noteReceived(seen);
+            continue;
+          }
+          const canWait = fresh.length > 0 ? noteWritten(seen, now, limit) : seen.isClear;
+          const unacked = written.filter((time) => !isAcknowledged(time)).length;
+          const signs = { ...inFlight, unacked, lastAckReceived: now - heard, lastDataReceived: 1e6 };
+          if (!canWait && noteSigns(seen, signs, now, limit)) {
+            expect(silence).toBeGreaterThanOrEqual(limit);
+            ended += 1;
+            return;
+          }
+          expect(silence).toBeLessThan(limit + 3 * longest);
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+    expect(ended).toBeGreaterThan(100);
   });
 });
 
