@@ -21,7 +21,7 @@ export {
   setKeepAlive,
 } from '#core';
 export type { AppliedKeepAlive } from './kernel/calls.ts';
-export type { TcpInfo, TcpState } from './kernel/tcp-info.ts';
+export type { DarwinTcpInfo, LinuxTcpInfo, TcpInfo, TcpState } from './kernel/tcp-info.ts';
 export type { DetectionTimes, KeepAliveStats } from './metrics/stats.ts';
 export type { KeepAliveError, KeepAliveErrorCode, KeepAliveWarningCode } from './options/errors.ts';
 export type { LibpqTimes } from './options/libpq.ts';

@@ -23,7 +23,7 @@ export interface Watch {
 export function watch({ pool, socket }: DemoPool, activity: Activity): Watch {
   const connection = socket();
   const expected = predict(connection, activity);
-  const { lastAckReceived } = getTcpInfo(connection);
+  const { lastAckReceived = 0 } = getTcpInfo(connection);
   // The kernel counts an idle connection's time from when it last heard of the peer.
   const started = performance.now() - (activity === 'idle' ? lastAckReceived : 0);
   let unanswered = 0;
@@ -39,7 +39,7 @@ export function watch({ pool, socket }: DemoPool, activity: Activity): Watch {
     expected,
     unanswered() {
       if (!connection.destroyed) {
-        const { probes, retransmits } = getTcpInfo(connection);
+        const { probes = 0, retransmits = 0 } = getTcpInfo(connection);
         unanswered = activity === 'idle' ? probes : retransmits;
       }
       return unanswered;

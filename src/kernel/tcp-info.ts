@@ -6,10 +6,24 @@ import { meaningOf } from './settings.ts';
 /** The states of a TCP connection, by the kernel's names. */
 export type TcpState = (typeof tcpStates)[number];
 
-/** The kernel's state of a connection: times in milliseconds, segments as counts. */
-export interface TcpInfo {
+/** The fields that both Linux and macOS have. */
+interface SharedTcpInfo {
   /** `tcpi_state`. `CLOSE` once the kernel has given up the connection, even if Node does not know it yet. */
   readonly state: TcpState;
+  /** `tcpi_rtt`, on macOS `tcpi_srtt`. The smoothed round trip. */
+  readonly rtt: number;
+  /** `tcpi_rttvar`. The mean deviation of the round trip. */
+  readonly rttVariation: number;
+  /** `tcpi_snd_cwnd`. The congestion window, in segments. */
+  readonly congestionWindow: number;
+  /** `tcpi_total_retrans`, on macOS `tcpi_txretransmitpackets`. All retransmissions of the connection. */
+  readonly totalRetransmits: number;
+  /** `tcpi_snd_wnd`. Bytes that the peer accepts: 0 if it does not read. Absent before Linux 5.4. */
+  readonly sendWindow?: number;
+}
+
+/** The kernel's state of a connection on Linux: times in milliseconds, segments as counts. */
+export interface LinuxTcpInfo extends SharedTcpInfo {
   /** `tcpi_probes`. Unanswered keepalive (or zero-window) probes: 0 while the peer answers. */
   readonly probes: number;
   /** `tcpi_retransmits`. Retransmissions of the oldest unacknowledged segment. */
@@ -20,27 +34,37 @@ export interface TcpInfo {
   readonly unacked: number;
   /** `tcpi_rto`. The retransmission timeout. */
   readonly rto: number;
-  /** `tcpi_rtt`. The smoothed round trip. */
-  readonly rtt: number;
-  /** `tcpi_rttvar`. The mean deviation of the round trip. */
-  readonly rttVariation: number;
   /** `tcpi_last_data_sent`. The time since data was last sent. */
   readonly lastDataSent: number;
   /** `tcpi_last_data_recv`. The time since data was last received. */
   readonly lastDataReceived: number;
   /** `tcpi_last_ack_recv`. The time since the last acknowledgement: how long the peer may have been gone. */
   readonly lastAckReceived: number;
-  /** `tcpi_snd_cwnd`. The congestion window, in segments. */
-  readonly congestionWindow: number;
-  /** `tcpi_total_retrans`. All retransmissions of the connection. */
-  readonly totalRetransmits: number;
   /** `tcpi_notsent_bytes`. Bytes written that have not been sent. Absent before Linux 4.6. */
   readonly notSentBytes?: number;
-  /** `tcpi_snd_wnd`. Bytes that the peer accepts: 0 if it does not read. Absent before Linux 5.4. */
-  readonly sendWindow?: number;
 }
 
-/** Whether this system has `TCP_INFO` in the form that this library reads. */
+type LinuxOnly = Exclude<keyof LinuxTcpInfo, keyof SharedTcpInfo | 'rto'>;
+
+/** The kernel's state of a connection on macOS, which does not tell what is unanswered, and since when. */
+export interface DarwinTcpInfo extends SharedTcpInfo, Readonly<Partial<Record<LinuxOnly, undefined>>> {
+  /** `tcpi_rto`. The retransmission timeout. Absent if nothing is in flight. */
+  readonly rto?: number;
+}
+
+/**
+ * The kernel's state of a connection: times in milliseconds, segments as counts. macOS lacks a part of the fields. One
+ * check is enough: if `probes` is there, all are.
+ *
+ * @example
+ * ```ts
+ * const info = getTcpInfo(socket);
+ * if (info.probes !== undefined) console.log(info.probes, info.lastAckReceived); // Linux
+ * ```
+ */
+export type TcpInfo = LinuxTcpInfo | DarwinTcpInfo;
+
+/** Whether this system has `TCP_INFO` of Linux, on which all that looks at silence rests. */
 export const hasTcpInfo: boolean = process.platform === 'linux' || process.platform === 'android';
 
 /** Bytes that every Linux fills, up to the last field that is always there. qemu-user passes on 4. */
@@ -52,7 +76,7 @@ const LEAST = layout.totalRetransmits + 4;
  * @throws as {@link readTcpInfo}
  */
 export function acceptQueueLength(fd: number): number {
-  const { words, bytes, length } = structureOf(fd);
+  const { words, bytes, length } = structureOf(fd, layout);
   return length < LEAST ? Number.POSITIVE_INFINITY : decodeTcpInfo(words, bytes, length).unacked;
 }
 
@@ -62,8 +86,8 @@ export function acceptQueueLength(fd: number): number {
  * @throws `ERR_KEEPALIVE_UNSUPPORTED` if koffi cannot be loaded, or an emulator does not pass `TCP_INFO` on;
  *   `ERR_KEEPALIVE_NOT_TCP`, or the system call's error
  */
-export function readTcpInfo(fd: number): TcpInfo {
-  const { words, bytes, length } = structureOf(fd);
+export function readTcpInfo(fd: number): LinuxTcpInfo {
+  const { words, bytes, length } = structureOf(fd, layout);
   if (length < LEAST) {
     throw keepAliveError(
       'ERR_KEEPALIVE_UNSUPPORTED',
@@ -74,9 +98,10 @@ export function readTcpInfo(fd: number): TcpInfo {
   return decodeTcpInfo(words, bytes, length);
 }
 
-function structureOf(fd: number): Structure {
+/** @throws `ERR_KEEPALIVE_UNSUPPORTED` if koffi cannot be loaded, `ERR_KEEPALIVE_NOT_TCP`, or the system call's error */
+export function structureOf(fd: number, entry: Parameters<typeof getStructure>[1]): Structure {
   try {
-    return getStructure(fd, layout);
+    return getStructure(fd, entry);
   } catch (error) {
     throw meaningOf(error);
   }
@@ -92,10 +117,10 @@ export function decodeTcpInfo(
   bytes: ArrayLike<number>,
   length: number,
   at: number = 0,
-): TcpInfo {
+): LinuxTcpInfo {
   const u32 = (offset: number) => (words[(at + offset) >> 2] ?? 0) >>> 0;
   const u8 = (offset: number) => bytes[at + offset] ?? 0;
-  const info: { -readonly [name in keyof TcpInfo]: TcpInfo[name] } = {
+  const info: { -readonly [name in keyof LinuxTcpInfo]: LinuxTcpInfo[name] } = {
     state: tcpStates[u8(layout.state)] ?? 'UNKNOWN',
     probes: u8(layout.probes),
     retransmits: u8(layout.retransmits),

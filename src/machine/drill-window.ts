@@ -1,5 +1,5 @@
 import { predictDetection, trustSettings } from '#core';
-import type { TcpInfo } from '../kernel/tcp-info.ts';
+import type { LinuxTcpInfo } from '../kernel/tcp-info.ts';
 import type { KeepAliveSettings } from '../options/options.ts';
 import type { Detection, DetectionSystem, DetectionWindow } from '../predict/predict.ts';
 import type { ConnectionTimer } from './list.ts';
@@ -19,7 +19,7 @@ export interface DrillWindows {
  */
 export function windowsOf(
   options: KeepAliveSettings,
-  { info, timer }: { readonly info: TcpInfo; readonly timer: ConnectionTimer | undefined },
+  { info, timer }: { readonly info: LinuxTcpInfo; readonly timer: ConnectionTimer | undefined },
   system: DetectionSystem,
 ): DrillWindows {
   // Another program may have set what this one would refuse.
@@ -31,7 +31,7 @@ export function windowsOf(
   return { atFirst, afterWrite };
 }
 
-export function isInFlight({ unacked, notSentBytes = 0 }: TcpInfo): boolean {
+export function isInFlight({ unacked, notSentBytes = 0 }: LinuxTcpInfo): boolean {
   return unacked > 0 || notSentBytes > 0;
 }
 
@@ -39,7 +39,7 @@ export function isInFlight({ unacked, notSentBytes = 0 }: TcpInfo): boolean {
 function ofSilence(
   { idle }: Detection,
   options: KeepAliveSettings,
-  { lastAckReceived, lastDataReceived }: TcpInfo,
+  { lastAckReceived, lastDataReceived }: LinuxTcpInfo,
   timer: ConnectionTimer | undefined,
 ): DetectionWindow {
   const silence = Math.min(lastAckReceived, lastDataReceived);
@@ -72,7 +72,7 @@ function dropTick(options: KeepAliveSettings, silence: number, timer: Connection
 /** The clock started with the last write, or goes on with the window probes of a peer that does not read. */
 function ofData(
   { unacknowledged, zeroWindow }: Detection,
-  { lastDataSent, sendWindow }: TcpInfo,
+  { lastDataSent, sendWindow }: LinuxTcpInfo,
 ): DetectionWindow {
   const window = shifted(unacknowledged, -lastDataSent, 0);
   if (sendWindow !== 0 || zeroWindow.latest === Infinity) return window;

@@ -1,5 +1,5 @@
 /** Lists the TCP connections of a Linux machine, and changes and drills those of other processes. @module tcp-keepalive/machine */
-export type { TcpInfo, TcpState } from '../kernel/tcp-info.ts';
+export type { LinuxTcpInfo, TcpState } from '../kernel/tcp-info.ts';
 export type { KeepAliveInput, KeepAliveOptions, KeepAliveSettings, OptionName } from '../options/options.ts';
 export type { Preset, PresetName } from '../options/presets.ts';
 export type { DetectionWindow } from '../predict/predict.ts';

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { decodeTcpInfo, tcpStates } from '#core';
 import { bindSockDiag, type Dump, type SockDiag, sockDiag } from '../../native-bindings/sock-diag.ts';
 import { textOfIpv4, textOfIpv6 } from '../kernel/address.ts';
-import type { TcpInfo, TcpState } from '../kernel/tcp-info.ts';
+import type { LinuxTcpInfo, TcpState } from '../kernel/tcp-info.ts';
 import { aBoolean, type Field, optional, readFields, refusal } from '../options/fields.ts';
 import type { KeepAliveSettings } from '../options/options.ts';
 import { listed } from '../options/show.ts';
@@ -61,7 +61,7 @@ export interface Connection {
   /** The kernel's own number of this socket, which no other ever has: `SO_COOKIE`. */
   readonly cookie: number;
   /** Its `TCP_INFO`. Absent in `TIME_WAIT`. */
-  readonly info?: TcpInfo;
+  readonly info?: LinuxTcpInfo;
   /** The process that has it, if it was asked for. */
   readonly owner?: Owner;
   /** Its options, if its process was asked for and may be inspected. */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { expectAll, forgetOption, reasonOfLack, table } from '../kernel/calls.ts';
-import { hasTcpInfo } from '../kernel/tcp-info.ts';
+import { readTcpInfoHere } from '../kernel/connection-info.ts';
 import { keepAliveError } from '../options/errors.ts';
 import { type KeepAliveSettings, type OptionName, optionNames } from '../options/options.ts';
 import { obstacleToKernel } from './connection.ts';
@@ -42,7 +42,7 @@ export function capabilities(): Capabilities {
     through: obstacle === undefined ? 'setsockopt' : 'node',
     ...(obstacle !== undefined && { reason: obstacle }),
     options: Object.freeze(Object.fromEntries(options) as Record<OptionName, OptionCapability>),
-    tcpInfo: hasTcpInfo && obstacle === undefined,
+    tcpInfo: readTcpInfoHere !== undefined && obstacle === undefined,
   });
 }
 

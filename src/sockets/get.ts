@@ -1,7 +1,8 @@
 import type net from 'node:net';
 import { hasTable } from '../kernel/calls.ts';
+import { readTcpInfoHere } from '../kernel/connection-info.ts';
 import { readSettings } from '../kernel/settings.ts';
-import { hasTcpInfo, readTcpInfo, type TcpInfo } from '../kernel/tcp-info.ts';
+import type { TcpInfo } from '../kernel/tcp-info.ts';
 import { keepAliveError } from '../options/errors.ts';
 import { type KeepAliveSettings, optionRanges } from '../options/options.ts';
 import { trustSettings } from '../options/parse.ts';
@@ -31,16 +32,21 @@ export function getKeepAlive(socket: net.Socket): KeepAliveSettings {
 }
 
 /**
- * Reads the `TCP_INFO` of a connected socket, which only Linux and Android have.
+ * Reads the `TCP_INFO` of a connected socket, of Linux and Android, or the `TCP_CONNECTION_INFO` of macOS, which tells
+ * less: `undefined` there are `probes`, `retransmits`, `backoff`, `unacked`, `notSentBytes`, and the times since the last
+ * data and acknowledgement.
  *
  * @param socket - a connected TCP or TLS socket, or an http2 session's `socket`
  * @throws `ERR_KEEPALIVE_NOT_CONNECTED`, `ERR_KEEPALIVE_DESTROYED`, `ERR_KEEPALIVE_NOT_TCP`,
  *   `ERR_KEEPALIVE_NO_DESCRIPTOR`, `ERR_KEEPALIVE_UNSUPPORTED`, or the system call's error
  * @see https://man7.org/linux/man-pages/man7/tcp.7.html
+ * @see https://github.com/apple-oss-distributions/xnu/blob/main/bsd/netinet/tcp.h
  */
 export function getTcpInfo(socket: net.Socket): TcpInfo {
-  if (!hasTcpInfo) throw unsupported(`Cannot read TCP_INFO on ${process.platform}: only Linux has it`);
-  return readTcpInfo(readableDescriptor(socket));
+  if (readTcpInfoHere === undefined) {
+    throw unsupported(`Cannot read TCP_INFO on ${process.platform}: only Linux and macOS have it`);
+  }
+  return readTcpInfoHere(readableDescriptor(socket));
 }
 
 /** @throws the errors of {@link connectedDescriptor}, or `ERR_KEEPALIVE_NO_DESCRIPTOR` if there is none */

@@ -1,6 +1,7 @@
 import net from 'node:net';
+import { readTcpInfoHere } from '../kernel/connection-info.ts';
 import { readSettings } from '../kernel/settings.ts';
-import { hasTcpInfo, readTcpInfo, type TcpInfo } from '../kernel/tcp-info.ts';
+import type { LinuxTcpInfo, TcpInfo } from '../kernel/tcp-info.ts';
 import { invalidOption, keepAliveError } from '../options/errors.ts';
 import { isObject, readable } from '../options/fields.ts';
 import type { KeepAliveSettings } from '../options/options.ts';
@@ -42,7 +43,7 @@ export interface InspectedKeepAlive {
   readonly held?: KeepAliveSettings;
   /** The options, read back from the kernel. A listener's connections inherit them. */
   readonly options?: KeepAliveSettings;
-  /** The kernel's state of the connection. On Linux only. */
+  /** The kernel's state of the connection. On Linux and macOS. */
   readonly tcpInfo?: TcpInfo;
   /** When the kernel of Linux acts with these options, and with this connection's own retransmission timeout. */
   readonly detection?: Detection;
@@ -99,9 +100,12 @@ function inspectSocket(socket: net.Socket): InspectedKeepAlive {
   const common = { kind: 'connection', local, peer: peerOf(socket), ...holdingOf(socket) } as const;
   try {
     const options = getKeepAlive(socket);
-    if (!hasTcpInfo) return { ...common, options, detection: predictDetection(options) };
-    const tcpInfo = getTcpInfo(socket);
-    return { ...common, options, tcpInfo, ...futureOf(options, tcpInfo) };
+    const tcpInfo = readTcpInfoHere && getTcpInfo(socket);
+    if (tcpInfo === undefined) return { ...common, options, detection: predictDetection(options) };
+    // macOS does not tell since when the peer is silent.
+    const future =
+      tcpInfo.probes === undefined ? { detection: predictDetection(options) } : futureOf(options, tcpInfo);
+    return { ...common, options, tcpInfo, ...future };
   } catch (error) {
     return { ...common, error: error as Error };
   }
@@ -137,7 +141,7 @@ function inspectListener(server: net.Server): InspectedKeepAlive {
       ...common,
       options,
       detection: predictDetection(options),
-      ...(hasTcpInfo && { tcpInfo: readTcpInfo(fd) }),
+      ...(readTcpInfoHere && { tcpInfo: readTcpInfoHere(fd) }),
     };
   } catch (error) {
     return { ...common, error: error as Error };
@@ -156,7 +160,7 @@ function notListening({ listening }: net.Server): Error {
 /** The prediction for a connection, and in how long it is lost. */
 function futureOf(
   options: KeepAliveSettings,
-  info: TcpInfo,
+  info: LinuxTcpInfo,
 ): Required<Pick<InspectedKeepAlive, 'detection' | 'state' | 'lostIn'>> {
   // Each retransmission has doubled it.
   const rto = Math.max(1, info.rto / 2 ** info.backoff);
@@ -178,7 +182,7 @@ function futureOf(
  */
 function elapsedOf(
   state: LossState,
-  info: TcpInfo,
+  info: LinuxTcpInfo,
   rto: number,
   longest = 120_000,
 ): readonly [atLeast: number, atMost: number] {

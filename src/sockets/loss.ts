@@ -1,6 +1,6 @@
 import type net from 'node:net';
 import { readSettings } from '../kernel/settings.ts';
-import { hasTcpInfo, readTcpInfo, type TcpInfo } from '../kernel/tcp-info.ts';
+import { hasTcpInfo, type LinuxTcpInfo, readTcpInfo } from '../kernel/tcp-info.ts';
 import type { KeepAliveSettings } from '../options/options.ts';
 import { handleDescriptor } from './handle.ts';
 import type { MarkedHandle } from './hold-record.ts';
@@ -63,7 +63,7 @@ function lastOf(error: Error): NodeJS.ErrnoException {
 }
 
 /** How long nothing has been heard of the peer, in milliseconds. */
-export function silenceOf({ lastDataReceived, lastAckReceived }: TcpInfo): number {
+export function silenceOf({ lastDataReceived, lastAckReceived }: LinuxTcpInfo): number {
   return Math.min(lastDataReceived, lastAckReceived);
 }
 
@@ -73,13 +73,13 @@ export function stateOf({
   unacked,
   sendWindow,
   notSentBytes,
-}: TcpInfo): Exclude<LossState, 'connecting'> {
+}: LinuxTcpInfo): Exclude<LossState, 'connecting'> {
   if (sendWindow === 0 && notSentBytes !== 0) return 'zeroWindow';
   return retransmits > 0 || unacked > 0 ? 'unacknowledged' : 'idle';
 }
 
 function timerOf(
-  { state: ofTcp }: TcpInfo,
+  { state: ofTcp }: LinuxTcpInfo,
   { code }: NodeJS.ErrnoException,
   state: LossState,
   { userTimeout }: KeepAliveSettings,

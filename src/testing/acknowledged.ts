@@ -1,5 +1,5 @@
 import type net from 'node:net';
-import { getTcpInfo } from '#core';
+import { readableDescriptor, readTcpInfo } from '#core';
 
 // Captured now, so that a test's fake timers cannot stop it.
 const { setTimeout } = globalThis;
@@ -23,5 +23,5 @@ export async function acknowledged(sockets: Iterable<net.Socket>, limit: number 
 }
 
 function isAwaited(socket: net.Socket): boolean {
-  return !socket.destroyed && getTcpInfo(socket).unacked > 0;
+  return !socket.destroyed && readTcpInfo(readableDescriptor(socket)).unacked > 0;
 }

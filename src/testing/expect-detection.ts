@@ -1,5 +1,5 @@
 import type net from 'node:net';
-import { getTcpInfo, predictDetection } from '#core';
+import { predictDetection, readableDescriptor, readTcpInfo } from '#core';
 import { anything, type Field, optional, readFields, refusal } from '../options/fields.ts';
 import type { KeepAliveInput } from '../options/options.ts';
 import { listed, printable, shown } from '../options/show.ts';
@@ -81,7 +81,9 @@ export async function expectDetection(
 
 /** The window in which the loss is to be noticed, from a moment on. */
 function windowFrom(moment: number, options: KeepAliveInput, { state, socket }: ExpectedDetection): Window {
-  const predicted = predictDetection(options, { rto: socket && getTcpInfo(socket).rto });
+  const predicted = predictDetection(options, {
+    rto: socket && readTcpInfo(readableDescriptor(socket)).rto,
+  });
   const silence = socket === undefined ? 0 : moment - lastHeard(socket);
   const windows = (state === undefined ? (['idle', 'unacknowledged'] as const) : [state]).map((each) => {
     const { earliest, latest } = predicted[each];
@@ -102,7 +104,7 @@ function windowFrom(moment: number, options: KeepAliveInput, { state, socket }: 
 export function lastHeard(socket: net.Socket): number {
   for (;;) {
     const before = now();
-    const { lastAckReceived, lastDataReceived } = getTcpInfo(socket);
+    const { lastAckReceived, lastDataReceived } = readTcpInfo(readableDescriptor(socket));
     // Otherwise the process had to wait for a processor in between, and the two do not go together.
     if (now() - before < 1) return before - Math.min(lastAckReceived, lastDataReceived);
   }

@@ -1,4 +1,4 @@
-import os from 'node:os';
+import os, { constants } from 'node:os';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { lacking, obstacleToCalls, planWrites } from '../../src/kernel/calls.ts';
 import { parseKeepAliveOptions } from '../../src/options/parse.ts';
@@ -111,6 +111,32 @@ test('a kernel that counts the user timeout in seconds rounds it up, and the res
   recordedLibc();
   const { setKeepAlive } = await packageOn('darwin');
   expect(setKeepAlive(client, { userTimeout: 24_001 })).toEqual({ userTimeout: 25_000 });
+});
+
+test('a socket that was shut both ways is a destroyed one on macOS, whichever call it refuses', async () => {
+  const client = await connection();
+  const { failures } = recordedLibc();
+  const { getKeepAlive, keepAlive, setKeepAlive } = await packageOn('darwin');
+  const destroyed = {
+    code: 'ERR_KEEPALIVE_DESTROYED',
+    message: expect.stringContaining('shut down both ways'),
+    cause: expect.objectContaining({ code: 'EINVAL' }),
+  };
+  for (const { name, applied } of [
+    { name: 0x80, applied: [] },
+    { name: 0x102, applied: ['userTimeout', 'interval'] },
+  ]) {
+    failures.clear();
+    failures.set(name, constants.errno.EINVAL);
+    expect(() => setKeepAlive(client, 'database')).toThrow(
+      expect.objectContaining({ ...destroyed, applied }),
+    );
+    expect(() => getKeepAlive(client)).toThrow(expect.objectContaining(destroyed));
+  }
+  // There is nothing to hold any more, and nothing to tell.
+  const problems: Error[] = [];
+  keepAlive(client, 'database', { onError: (error) => problems.push(error) });
+  expect(problems).toEqual([]);
 });
 
 test('a Sun that is neither illumos nor Solaris is left to Node', async () => {

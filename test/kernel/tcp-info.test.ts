@@ -6,14 +6,14 @@ import { vanish } from 'tcp-keepalive/testing';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { loadLibc } from '../../native-bindings/libc.ts';
 import { tcpInfoLayout } from '../../native-bindings/tcp-info.ts';
-import { acceptQueueLength, readTcpInfo, type TcpInfo } from '../../src/kernel/tcp-info.ts';
+import { acceptQueueLength, type LinuxTcpInfo, readTcpInfo } from '../../src/kernel/tcp-info.ts';
 import { pair } from '../helpers/connection.ts';
 import { accept, listen } from '../helpers/listen.ts';
 import { packageOn } from '../helpers/package-on.ts';
 import { PATIENCE } from '../helpers/patience.ts';
 import { fdOf } from '../helpers/raw-options.ts';
 
-function infoOf(socket: net.Socket): TcpInfo {
+function infoOf(socket: net.Socket): LinuxTcpInfo {
   return readTcpInfo(fdOf(socket));
 }
 

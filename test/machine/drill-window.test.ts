@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { TcpInfo } from '../../src/kernel/tcp-info.ts';
+import type { LinuxTcpInfo } from '../../src/kernel/tcp-info.ts';
 import { windowsOf } from '../../src/machine/drill-window.ts';
 
 const idle = { rto: 204, backoff: 0, unacked: 0, lastAckReceived: 700, lastDataReceived: 900 };
@@ -36,7 +36,7 @@ test.each([
     ...idle,
     ...{ lastAckReceived: silence, lastDataReceived: silence + 200 },
     ...(data && { unacked: 1, lastDataSent: 100, sendWindow: 100 }),
-  } as TcpInfo;
+  } as LinuxTcpInfo;
   const settings = { ...options, ...(without && { userTimeout: 0 }), ...(off && { enable: false }) };
   const { atFirst, afterWrite } = windowsOf(settings, { info, timer }, { hz: 250 });
   expect(atFirst).toMatchObject(window);

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
+import { connectionInfoLayout, connectionStates } from '../../native-bindings/connection-info.ts';
 import { platforms, platformTable } from '../../native-bindings/platforms/index.ts';
 import { errorEntry, linux, linuxMips } from '../../native-bindings/platforms/linux.ts';
 import { illumos, solaris } from '../../native-bindings/platforms/sunos.ts';
@@ -62,10 +63,12 @@ test.each(Object.keys(platforms) as NodeJS.Platform[])('nobody can change the ta
   const table = platformTable(name, 'x64', 'illumos') ?? {};
   const further = Object.values(table).flatMap(({ older, also }) => [older, also, ...(also ?? [])]);
   const parts = further.filter((part) => part !== undefined);
-  for (const each of [table, ...Object.values(table), ...parts, tcpInfoLayout, tcpStates]) {
+  for (const each of [table, ...Object.values(table), ...parts, ...structures]) {
     expect(each).toSatisfy(Object.isFrozen);
   }
 });
+
+const structures = [tcpInfoLayout, tcpStates, connectionInfoLayout, connectionStates];
 
 /** Each option with its rows: its own, the older one, and those that get the same value. */
 function rowsOf(table: OptionTable): [string, Omit<OptionEntry, 'older' | 'also'>][] {

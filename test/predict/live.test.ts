@@ -57,7 +57,7 @@ describe.runIf(process.platform === 'linux')(
       client.resume();
       const started = performance.now();
       // The first probe goes out after a second, is answered, and the kernel then waits for the interval.
-      while (getTcpInfo(client).lastAckReceived > performance.now() - started - 500) await soon(20);
+      while ((getTcpInfo(client).lastAckReceived ?? 0) > performance.now() - started - 500) await soon(20);
       vanish(client, server);
       const heard = lastHeard(client);
 

@@ -41,15 +41,15 @@ describe('a system whose kernel lacks some', () => {
   const ofLinux: readonly string[] = ['maxRetransmitInterval', 'failOnUnreachable'];
 
   test.each([
-    { platform: 'darwin', lacks: [], bound: 'TCP_RXT_CONNDROPTIME' },
+    { platform: 'darwin', lacks: [], bound: 'TCP_RXT_CONNDROPTIME', tcpInfo: true },
     { platform: 'freebsd', lacks: [], bound: 'TCP_MAXUNACKTIME' },
     { platform: 'netbsd', lacks: ['userTimeout'], bound: undefined },
     { platform: 'openbsd', lacks: ['initialDelay', 'interval', 'count', 'userTimeout'], bound: undefined },
-  ])('$platform lacks $lacks', async ({ platform, lacks, bound }) => {
+  ])('$platform lacks $lacks', async ({ platform, lacks, bound, tcpInfo = false }) => {
     recordedLibc();
     const { capabilities } = await packageOn(platform);
     const { options, ...rest } = capabilities();
-    expect(rest).toEqual({ platform, through: 'setsockopt', tcpInfo: false });
+    expect(rest).toEqual({ platform, through: 'setsockopt', tcpInfo });
     expect(options.userTimeout.constant).toBe(bound);
     for (const name of optionNames) {
       const lacking = { set: false, read: false, reason: `${platform} has no such option` };

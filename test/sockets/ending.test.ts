@@ -62,7 +62,7 @@ async function receiveUnread({ reader, peer }: Ends, bytes = MORE): Promise<void
 }
 
 /** Whether all has arrived that could be sent. */
-const isQuiet = (socket: net.Socket) => getTcpInfo(socket).lastDataReceived > 100;
+const isQuiet = (socket: net.Socket) => (getTcpInfo(socket).lastDataReceived ?? 0) > 100;
 
 /** What a socket says from now on until it is closed. */
 async function outcome(socket: net.Socket): Promise<{ ended: boolean; bytes: number; error: unknown }> {

@@ -142,13 +142,13 @@ function numbers(): Partial<Record<OptionName, number>> {
   return Object.fromEntries(Object.entries(linux).map(([option, { name }]) => [option, name]));
 }
 
-test('a system without TCP_INFO, here a fake of macOS', async () => {
+test('a system without TCP_INFO, here a fake of OpenBSD', async () => {
   const client = await connection();
-  const { getTcpInfo } = await packageOn('darwin');
+  const { getTcpInfo } = await packageOn('openbsd');
   expect(() => getTcpInfo(client)).toThrow(
     expect.objectContaining({
       code: 'ERR_KEEPALIVE_UNSUPPORTED',
-      message: 'Cannot read TCP_INFO on darwin: only Linux has it',
+      message: 'Cannot read TCP_INFO on openbsd: only Linux and macOS have it',
     }),
   );
 });

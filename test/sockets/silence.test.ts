@@ -163,7 +163,7 @@ async function silentPair(isOn: boolean): Promise<ConnectedPair> {
   closings.push(ends.close);
   if (isOn) ends.client.setKeepAlive(true, 60_000);
   ends.client.resume();
-  while (getTcpInfo(ends.client).lastAckReceived < SILENCE) await sleep(50);
+  while ((getTcpInfo(ends.client).lastAckReceived ?? 0) < SILENCE) await sleep(50);
   return ends;
 }
 
@@ -187,7 +187,7 @@ describe
         // The first probe goes out at once, and not after another initialDelay.
         expectWithin({ earliest: 0, latest: 50 }, called);
         restore();
-        while (getTcpInfo(client).probes > 0) await sleep(50);
+        while ((getTcpInfo(client).probes ?? 0) > 0) await sleep(50);
         expectWithin({ earliest: 2_000, latest: 2_600 }, called);
         await vi.waitUntil(() => getKeepAlive(client).userTimeout === 5_500, 10_000);
         expect(client.destroyed).toBe(false);
@@ -248,7 +248,7 @@ describe
       const { client, server } = await connectedPair();
       closings.push(() => Promise.all([client.destroy(), server.destroy()]));
       setKeepAlive(client, { ...options, initialDelay: 60_000 });
-      while (getTcpInfo(client).lastAckReceived < 1_500) await sleep(50);
+      while ((getTcpInfo(client).lastAckReceived ?? 0) < 1_500) await sleep(50);
       expect(setKeepAlive(client, { ...options, initialDelay: 60_000 })).not.toHaveProperty('pending');
     });
   });
@@ -258,7 +258,7 @@ describe.runIf(process.platform === 'linux')('setKeepAlive', () => {
     const { client, close } = await connectedPair();
     closings.push(close);
     if (silence > 0) setKeepAlive(client, 'database');
-    while (getTcpInfo(client).lastAckReceived < silence) await sleep(20);
+    while ((getTcpInfo(client).lastAckReceived ?? 0) < silence) await sleep(20);
     const { setsockopt, getsockopt } = loadLibc();
     const libc = loadLibc();
     const calls = { set: 0, get: 0 };

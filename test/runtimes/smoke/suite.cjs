@@ -183,10 +183,11 @@ const checks = {
   },
 };
 
-const hasTcpInfo = (mode, isEmulated) => mode === 'full' && !isEmulated && process.platform === 'linux';
+const hasTcpInfo = (mode, isEmulated) =>
+  mode === 'full' && !isEmulated && ['linux', 'darwin'].includes(process.platform);
 
 /** Only Linux can make a peer vanish. */
-const canVanish = hasTcpInfo;
+const canVanish = (mode, isEmulated) => hasTcpInfo(mode, isEmulated) && process.platform === 'linux';
 
 async function withPair(check, prepare = (server) => server) {
   const server = prepare(net.createServer());

@@ -33,13 +33,13 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
   describe('on a connection that is held late, reads', () => {
     async function readsAfter(silence: number): Promise<{ reads: number; silence: number }> {
       const socket = await unusualConnection();
-      await vi.waitUntil(() => getTcpInfo(socket).lastDataReceived >= silence, PATIENCE);
+      await vi.waitUntil(() => (getTcpInfo(socket).lastDataReceived ?? 0) >= silence, PATIENCE);
       const reads = vi.spyOn(loadLibc(), 'getsockopt');
       onTestFinished(() => void reads.mockRestore());
       keepAlive(socket, 'database');
       const counted = reads.mock.calls.filter(([fd]) => fd === fdOf(socket)).length;
       expect(kernelValues(socket)).toBe(databaseInKernel);
-      return { reads: counted, silence: getTcpInfo(socket).lastDataReceived };
+      return { reads: counted, silence: getTcpInfo(socket).lastDataReceived ?? 0 };
     }
 
     test('how long the peer was silent, and nothing else if it was heard a moment ago', async ({ skip }) => {

@@ -165,7 +165,7 @@ describe.runIf(process.platform === 'linux').concurrent('with data in flight', (
     let silence = 0;
     while (silence < ALLOWED + 1_000 && !socket.destroyed) {
       await sleep(50);
-      silence = Math.max(silence, getTcpInfo(socket).lastAckReceived);
+      silence = Math.max(silence, getTcpInfo(socket).lastAckReceived ?? 0);
     }
     expect(socket.destroyed).toBe(false);
     peer.resume();
@@ -293,7 +293,7 @@ describe.runIf(process.platform === 'linux').concurrent('a socket that cannot he
     const { socket, peer } = await pair(probed);
     socket.pause();
     peer.write(Buffer.alloc(1_000_000));
-    while (socket.bytesRead === 0 || getTcpInfo(socket).lastDataReceived < 300) await sleep(10);
+    while (socket.bytesRead === 0 || (getTcpInfo(socket).lastDataReceived ?? 0) < 300) await sleep(10);
     vanish(socket, peer);
     while (!readable.includes(socket)) await sleep(10);
     const length = socket.readableLength;

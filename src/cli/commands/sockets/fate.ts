@@ -1,4 +1,4 @@
-import type { Connection, TcpInfo } from '../../../machine/index.ts';
+import type { Connection, LinuxTcpInfo } from '../../../machine/index.ts';
 import type { KeepAliveSettings } from '../../../options/options.ts';
 import { trustSettings } from '../../../options/parse.ts';
 import { predictDetection } from '../../../predict/predict.ts';
@@ -77,7 +77,7 @@ export function fateOf(connection: Connection, { system, times }: Predictor): Fa
 
 /** The retransmission timeout before it was doubled: if it has met its limit, as it follows from the round trip. */
 function firstTimeout(
-  { rto, backoff, rtt, rttVariation }: TcpInfo,
+  { rto, backoff, rtt, rttVariation }: LinuxTcpInfo,
   limit: number,
   system: DetectionSystem,
 ): number {
