@@ -35,7 +35,7 @@ async function ownSending(): Promise<string> {
   socket.write('sent into the silence');
   await setTimeout(2_000);
   heardAgain();
-  while (getTcpInfo(socket).unacked > 0) await setTimeout(10);
+  while ((getTcpInfo(socket).unacked ?? 0) > 0) await setTimeout(10);
   const acknowledged = secondsSince(started);
   vanish(socket);
   while (getTcpInfo(socket).probes === 0) await setTimeout(10);

@@ -139,6 +139,25 @@ test('a socket that was shut both ways is a destroyed one on macOS, whichever ca
   expect(problems).toEqual([]);
 });
 
+test('an interval over 60 s, which illumos refuses, is named with what is not set', async () => {
+  const client = await connection();
+  const { failures } = recordedLibc();
+  failures.set(0x24, constants.errno.EINVAL);
+  const spy = vi.spyOn(os, 'version').mockReturnValue('omnios-r151050-2d8f2e0e3f');
+  onTestFinished(() => void spy.mockRestore());
+  const { setKeepAlive } = await packageOn('sunos');
+  expect(() =>
+    setKeepAlive(client, { initialDelay: 120_000, interval: 75_000, userTimeout: 200_000 }),
+  ).toThrow(
+    expect.objectContaining({
+      code: 'EINVAL',
+      option: 'TCP_KEEPINTVL',
+      applied: ['userTimeout'],
+      message: 'setsockopt TCP_KEEPINTVL failed: EINVAL; not set: `interval`, `initialDelay`, `enable`',
+    }),
+  );
+});
+
 test('a Sun that is neither illumos nor Solaris is left to Node', async () => {
   const client = await connection();
   const { calls } = recordedLibc();

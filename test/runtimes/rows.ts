@@ -8,7 +8,7 @@ import type { Runtime, RuntimeLine } from './runtimes.ts';
 /** One thing that is tried on each runtime. */
 export interface Row {
   readonly name: string;
-  /** The first cell of the row of the documented table that tells of it. */
+  /** What the row of the documented table that tells of it has in its first cell. */
   readonly documentedAs: string;
   appliesTo(runtime: RuntimeLine): boolean;
   run(runtime: Runtime, project: PackedProject): Promise<Cell>;
@@ -17,10 +17,9 @@ export interface Row {
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const jest = fileURLToPath(new URL('node_modules/jest/bin/jest.js', import.meta.url));
 
-const PACKED = 'the packed package: ESM, CommonJS, every entry, bundled to both';
-const TESTING = '`tcp-keepalive/testing` in `node:test` and in jest';
-const NO_KOFFI = 'koffi left out (`--omit=optional`), falling back';
-const FFI = 'koffi left out, or `--permission --allow-ffi`: all by `node:ffi`';
+const PACKED = 'the packed package';
+const TESTING = 'tcp-keepalive/testing';
+const FFI = '`node:ffi`';
 
 const everywhere = () => true;
 /** qemu-user starts no program by its file's name alone, and the bundles have no koffi for arm64 beside them. */
@@ -50,7 +49,7 @@ export const rows: readonly Row[] = [
   },
   {
     name: 'register, required or preloaded',
-    documentedAs: "`--require tcp-keepalive/register`; Bun's `--preload`",
+    documentedAs: 'tcp-keepalive/register',
     appliesTo: onThisProcessor,
     run: smoke('register.cjs', ''),
   },
@@ -81,19 +80,19 @@ export const rows: readonly Row[] = [
   },
   {
     name: '--permission --allow-addons',
-    documentedAs: '`--permission` with `--allow-addons`',
+    documentedAs: '--allow-addons',
     appliesTo: onNode,
     run: smoke('esm.mjs', 'full', (node) => permission(node, true)),
   },
   {
     name: '--permission without addons',
-    documentedAs: "`--permission` without, falling back to Node's own call",
+    documentedAs: '`--permission` without',
     appliesTo: onNode,
     run: smoke('esm.mjs', 'fallback', (node) => permission(node, false)),
   },
   {
     name: '--omit=optional',
-    documentedAs: NO_KOFFI,
+    documentedAs: '--omit=optional',
     appliesTo: onThisProcessor,
     run: smokeWithoutKoffi('cjs.cjs', 'fallback', (runtime) =>
       runtime.kind === 'node' && hasFfi(runtime) ? ['--no-experimental-ffi'] : [],

@@ -23,10 +23,18 @@ export interface Absent {
   reason: string;
 }
 
-/** The supported lines of Node. */
-export const NODE_LINES: readonly number[] = [20, 22, 24, 26];
+const NODE_LINES: readonly number[] = [20, 22, 24, 26];
 
-const COMMON_NAME = { node: 'Node', bun: 'Bun', deno: 'Deno' } as const;
+/** The columns of the matrix, as they are documented. */
+export const documentedLines: readonly RuntimeLine[] = [
+  ...NODE_LINES.map((major) => ({ kind: 'node', major }) as const),
+  { kind: 'bun', major: 1 },
+  { kind: 'deno', major: 2 },
+  { kind: 'bun', major: 1, system: 'musl' },
+  { kind: 'node', major: 22, system: 'arm64' },
+];
+
+export const COMMON_NAME = { node: 'Node', bun: 'Bun', deno: 'Deno' } as const;
 
 /** Every supported Node line, Bun and Deno. The line of the Node that runs this is that Node itself. */
 export function supportedRuntimes(): Runtime[] {

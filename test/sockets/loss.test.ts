@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { TcpInfo } from '../../src/kernel/tcp-info.ts';
+import type { LinuxTcpInfo } from '../../src/kernel/tcp-info.ts';
 import { readError } from '../../src/sockets/ending.ts';
 import type { MarkedHandle } from '../../src/sockets/hold-record.ts';
 import { lossOf, silenceOf, stateOf } from '../../src/sockets/loss.ts';
@@ -20,7 +20,7 @@ const idle = {
   notSentBytes: 0,
   lastDataReceived: 9_000,
   lastAckReceived: 8_000,
-} as TcpInfo;
+} as LinuxTcpInfo;
 
 test.each([
   { info: idle, state: 'idle' },
@@ -41,7 +41,7 @@ test.each([
 });
 
 /** The file, and a kernel that tells this of every connection. */
-async function told(info: TcpInfo, userTimeout = 0) {
+async function told(info: LinuxTcpInfo, userTimeout = 0) {
   vi.doMock('../../src/kernel/tcp-info.ts', () => ({ hasTcpInfo: true, readTcpInfo: () => info }));
   vi.doMock('../../src/kernel/settings.ts', () => ({ readSettings: () => ({ userTimeout }) }));
   vi.resetModules();
@@ -54,7 +54,7 @@ async function told(info: TcpInfo, userTimeout = 0) {
 }
 
 describe('a connection is lost', () => {
-  test.each<{ by: string; info: TcpInfo; userTimeout?: number; errno?: number; state?: string }>([
+  test.each<{ by: string; info: LinuxTcpInfo; userTimeout?: number; errno?: number; state?: string }>([
     { by: 'keepalive', info: idle },
     { by: 'userTimeout', info: idle, userTimeout: 5_000 },
     { by: 'retransmission', info: { ...idle, retransmits: 1 }, state: 'unacknowledged' },
