@@ -420,3 +420,17 @@ describe.runIf(process.platform === 'linux')('the handle of a listening socket',
     expect(isSharedListener(server)).toBe(true);
   });
 });
+
+test.each([
+  { runtime: 'Node and Bun', description: 'owner_symbol' },
+  { runtime: 'Deno', description: 'ownerSymbol' },
+])('the socket of a handle is found as $runtime keeps it there', async ({ description }) => {
+  vi.resetModules();
+  const { ownerOf } = await import('../../src/sockets/handle.ts');
+  const owner = Symbol(description);
+  const socket = new net.Socket();
+  expect(ownerOf({ [Symbol('async_id')]: 1 } as TcpHandle)).toBeUndefined();
+  expect(ownerOf({ [Symbol('async_id')]: 1, [owner]: socket } as TcpHandle)).toBe(socket);
+  // Node sets it to null on a handle that TLS has left.
+  expect(ownerOf({ [owner]: null } as TcpHandle)).toBeUndefined();
+});

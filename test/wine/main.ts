@@ -3,10 +3,11 @@
  * other options, so that the SOCKET, `enable` and what is told of the rest are tried.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { certificate, certificateKey } from '../helpers/test-certificate.ts';
 import { packedProject } from '../runtimes/packed-project.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -29,6 +30,10 @@ try {
     { recursive: true },
   );
   cpSync(here('suite.cjs'), join(project, 'suite.cjs'));
+  writeFileSync(
+    join(project, 'certificate.json'),
+    JSON.stringify({ cert: certificate, key: certificateKey }),
+  );
   for (const node of ['node-20', 'node-22']) {
     for (const [name, file] of [
       ['options', 'suite.cjs'],

@@ -3,6 +3,7 @@ const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { appendFileSync, writeFileSync } = require('node:fs');
 const net = require('node:net');
+const tls = require('node:tls');
 const { isMainThread, parentPort, Worker } = require('node:worker_threads');
 const { capabilities, getKeepAlive, keepAlive, setKeepAlive } = require('tcp-keepalive');
 
@@ -17,6 +18,16 @@ async function connected(host = '127.0.0.1') {
   return { client, accepted, server };
 }
 
+async function connectedByTls() {
+  const identity = require('./certificate.json');
+  const server = tls.createServer(identity);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = tls.connect({ port: server.address().port, host: '127.0.0.1', ca: identity.cert });
+  const [[accepted]] = await Promise.all([once(server, 'secureConnection'), once(client, 'secureConnect')]);
+  return { client, accepted, server };
+}
+
 async function main() {
   writeFileSync('told.txt', `${process.version} ${process.platform}\n`);
   assert.equal(capabilities().through, 'setsockopt');
@@ -24,9 +35,11 @@ async function main() {
   // Each connection gets its own, and nobody else's.
   const pairs = [];
   for (const host of [...Array(20).fill('127.0.0.1'), '::1']) pairs.push(await connected(host));
+  for (let i = 0; i < 5; i++) pairs.push(await connectedByTls());
   const sockets = pairs.flatMap(({ client, accepted }) => [client, accepted]);
   for (const [i, socket] of sockets.entries()) {
-    assert.equal(socket._handle.fd, -1);
+    // TLS over a socket has a handle of its own.
+    assert.equal(socket._handle._parent?.fd ?? socket._handle.fd, -1);
     setKeepAlive(socket, { enable: true });
     assert.deepEqual(
       sockets.map((each) => getKeepAlive(each).enable),
@@ -34,7 +47,7 @@ async function main() {
     );
     setKeepAlive(socket, { enable: false });
   }
-  tell(`${sockets.length} sockets, each its own SOCKET, read back`);
+  tell(`${sockets.length} sockets, ten of them TLS, each its own SOCKET, read back`);
 
   // Sockets that come and go do not mix them up, though Windows gives their numbers out anew.
   for (let i = 0; i < 30; i++) {

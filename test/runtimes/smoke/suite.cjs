@@ -5,6 +5,7 @@
 
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
+const http = require('node:http');
 const net = require('node:net');
 
 const dead = { initialDelay: 1000, interval: 1000, count: 1 };
@@ -168,6 +169,22 @@ const checks = {
       ({ code }) => code,
     );
     assert.ok(codes.includes('single-probe'));
+  },
+
+  async aSocketOfAnHttpServerIsSet({ setKeepAlive, getKeepAlive }, mode) {
+    if (mode !== 'full') return;
+    const server = http.createServer(({ socket }, response) => {
+      setKeepAlive(socket, { initialDelay: 20_000 });
+      response.end(String(getKeepAlive(socket).initialDelay));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const request = http.get({ host: '127.0.0.1', port: server.address().port });
+    const [response] = await once(request, 'response');
+    const [body] = await once(response, 'data');
+    assert.equal(String(body), '20000');
+    request.destroy();
+    server.close();
   },
 
   async aVanishedPeerIsNoticed({ keepAlive }, mode, isEmulated) {

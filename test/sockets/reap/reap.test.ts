@@ -92,6 +92,18 @@ describe.runIf(process.platform === 'linux').concurrent('with data in flight', (
     }
   });
 
+  test('so does one whose handle does not count what was written, as on Deno', async () => {
+    const { socket, peer } = await pair(unbounded);
+    const { _handle: handle } = socket as unknown as { _handle: object };
+    for (const count of ['bytesRead', 'bytesWritten'])
+      Object.defineProperty(handle, count, { value: undefined });
+    // It has been found to be clear before.
+    await sleep(5 * EVERY);
+    vanish(socket, peer);
+    socket.write('query');
+    expect((await endOf(socket)).error).toMatchObject(lost);
+  });
+
   test('so does an http2 session, with its requests', async () => {
     const server = http2.createServer((_request, response) => void response.end('answer'));
     server.on('session', (session) => session.on('error', () => {}));
