@@ -20,12 +20,14 @@ import { packagesOf, typeCheck } from '../helpers/type-check.ts';
 //   ```ts                             is run, and must end by itself with exit code 0
 //   ```ts needs DATABASE_URL          is run with this variable, which names a real server
 //   ```ts not run: it serves for ever is compiled only
+//   ```js not compiled: <reason>      is neither
 //
-// A block that imports a package of test/guides or test/drivers/more is compiled if that folder is installed.
+// A block that imports a package of another folder's package.json, such as test/guides, is compiled if that is installed.
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const folders = ['', 'test/guides/', 'test/drivers/more/'];
-const modules = blocks.filter(({ language }) => language === 'ts' || language === 'js').map(inFolder);
+const code = blocks.filter(({ language }) => language === 'ts' || language === 'js');
+const modules = code.filter(({ mark }) => !mark.startsWith('not compiled: ')).map(inFolder);
 
 interface CodeBlock extends Block {
   readonly name: string;
@@ -80,13 +82,15 @@ describe('compiles alone under strict and exactOptionalPropertyTypes', () => {
 
   test('finds a mistake in a block', () => {
     const path = `${root}mistake.mts`;
-    const mistakes = typeCheck([
+    const mistakesIn = typeCheck([
       {
         path,
-        text: "import { setKeepAlive } from 'tcp-keepalive';\nsetKeepAlive(socket, { count: undefined });",
+        text: "import { presets } from 'tcp-keepalive';\nconst { a }: { a?: number } = { a: presets.none };",
       },
-    ])(path);
-    expect(mistakes).toEqual([expect.stringContaining("Cannot find name 'socket'")]);
+      { path: `${root}other.mts`, text: 'export const options: { a?: number } = { a: undefined };' },
+    ]);
+    expect(mistakesIn(path)).toEqual([expect.stringContaining("Property 'none' does not exist")]);
+    expect(mistakesIn(`${root}other.mts`)).toEqual([expect.stringContaining('exactOptionalPropertyTypes')]);
   });
 });
 
@@ -106,8 +110,13 @@ function databaseUrl(scheme: string, { user, password, host, port, database }: R
 }
 
 describe('a fence', () => {
-  const known = ['', 'not run: .+', ...servers.map(({ variable }) => `needs ${variable}`)];
-  test.each(modules)('of $name says how the block is run, or why not', ({ mark }) => {
+  const known = [
+    '',
+    'not run: .+',
+    'not compiled: .+',
+    ...servers.map(({ variable }) => `needs ${variable}`),
+  ];
+  test.each(code)('of $page:$line says how the block is run, or why not', ({ mark }) => {
     expect(mark).toMatch(new RegExp(`^(?:${known.join('|')})$`));
   });
 });
