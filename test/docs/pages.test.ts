@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { PresetName } from 'tcp-keepalive';
 import * as library from 'tcp-keepalive';
 import { describe, expect, test } from 'vitest';
 import { indexPage, llmsText } from '../../site/pages.ts';
@@ -17,6 +18,23 @@ describe('the README', () => {
     const places = order.map((text) => opening.indexOf(text));
     expect(places).not.toContain(-1);
     expect(places).toEqual(places.toSorted((one, other) => one - other));
+  });
+});
+
+describe.each(Object.keys(library.presets) as PresetName[])('the preset %s', (name) => {
+  const { initialDelay, interval, count, userTimeout } = library.presets[name];
+  const { idle, survives } = library.predictDetection(name);
+  const seconds = (ms: number) => Math.round(ms / 1_000);
+  const times = [initialDelay, interval, count, userTimeout].map(grouped).join(' / ');
+  const noticed = `${seconds(idle.nominal)} s`;
+  const survived = `${seconds(survives.idle)} / ${seconds(survives.unacknowledged)} s`;
+
+  test('has its times in the README', () => {
+    expect(readPage('README.md')).toContain(`| \`${name}\` | ${times} | ${noticed} | ${survived} |`);
+  });
+
+  test('has its outages in docs/options.md', () => {
+    expect(readPage('docs/options.md')).toContain(`| \`${name}\` | ${noticed} | ${survived} |`);
   });
 });
 
@@ -51,6 +69,11 @@ describe('written by `npx tsx site/pages.ts`, which has to be run again:', () =>
     expect(llmsText()).toContain("import { keepAlivePg } from 'tcp-keepalive/pg';");
   });
 });
+
+/** A number with a space before each thousand. */
+function grouped(number: number): string {
+  return String(number).replace(/\B(?=(\d{3})+$)/g, ' ');
+}
 
 /** A page without its blocks. */
 function proseOf(page: string): string {
