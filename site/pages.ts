@@ -10,6 +10,7 @@ const sections: Readonly<Record<string, readonly string[]>> = {
   'Something is wrong': [
     'guides/by-symptom',
     'guides/what-your-code-sees',
+    'guides/timeouts-and-locks',
     'errors',
     'findings',
     'guides/myths',
@@ -18,7 +19,7 @@ const sections: Readonly<Record<string, readonly string[]>> = {
   'My situation': [
     'guides/failover',
     'guides/behind-proxies',
-    'guides/idle-timeouts-of-paths',
+    'guides/idle-limits',
     'guides/serverless',
     'guides/containers-and-kubernetes',
     'guides/bundlers',

@@ -54,7 +54,7 @@ export function obstacleToFinding(): string | undefined {
 }
 
 function told(where: string, obstacle: string | undefined): string | undefined {
-  return obstacle && `${where} gives no descriptor, and none can be found: ${obstacle}`;
+  return obstacle && `${where} shows no descriptor, and none can be found: ${obstacle}`;
 }
 
 function isHidingRuntime(): boolean {

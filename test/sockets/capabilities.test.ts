@@ -68,13 +68,13 @@ describe('where only Node’s own call is left', () => {
       where: 'a worker on Windows',
       platform: 'win32',
       reason:
-        'Windows gives no descriptor, and none can be found: Node shows the event loop of a worker thread from 26.11 on',
+        'Windows shows no descriptor, and none can be found: Node shows the event loop of a worker thread from 26.11 on',
     },
     { where: 'a system that nobody has written', platform: 'aix', reason: 'no option table for aix' },
     {
       where: 'Deno',
       platform: 'linux',
-      reason: 'Deno gives no descriptor, and none can be found: not allowed',
+      reason: 'Deno shows no descriptor, and none can be found: not allowed',
     },
     { where: 'without koffi', platform: 'linux', reason: 'not installed' },
   ];
@@ -160,7 +160,7 @@ describe('expectSettable', () => {
     {
       system: 'win32',
       settings: reached,
-      message: 'as strict asks: Windows gives no descriptor, and none can be found',
+      message: 'as strict asks: Windows shows no descriptor, and none can be found',
     },
   ])('refuses what $system cannot: $message', async ({ system, settings, message }) => {
     recordedLibc();
