@@ -44,7 +44,7 @@ export async function runProgram<T>(
 
 function programUnder(guide: string, heading: string): string {
   const [, section = ''] = readFileSync(new URL(guide, guides), 'utf8').split(`\n## ${heading}\n`);
-  const program = /^```ts\n(.*?)^```$/ms.exec(section.split('\n## ')[0] ?? '')?.[1];
+  const program = /^```ts[^\n]*\n(.*?)^```$/ms.exec(section.split('\n## ')[0] ?? '')?.[1];
   if (program === undefined) throw new Error(`There is no program under ## ${heading} in ${guide}`);
   return program;
 }
