@@ -90,9 +90,10 @@ const haproxy = ({ settings }: Subject): Lines => [
   ...haproxyProbes('srvtcpka', settings),
   ...(settings.userTimeout
     ? [
-        `    default-server tcp-ut ${settings.userTimeout}ms`,
-        '# The user timeout towards clients belongs on each bind line:',
+        // HAProxy 2.6 accepts it on a default-server line, and ignores it there.
+        '# The user timeout belongs on each bind line and each server line, such as',
         `#   bind :5432 tcp-ut ${settings.userTimeout}ms`,
+        `#   server db 10.0.0.1:5432 tcp-ut ${settings.userTimeout}ms`,
       ]
     : []),
   commented(

@@ -58,7 +58,7 @@ test.each([
       'clitcpka-idle 15s',
       'clitcpka-intvl 4s',
       'clitcpka-cnt 3',
-      'default-server tcp-ut 26500ms',
+      '#   server db 10.0.0.1:5432 tcp-ut 26500ms',
     ],
   ],
   ['nginx', ['#   listen 443 ssl so_keepalive=15s:4s:3;', 'proxy_socket_keepalive on;']],
