@@ -96,7 +96,7 @@ function isSocket(target: object): target is net.Socket {
 
 function inspectSocket(socket: net.Socket): InspectedKeepAlive {
   const { localAddress: address, localPort: port } = socket;
-  const local = address === undefined || port === undefined ? {} : { address, port };
+  const local = address === undefined ? {} : { address, port: port as number };
   const common = { kind: 'connection', local, peer: peerOf(socket), ...holdingOf(socket) } as const;
   try {
     const options = getKeepAlive(socket);

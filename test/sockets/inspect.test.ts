@@ -23,11 +23,13 @@ import { Agent } from 'undici';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { parseKeepAliveOptions } from '../../src/options/parse.ts';
+import type { DetectionWindow } from '../../src/predict/window.ts';
 import { SOCKETS } from '../../src/sockets/hold-record.ts';
 import { listedSockets, listSocket, newSocketList } from '../../src/sockets/socket-list.ts';
 import { connection, pair } from '../helpers/connection.ts';
 import { acknowledged } from '../helpers/detection.ts';
 import { accept, listen } from '../helpers/listen.ts';
+import { writeRaw } from '../helpers/raw-options.ts';
 
 const database = parseKeepAliveOptions('database');
 
@@ -143,6 +145,24 @@ describe.runIf(process.platform === 'linux')('a server', () => {
     ]);
   });
 
+  test('comes before the sockets that its driver module has listed', async () => {
+    const server = net.createServer();
+    await listen(server);
+    const [accepted, list] = [await accept(server), newSocketList()];
+    listSocket(list, accepted);
+    expect(inspectKeepAlive(Object.assign(server, { [SOCKETS]: list }))).toMatchObject([
+      { kind: 'listener' },
+      { kind: 'connection', peer: { port: accepted.remotePort } },
+    ]);
+  });
+
+  test('tells whatever the kernel has, also what nobody may ask for', async () => {
+    const server = net.createServer();
+    await listen(server);
+    writeRaw(server, 'userTimeout', 1);
+    expect(inspectKeepAlive(server)).toMatchObject([{ options: { userTimeout: 1 }, detection: {} }]);
+  });
+
   test('that does not listen says so', () => {
     expect(inspectKeepAlive(http.createServer())).toMatchObject([
       { kind: 'listener', error: { code: 'ERR_KEEPALIVE_NOT_CONNECTED' } },
@@ -245,5 +265,101 @@ describe('what a driver module was given', () => {
     const keys = Object.keys(keepAliveHttp(agent, 'database'));
     expect(keys).not.toContain(String(SOCKETS));
     expect(Reflect.get(agent, Symbol.for('tcp-keepalive.sockets'))).toBeDefined();
+  });
+});
+
+describe('in how long a connection is lost', () => {
+  const info = {
+    state: 'ESTABLISHED',
+    rto: 800,
+    backoff: 2,
+    retransmits: 0,
+    unacked: 0,
+    sendWindow: 65_536,
+    notSentBytes: 0,
+    lastDataSent: 100,
+    lastDataReceived: 10_000,
+    lastAckReceived: 9_000,
+  };
+
+  /** What is found of a connection of which the kernel tells this. */
+  async function found(told: object, options: object = { userTimeout: 0 }) {
+    vi.doMock('../../src/sockets/get.ts', () => ({
+      getKeepAlive: () => options,
+      getTcpInfo: () => ({ ...info, ...told }),
+    }));
+    vi.resetModules();
+    onTestFinished(() => {
+      vi.doUnmock('../../src/sockets/get.ts');
+      vi.resetModules();
+    });
+    const { inspectKeepAlive } = await import('../../src/sockets/inspect.ts');
+    const [{ detection, state, lostIn } = {}] = inspectKeepAlive(await connection());
+    return { detection, state, lostIn };
+  }
+
+  const over = (window: DetectionWindow, atLeast: number, atMost: number) => ({
+    earliest: window.earliest - atMost,
+    nominal: window.nominal - atLeast,
+    latest: window.latest - atLeast,
+  });
+
+  test('idle: what is left after the silence', async () => {
+    const { detection, state, lostIn } = await found({}, database);
+    // Two retransmissions have doubled its timeout, which was 200 ms.
+    expect(detection).toEqual(predictDetection(database, { rto: 200 }));
+    expect(state).toBe('idle');
+    expect(lostIn).toEqual(over(predictDetection(database).idle, 9_000, 9_000));
+  });
+
+  const { unacknowledged } = predictDetection({}, { rto: 200 });
+
+  test.each([
+    { why: 'from the write', told: {}, atLeast: 100, atMost: 100 * 1.125 + 200 },
+    {
+      why: 'from the write, which each retransmission has waited for longer',
+      told: { retransmits: 2 },
+      atLeast: 100 + 200 + 400,
+      atMost: 700 * 1.125 + 200,
+    },
+    {
+      why: 'from the write, each at most two minutes',
+      told: {
+        retransmits: 11,
+        backoff: 0,
+        rto: 200,
+        lastDataSent: 0,
+        lastDataReceived: 1e9,
+        lastAckReceived: 1e9,
+      },
+      atLeast: 204_600 + 120_000,
+      atMost: 324_600 * 1.125 + 200,
+    },
+    { why: 'from no longer ago than the silence', told: { lastAckReceived: 50 }, atLeast: 50, atMost: 50 },
+    {
+      why: 'from no longer ago than the silence, at most',
+      told: { lastAckReceived: 200 },
+      atLeast: 100,
+      atMost: 200,
+    },
+  ])('with data in flight: $why', async ({ told, atLeast, atMost }) => {
+    const { state, lostIn } = await found({ unacked: 1, ...told });
+    expect(state).toBe('unacknowledged');
+    expect(lostIn).toEqual(over(unacknowledged, atLeast, atMost));
+  });
+
+  test('with data in flight: each pause at most as long as is set', async () => {
+    const options = { maxRetransmitInterval: 1_000 };
+    const { detection, lostIn } = await found({ unacked: 1, retransmits: 4 }, options);
+    const waited = 100 + 200 + 400 + 800 + 1_000;
+    expect(lostIn).toEqual(over(detection?.unacknowledged as DetectionWindow, waited, waited * 1.125 + 200));
+  });
+
+  test('is not less than nothing, also without a round trip', async () => {
+    const options = { userTimeout: 1_000 };
+    const late = { retransmits: 9, lastDataSent: 5_000 };
+    expect((await found(late, options)).lostIn).toEqual({ earliest: 0, nominal: 0, latest: 0 });
+    const { detection, lostIn } = await found({ unacked: 1, rto: 0, backoff: 0 });
+    expect(lostIn).toEqual(over(detection?.unacknowledged as DetectionWindow, 100, 100 * 1.125 + 1));
   });
 });
