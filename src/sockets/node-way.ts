@@ -1,4 +1,5 @@
 import net from 'node:net';
+import { getSystemErrorName } from 'node:util';
 import { type AppliedKeepAlive, expectAll, isForgotten, withSkipped } from '../kernel/calls.ts';
 import { type KeepAliveSettings, type OptionName, optionNames } from '../options/options.ts';
 import { markedHandle, PASSES } from './hold-record.ts';
@@ -66,7 +67,9 @@ function callNode(socket: net.Socket, enable: boolean, timers: readonly unknown[
     else Object.defineProperty(handle, 'setKeepAlive', own);
   }
   // A negative number is an error's. Bun's handle returns a boolean.
-  return !(typeof result === 'number' && result < 0);
+  if (typeof result !== 'number' || result >= 0) return true;
+  // Without a delay Node passes 0, which is refused after probes were turned on.
+  return timers.length === 0 && getSystemErrorName(result) === 'EINVAL';
 }
 
 /** The options that Node accepts: a delay if probes are turned on, an interval with a delay and a count. */

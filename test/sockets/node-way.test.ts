@@ -1,9 +1,12 @@
 import { once } from 'node:events';
 import net from 'node:net';
+import { constants } from 'node:os';
+import { keepAlive } from 'tcp-keepalive';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { optionNames } from '../../src/options/options.ts';
 import { presets } from '../../src/options/presets.ts';
-import { nodeTakesIntervalAndCount } from '../../src/sockets/node-way.ts';
+import { type MarkedHandle, PASSES } from '../../src/sockets/hold-record.ts';
+import { nodeTakesIntervalAndCount, setWithNode } from '../../src/sockets/node-way.ts';
 import { connection } from '../helpers/connection.ts';
 import { hideHandles } from '../helpers/fake-windows.ts';
 import { handleOf } from '../helpers/handle-of.ts';
@@ -11,7 +14,7 @@ import { hideDescriptor, showDescriptor } from '../helpers/hide-descriptor.ts';
 import { soonAfter } from '../helpers/hold-parts.ts';
 import { missingKoffi } from '../helpers/missing-koffi.ts';
 import { type Package, packageOn } from '../helpers/package-on.ts';
-import { kernelValues } from '../helpers/raw-options.ts';
+import { kernelValues, writeRaw } from '../helpers/raw-options.ts';
 import { recordedLibc } from '../helpers/recorded-libc.ts';
 
 // What Node's own call leaves in the kernel for the preset `database`, and what it cannot take.
@@ -323,3 +326,62 @@ async function connectToListener(socket: net.Socket): Promise<void> {
   socket.connect((listener.address() as net.AddressInfo).port, '127.0.0.1');
   await once(socket, 'connect');
 }
+
+describe.runIf(process.platform === 'linux')('Node’s own call', () => {
+  test('reaches the system also if it equals the last one', async () => {
+    const socket = await connection();
+    const options = { enable: true, initialDelay: 10_000 };
+    socket.setKeepAlive(true, 10_000);
+    writeRaw(socket, 'enable', 0);
+    writeRaw(socket, 'initialDelay', 99);
+    expect(setWithNode(socket, options, true)).toEqual(options);
+    expect(kernelValues(socket)).toMatch(/^1:10\//);
+    writeRaw(socket, 'enable', 1);
+    expect(setWithNode(socket, { enable: false }, true)).toEqual({ enable: false });
+    expect(kernelValues(socket)).toMatch(/^0:/);
+  });
+
+  test('turns probes on without a delay, which the system then refuses: it has its own', async () => {
+    const socket = await connection();
+    writeRaw(socket, 'initialDelay', 99);
+    expect(setWithNode(socket, { enable: true }, true)).toEqual({ enable: true });
+    expect(kernelValues(socket)).toMatch(/^1:99\//);
+  });
+
+  test('sets nothing that the system refuses', async () => {
+    const socket = await connection();
+    const tooLong = { enable: true, initialDelay: 40_000_000 };
+    expect(setWithNode(socket, tooLong, false)).toEqual({ skipped: ['enable', 'initialDelay'] });
+    const handle = handleOf(socket);
+    handle.setKeepAlive = () => -constants.errno.EBADF;
+    expect(setWithNode(socket, { enable: true }, false)).toEqual({ skipped: ['enable'] });
+  });
+
+  test('leaves the handle as it was', async () => {
+    const socket = await connection();
+    const handle = handleOf(socket);
+    setWithNode(socket, { enable: true }, true);
+    expect(Object.hasOwn(handle, 'setKeepAlive')).toBe(false);
+    const { setKeepAlive } = handle;
+    const own = function (this: object, ...args: unknown[]): number {
+      return Reflect.apply(setKeepAlive, this, args);
+    };
+    handle.setKeepAlive = own;
+    setWithNode(socket, { enable: false }, true);
+    expect(handle.setKeepAlive).toBe(own);
+  });
+
+  test('passes a hold of another copy, which would keep it from the kernel', async () => {
+    const socket = keepAlive(await connection(), { initialDelay: 5_000, interval: 7_000, count: 4 });
+    setWithNode(socket, { enable: true, initialDelay: 10_000 }, true);
+    // The hold is left out once only.
+    expect((handleOf(socket) as MarkedHandle)[PASSES]).toBe(false);
+    expect(kernelValues(socket)).toMatch(/^1:5\/7\/4/);
+  });
+});
+
+test('an option is left to Node only if the system forgot it, and Node can set it', async () => {
+  await packageOn('openbsd');
+  const { isLeftToNode } = await import('../../src/sockets/node-way.ts');
+  expect(optionNames.filter(isLeftToNode)).toEqual([]);
+});

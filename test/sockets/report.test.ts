@@ -1,4 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { KeepAliveSettings, OptionName } from '../../src/options/options.ts';
+import { nodeTakesIntervalAndCount } from '../../src/sockets/node-way.ts';
 import type { OnError } from '../../src/sockets/report.ts';
 
 /** The file as at the start of a process, and the warnings that it gives from then on. */
@@ -95,3 +97,49 @@ test('what is attempted is reported if it throws', async () => {
   });
   expect(onError.mock.calls).toEqual([[error]]);
 });
+
+describe('a connection that gets less than was asked for', () => {
+  test.each<{ lacking: OptionName[]; settings: KeepAliveSettings; told: string | undefined }>([
+    { lacking: [], settings: { count: 3 }, told: undefined },
+    { lacking: ['interval', 'count'], settings: { interval: 5_000, count: 3 }, told: '`interval`, `count`' },
+    { lacking: ['userTimeout'], settings: { userTimeout: 5_000 }, told: '`userTimeout`' },
+    // 0 is what the system has anyway.
+    { lacking: ['userTimeout'], settings: { userTimeout: 0 }, told: undefined },
+    { lacking: ['count', 'userTimeout'], settings: { count: 3, userTimeout: 0 }, told: '`count`' },
+    // It makes a loss come sooner, and bounds nothing itself.
+    { lacking: ['maxRetransmitInterval'], settings: { maxRetransmitInterval: 5_000 }, told: undefined },
+  ])('is told of, unless nothing is lost: $lacking of $settings', async ({ lacking, settings, told }) => {
+    const { tellOfLoss } = await fresh();
+    const onError = vi.fn<OnError>();
+    tellOfLoss(lacking, settings, 'no koffi', onError);
+    const message = `Expected every option to be set, got no ${told}: no koffi; the connection works without`;
+    expect(onError.mock.calls).toEqual(
+      told === undefined ? [] : [[expect.objectContaining({ code: 'ERR_KEEPALIVE_UNSUPPORTED', message })]],
+    );
+  });
+
+  test('because Node’s own call is all there is, is warned of', async () => {
+    const { warnOfNodeFallback, warnings } = await fresh();
+    warnOfNodeFallback(new Error('No koffi'));
+    const left = nodeTakesIntervalAndCount
+      ? 'no bound on unacknowledged data and no reading back'
+      : 'probes every 1 s, 10 times, after the initial delay, no bound on unacknowledged data, and no reading back';
+    expect(warnings).toEqual([
+      warning('ERR_KEEPALIVE_UNSUPPORTED', `No koffi. Until then Node's own setKeepAlive is used: ${left}`),
+    ]);
+  });
+});
+
+test.each([true, false])(
+  'a line goes to standard error, whether somebody reads it or not: %s',
+  async (isRead) => {
+    const writeSync = vi.fn(() => {
+      if (!isRead) throw new Error('EPIPE');
+    });
+    vi.doMock('node:fs', async (original) => ({ ...(await original<object>()), writeSync }));
+    onTestFinished(() => void vi.doUnmock('node:fs'));
+    const { printLine } = await fresh();
+    expect(() => printLine('the line')).not.toThrow();
+    expect(writeSync.mock.calls).toEqual([[2, 'tcp-keepalive: the line\n']]);
+  },
+);

@@ -13,8 +13,11 @@ import { Worker } from 'node:worker_threads';
 import { keepAliveServer, type OnError } from 'tcp-keepalive';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { linux } from '../../native-bindings/platforms/linux.ts';
-import { hidesErrors } from '../../src/sockets/ending.ts';
+import { hidesErrors, readError } from '../../src/sockets/ending.ts';
+import { EXPLICIT, GIVEN, type MarkedHandle } from '../../src/sockets/hold-record.ts';
 import { failCallsOf } from '../helpers/fail-calls.ts';
+import { handleOf } from '../helpers/handle-of.ts';
+import { heard } from '../helpers/heard.ts';
 import { databaseInKernel } from '../helpers/hold-parts.ts';
 import { accept, portOf, untilFinished } from '../helpers/listen.ts';
 import { PATIENCE } from '../helpers/patience.ts';
@@ -328,3 +331,49 @@ function revokedProxy(): object {
   revoke();
   return proxy;
 }
+
+describe.runIf(process.platform === 'linux')('for those who want to hear of lost connections', () => {
+  const by = { rank: 'explicit', name: 'keepAliveServer' };
+
+  /** What a connection says that the kernel gives up. */
+  async function lose(socket: net.Socket): Promise<Error> {
+    const error = readError(-constants.errno.ETIMEDOUT);
+    await new Promise((resolve) => socket.once('close', resolve).destroy(error));
+    return error;
+  }
+
+  test('an accepted connection is known with what its server was given', async () => {
+    const lost = heard('lost');
+    const server = await listening(keepAliveServer(untilFinished(net.createServer()), { count: 4 }));
+    const socket = await accept(server);
+    expect((handleOf(socket) as MarkedHandle)[GIVEN]).toEqual({
+      settings: { enable: true, count: 4 },
+      rank: EXPLICIT,
+      onError: undefined,
+      owner: { released: false, name: 'keepAliveServer' },
+      listens: false,
+    });
+    const error = await lose(socket);
+    expect(lost.of(socket)).toMatchObject([{ by, error, options: { count: 4 } }]);
+  });
+
+  test('so is one that does not inherit, and is set itself', async () => {
+    const [lost, set] = [heard('lost'), heard('set')];
+    const server = untilFinished(net.createServer());
+    const accepted = once(server, 'connection') as Promise<[net.Socket]>;
+    keepAliveServer(server, { count: 4 });
+    const clients = await clientsInAThread(1);
+    // It waits in the queue before 'listening' comes.
+    server.listen(0);
+    clients.connectAndWait(portOf(server));
+    const [socket] = await accepted;
+    expect(set.of(socket)).toMatchObject([{ by, options: { count: 4 }, held: false }]);
+    await lose(socket);
+    expect(lost.of(socket)).toHaveLength(1);
+  });
+
+  test('nothing is put on it for nobody', async () => {
+    const server = await listening(keepAliveServer(untilFinished(net.createServer()), { count: 4 }));
+    expect((handleOf(await accept(server)) as MarkedHandle)[GIVEN]).toBeUndefined();
+  });
+});

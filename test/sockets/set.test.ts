@@ -1,11 +1,16 @@
-import type net from 'node:net';
-import { getKeepAlive, type KeepAliveInput, presets, setKeepAlive } from 'tcp-keepalive';
+import net from 'node:net';
+import { getKeepAlive, type KeepAliveInput, keepAlive, presets, setKeepAlive } from 'tcp-keepalive';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { parseKeepAliveOptions } from '../../src/options/parse.ts';
+import { readingHandle, tcpHandle } from '../../src/sockets/handle.ts';
+import { type MarkedHandle, WATCHED } from '../../src/sockets/hold-record.ts';
+import { isStrict } from '../../src/sockets/set.ts';
 import { adopted, missingMultipath, untouched, untouchedConnection } from '../helpers/connection.ts';
+import { heard } from '../helpers/heard.ts';
 import { kernelValues, writeRaw } from '../helpers/raw-options.ts';
 import { asApplied, asRead } from '../helpers/retransmit-interval.ts';
 import { socketKinds } from '../helpers/socket-kinds.ts';
+import { tlsPair } from '../helpers/tls-pair.ts';
 
 describe.runIf(process.platform === 'linux')('on Linux', () => {
   describe.each(socketKinds)('$kind', ({ open }) => {
@@ -151,4 +156,32 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
       expect.objectContaining({ code: 'ERR_KEEPALIVE_INVALID_OPTION' }),
     );
   });
+});
+
+test('strict is what nobody means who does not say it', () => {
+  expect([isStrict({}), isStrict({ strict: false }), isStrict({ strict: true })]).toEqual([
+    false,
+    false,
+    true,
+  ]);
+});
+
+test('a call is announced', async () => {
+  const messages = heard('set');
+  const socket = await untouchedConnection();
+  setKeepAlive(socket, { count: 4 });
+  expect(messages.of(socket)).toMatchObject([
+    { by: { name: 'setKeepAlive' }, options: { count: 4 }, held: false },
+  ]);
+});
+
+test('a call for TLS that was started on a held socket has the reaper look at what is read', async () => {
+  const { client, close } = await tlsPair('127.0.0.1', (port) =>
+    keepAlive(net.connect(port, '127.0.0.1'), 'database'),
+  );
+  onTestFinished(close);
+  const handle = tcpHandle(client) as MarkedHandle;
+  expect(handle[WATCHED]?.reader).toBeUndefined();
+  setKeepAlive(client, { count: 4 });
+  expect(handle[WATCHED]?.reader?.deref()).toBe(readingHandle(client));
 });
