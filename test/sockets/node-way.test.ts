@@ -336,9 +336,11 @@ describe.runIf(process.platform === 'linux')('Node’s own call', () => {
     writeRaw(socket, 'initialDelay', 99);
     expect(setWithNode(socket, options, true)).toEqual(options);
     expect(kernelValues(socket)).toMatch(/^1:10\//);
-    writeRaw(socket, 'enable', 1);
-    expect(setWithNode(socket, { enable: false }, true)).toEqual({ enable: false });
-    expect(kernelValues(socket)).toMatch(/^0:/);
+    for (const _ of ['first', 'equal']) {
+      writeRaw(socket, 'enable', 1);
+      expect(setWithNode(socket, { enable: false }, true)).toEqual({ enable: false });
+      expect(kernelValues(socket)).toMatch(/^0:/);
+    }
   });
 
   test('turns probes on without a delay, which the system then refuses: it has its own', async () => {
