@@ -81,6 +81,8 @@ const pictures: Readonly<Record<string, () => string>> = {
         { ...plain, probes: [at(5_000), at(6_020)], drop: at(6_020, 6_040, 6_000), survives: 6_020 },
         { ...plain, probes: [at(6_030)], drop: at(6_021), survives: 6_021 },
         { ...plain, probes: [at(1_000), at(7_000)], drop: at(6_010, 7_000) },
+        // No new connection is seen to work.
+        { ...plain, drop: at(5_000, 6_020), isReplaced: true },
       ],
       marks: [
         { kind: 'path', time: 6_020, label: 'a path' },
