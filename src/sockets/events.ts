@@ -6,6 +6,7 @@ import { handleDescriptor } from './handle.ts';
 import {
   EXPLICIT,
   type Hold,
+  type HoldRequest,
   holderOf,
   type KeepAliveHolder,
   type MarkedHandle,
@@ -98,7 +99,7 @@ function announceSet(
 }
 
 /** Announces that the options of a hold could not be set. */
-export function announceFailure(socket: net.Socket, hold: Hold, error: unknown): void {
+export function announceFailure(socket: net.Socket, hold: HoldRequest, error: unknown): void {
   const { settings: options } = hold;
   if (!skipped.hasSubscribers || options === undefined || !(error instanceof Error)) return;
   const { applied = [] } = error as { applied?: readonly OptionName[] };

@@ -130,7 +130,7 @@ export function heldBy(hold: Hold | undefined): KeepAliveSettings | undefined {
 }
 
 /** Who made a hold. */
-export function holderOf({ rank, owner }: Hold): KeepAliveHolder {
+export function holderOf({ rank, owner }: Pick<HoldRequest, 'rank' | 'owner'>): KeepAliveHolder {
   return { rank: ranks[rank], name: owner?.name ?? 'keepAlive' };
 }
 

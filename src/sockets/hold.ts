@@ -105,11 +105,11 @@ export function holdSocket(
   } catch (thrown) {
     const error = unreadable(thrown);
     // A closed socket needs no options.
-    if (!isDestroyed(error)) reportFailure(socket, { settings, rank, onError, owner, listens: false }, error);
+    if (!isDestroyed(error)) reportFailure(socket, { settings, rank, onError, owner }, error);
   }
 }
 
-function reportFailure(socket: net.Socket, hold: Hold, error: unknown): void {
+function reportFailure(socket: net.Socket, hold: HoldRequest, error: unknown): void {
   announceFailure(socket, hold, error);
   report(error, hold.onError);
 }
