@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import { keepAlive, type OnError } from 'tcp-keepalive';
+import { keepAlive, type OnError, setKeepAlive } from 'tcp-keepalive';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { loadLibc } from '../../../native-bindings/libc.ts';
 import { tcpInfoLayout } from '../../../native-bindings/tcp-info.ts';
@@ -94,3 +94,10 @@ test.runIf(process.platform === 'linux')(
     expect(names).not.toContain(tcpInfoLayout.name);
   },
 );
+
+test('a hold that has ended is not begun again by setKeepAlive', async () => {
+  const socket = keepAlive(keepAlive(await connection(), 'database'), false);
+  setKeepAlive(socket, 'database');
+  socket.setKeepAlive(true, 33_000);
+  expect(kernelValues(socket)).toMatch(/^1:33\//);
+});
