@@ -79,7 +79,7 @@ describeWhereInstalled(`the programs of ${guide}`, packages, () => {
         const opened = connectedSockets();
         const name = scheme === 'postgres' ? 'DATABASE_URL' : 'MYSQL_URL';
         const environment = { [name]: urlOf(scheme, server(), proxy.port) };
-        const { pool, job } = start(await runProgram<never>(guide, heading, environment));
+        const { pool, job } = start(await runProgram<never>(guide, heading, { environment }));
         onTestFinished(() => pool.end());
         await pool.query('DROP TABLE IF EXISTS users');
         await pool.query('CREATE TABLE users (id int, name text)');

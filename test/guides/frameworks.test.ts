@@ -137,7 +137,7 @@ describeWhereInstalled(`the programs of ${guide}`, packages, () => {
     test.concurrent.each(Object.entries(overPostgres))('## %s', (heading, connected) =>
       expectHeld(server(), async (port) => {
         const environment = { DATABASE_URL: url('postgres', server(), port), PORT: '0' };
-        return connected(await runProgram(guide, heading, environment));
+        return connected(await runProgram(guide, heading, { environment }));
       }),
     );
   });
@@ -146,7 +146,7 @@ describeWhereInstalled(`the programs of ${guide}`, packages, () => {
     test.concurrent.each(Object.entries(overMariadb))('## %s', (heading, connected) =>
       expectHeld(server(), async (port) => {
         const environment = { DATABASE_URL: url('mysql', server(), port) };
-        return connected(await runProgram(guide, heading, environment, forMysql));
+        return connected(await runProgram(guide, heading, { environment, replaced: forMysql }));
       }),
     );
   });
@@ -154,7 +154,9 @@ describeWhereInstalled(`the programs of ${guide}`, packages, () => {
   test('## Mongoose, with a stub of MongoDB', async () => {
     await expectHeld({ port: await startMongodbStub() }, async (port) => {
       const environment = { MONGODB_URL: `mongodb://127.0.0.1:${port}/app?retryReads=false` };
-      return mongoose(await runProgram(guide, 'Mongoose', environment, { 27017: String(port) }));
+      return mongoose(
+        await runProgram(guide, 'Mongoose', { environment, replaced: { 27017: String(port) } }),
+      );
     });
   });
 
@@ -168,7 +170,7 @@ describeWhereInstalled(`the programs of ${guide}`, packages, () => {
   ])(
     '## $heading: a client that vanishes is noticed in time',
     async ({ heading, serverOf }, { onTestFinished }) => {
-      const server = serverOf(await runProgram<never>(guide, heading, { PORT: '0' }));
+      const server = serverOf(await runProgram<never>(guide, heading, { environment: { PORT: '0' } }));
       onTestFinished(() => void server.close());
       if (!server.listening) await once(server, 'listening');
       const accepting = once(server, 'connection') as Promise<[net.Socket]>;

@@ -40,7 +40,7 @@ describeWithServer('LISTEN', postgres, (server) => {
     const opened = connectedSockets();
     const { user, password, database } = server();
     const { listen } = await runProgram<{ listen: Listen }>(guide, 'PostgreSQL: LISTEN', {
-      DATABASE_URL: `postgres://${user}:${password}@127.0.0.1:${proxy.port}/${database}`,
+      environment: { DATABASE_URL: `postgres://${user}:${password}@127.0.0.1:${proxy.port}/${database}` },
     });
     const events = new EventEmitter();
     const stop = new AbortController();
@@ -77,7 +77,7 @@ describeWithServer('Redis: subscribe', redis, (server) => {
     onTestFinished(() => void vi.restoreAllMocks());
     const proxy = await proxyTo(server());
     const { subscriber } = await runProgram<{ subscriber: Redis }>(guide, 'Redis: subscribe', {
-      REDIS_URL: `redis://:${server().password}@127.0.0.1:${proxy.port}`,
+      environment: { REDIS_URL: `redis://:${server().password}@127.0.0.1:${proxy.port}` },
     });
     const publisher = subscriber.duplicate();
     onTestFinished(() => {
@@ -112,7 +112,7 @@ test('RabbitMQ, with a stub: a connection on which nothing is in flight ends in 
   const proxy = await proxyTo(stub);
   const opened = connectedSockets();
   const { connection } = await runProgram<{ connection: ChannelModel }>(guide, 'RabbitMQ', {
-    AMQP_URL: `amqp://127.0.0.1:${proxy.port}`,
+    environment: { AMQP_URL: `amqp://127.0.0.1:${proxy.port}` },
   });
   await idleAMoment();
   const [socket] = opened.to(proxy.port) as [net.Socket];
@@ -129,7 +129,7 @@ test('Kafka, with a stub: its connections are held', async () => {
   onTestFinished(() => stub.close());
   const opened = connectedSockets();
   const { kafka } = await runProgram<{ kafka: Kafka }>(guide, 'Kafka', {
-    KAFKA_BROKERS: `127.0.0.1:${stub.port}`,
+    environment: { KAFKA_BROKERS: `127.0.0.1:${stub.port}` },
   });
   const admin = kafka.admin();
   await admin.connect();

@@ -24,7 +24,7 @@ const guide = 'websockets-and-sse.md';
 async function started<T extends { server: http.Server }>(heading: string) {
   const printed = vi.spyOn(console, 'log').mockImplementation(() => {});
   onTestFinished(() => void printed.mockRestore());
-  const exported = await runProgram<T>(guide, heading, { PORT: '0' });
+  const exported = await runProgram<T>(guide, heading, { environment: { PORT: '0' } });
   const { server } = exported;
   onTestFinished(() => {
     server.close();
