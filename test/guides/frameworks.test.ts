@@ -13,9 +13,10 @@ import { mariadb } from '../helpers/start-mariadb.ts';
 import { postgres } from '../helpers/start-postgres.ts';
 import { packages, runProgram } from './program.ts';
 
-// Each program of docs/guides/frameworks.md is run as it stands there, against a server that vanishes.
+// Each program of docs/guides/frameworks.md and docs/orms.md is run as it stands there, against a server that vanishes.
 
 const guide = 'frameworks.md';
+const orms = '../orms.md';
 
 /** Every socket that this file connects. */
 const opened = vi.spyOn(net.Socket.prototype, 'connect').mock.contexts as net.Socket[];
@@ -109,20 +110,24 @@ const mongoose: Exports<{
   return { request: () => connection.db.command({ ping: 1 }), end: () => connection.close() };
 };
 
-const overPostgres: Record<string, Exports<never>> = {
-  Express: express,
-  NestJS: nest,
-  'Next.js': next,
-  TypeORM: typeorm,
-  Sequelize: sequelize,
-  Knex: knex,
-  Kysely: kysely,
-  Drizzle: drizzle,
-  Prisma: prisma,
-  'pg-boss': pgBoss,
-};
+type Programs = { page: string; heading: string; connected: Exports<never> }[];
 
-const overMariadb: typeof overPostgres = { TypeORM: typeorm, Sequelize: sequelize, Knex: knex };
+const overBoth: Programs = [
+  { page: orms, heading: 'TypeORM', connected: typeorm },
+  { page: orms, heading: 'Sequelize', connected: sequelize },
+  { page: orms, heading: 'Knex', connected: knex },
+];
+
+const overPostgres: Programs = [
+  ...overBoth,
+  { page: orms, heading: 'Kysely', connected: kysely },
+  { page: orms, heading: 'Drizzle', connected: drizzle },
+  { page: orms, heading: 'Prisma', connected: prisma },
+  { page: guide, heading: 'Express', connected: express },
+  { page: guide, heading: 'NestJS', connected: nest },
+  { page: guide, heading: 'Next.js', connected: next },
+  { page: guide, heading: 'pg-boss', connected: pgBoss },
+];
 
 /** What the guide says has to be changed for MySQL. */
 const forMysql = {
@@ -132,21 +137,21 @@ const forMysql = {
   connectionTimeoutMillis: 'connectTimeout',
 };
 
-describeWhereInstalled(`the programs of ${guide}`, packages, () => {
+describeWhereInstalled(`the programs of ${guide} and ${orms}`, packages, () => {
   describeWithServer('over PostgreSQL', postgres, (server) => {
-    test.concurrent.each(Object.entries(overPostgres))('## %s', (heading, connected) =>
+    test.concurrent.for(overPostgres)('## $heading', ({ page, heading, connected }) =>
       expectHeld(server(), async (port) => {
         const environment = { DATABASE_URL: url('postgres', server(), port), PORT: '0' };
-        return connected(await runProgram(guide, heading, { environment }));
+        return connected(await runProgram(page, heading, { environment }));
       }),
     );
   });
 
   describeWithServer('over MariaDB', mariadb, (server) => {
-    test.concurrent.each(Object.entries(overMariadb))('## %s', (heading, connected) =>
+    test.concurrent.for(overBoth)('## $heading', ({ page, heading, connected }) =>
       expectHeld(server(), async (port) => {
         const environment = { DATABASE_URL: url('mysql', server(), port) };
-        return connected(await runProgram(guide, heading, { environment, replaced: forMysql }));
+        return connected(await runProgram(page, heading, { environment, replaced: forMysql }));
       }),
     );
   });
