@@ -15,6 +15,7 @@ import type { Connection } from '../../src/machine/index.ts';
 import { formatTime } from '../../src/options/words.ts';
 import { ESCAPE, expectRefused, type } from '../helpers/command-line.ts';
 import { listen } from '../helpers/listen.ts';
+import { startProcess } from '../helpers/other-process.ts';
 import { PATIENCE } from '../helpers/patience.ts';
 
 async function connected(host = '127.0.0.1'): Promise<{ client: net.Socket; port: number }> {
@@ -93,6 +94,29 @@ describe.runIf(process.platform === 'linux')('tcp-keepalive sockets', () => {
     });
     expect(summary).toMatchObject({ connections: 1, withoutKeepalive: 0, unboundedInFlight: 0, dyingNow: 0 });
     expect(Object.keys(rates)).toEqual(['probes', 'timeouts', 'aborts']);
+  });
+
+  test('a launcher has no connections: the program that it started is named', async () => {
+    const server = net.createServer((socket) => socket.resume());
+    const port = await listen(server);
+    const program = `require('node:net').connect(${port}, '127.0.0.1').on('connect', () => console.log(process.pid))`;
+    const launcher = startProcess([
+      process.execPath,
+      '-e',
+      `require('node:child_process').spawn(process.execPath, ['-e', ${JSON.stringify(program)}], { stdio: 'inherit' })`,
+    ]);
+    await launcher.says(/^\d+$/m);
+    const child = /^\d+$/m.exec(launcher.out())?.[0];
+    const { code, out, err } = await type(`sockets --pid ${launcher.pid}`);
+    expect({ code, lines: out.split('\n')[0] }).toEqual({
+      code: 0,
+      lines: '0 connections: 0 without keepalive, 0 unbounded in flight, 0 dying now',
+    });
+    const hint = `process ${launcher.pid} has none, but a process that it started does: --pid ${child} (node)`;
+    expect(err.replace(/\s+/g, ' ')).toBe(`note ${hint} `);
+    expect((await type(`sockets --pid ${launcher.pid} --remote :${port}`)).err).toContain(`--pid ${child}`);
+    expect((await type(`sockets --pid ${launcher.pid} --remote :1`)).err).toBe('');
+    expect((await type(`sockets --pid ${child}`)).err).toBe('');
   });
 
   test('by port at either end, by name, by state, and in an order', async () => {

@@ -1,7 +1,8 @@
 import { type Command, type Io, parseArguments } from '../../command.ts';
 import { failed } from '../../failed.ts';
-import { json } from '../../text.ts';
+import { json, labelled, paint, width } from '../../text.ts';
 import { UsageError } from '../../usage-error.ts';
+import { hintOfChildren } from './children.ts';
 import { comparable, ratesSince, readCounters } from './counters.ts';
 import { draw, type Look, summaryOf } from './drawing.ts';
 import { ordered, parseSort, type Sort, sorts } from './order.ts';
@@ -66,7 +67,9 @@ async function once(io: Io, query: Query, sort: Sort, isJson: boolean): Promise<
   const connections = ordered(await look(query), sort);
   await comparable(before);
   const shown: Look = { connections, rates: ratesSince(before) };
+  const hint = connections.length === 0 ? await hintOfChildren(query) : undefined;
   io.out(isJson ? json(asJson(shown)) : draw(io, shown));
+  if (hint !== undefined) io.err(`${labelled(paint(io, 'yellow', 'note'.padEnd(6)), hint, 6, width(io))}\n`);
 }
 
 function watch(io: Io, query: Query, sort: Sort, isJson: boolean): Promise<void> {
