@@ -69,10 +69,9 @@ export function isLossHeard(): boolean {
 export function announceHeld(socket: net.Socket, hold: Hold, held = true): void {
   if (lost.hasSubscribers) rememberPeer(socket);
   if (!set.hasSubscribers && !skipped.hasSubscribers) return;
-  const handle = markedHandle(socket);
   const { settings } = hold;
-  if (handle === undefined || settings === undefined) return;
-  announceSet(socket, settings, lackedBy(handle, settings), holderOf(hold), held);
+  if (settings === undefined) return;
+  announceSet(socket, settings, lackedBy(socket, settings), holderOf(hold), held);
 }
 
 /** Announces options that `setKeepAlive` has written. */
@@ -124,10 +123,10 @@ export function announceLoss(socket: net.Socket, hold: Hold, find: () => Loss | 
 }
 
 /** The options that a connection does not have after they were written. */
-function lackedBy(handle: MarkedHandle, settings: KeepAliveSettings): readonly OptionName[] {
+function lackedBy(socket: net.Socket, settings: KeepAliveSettings): readonly OptionName[] {
   const asked = optionNames.filter((name) => settings[name] !== undefined);
   try {
-    const present = readSettings(handleDescriptor(handle));
+    const present = readSettings(handleDescriptor(markedHandle(socket) as MarkedHandle));
     return asked.filter((name) => present[name] === undefined);
   } catch {
     // Nothing can be read here, and so Node's own call has set what it can.

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import net from 'node:net';
+import { constants } from 'node:os';
 import tls from 'node:tls';
 import {
   getTcpInfo,
@@ -11,14 +12,19 @@ import {
   setKeepAlive,
 } from 'tcp-keepalive';
 import { vanish } from 'tcp-keepalive/testing';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { optionNames } from '../../src/options/options.ts';
 import { parseKeepAliveOptions } from '../../src/options/parse.ts';
 import { predictDetection } from '../../src/predict/predict.ts';
+import { nodeTakesIntervalAndCount } from '../../src/sockets/node-way.ts';
+import { peerOf } from '../../src/sockets/peer.ts';
 import { connectedPair } from '../helpers/connected-pair.ts';
 import { connection, pair, unixConnection } from '../helpers/connection.ts';
 import { acknowledged } from '../helpers/detection.ts';
 import { idleAMoment } from '../helpers/driver-under-test.ts';
+import { failCallsOf } from '../helpers/fail-calls.ts';
 import { heard } from '../helpers/heard.ts';
+import { hideDescriptor } from '../helpers/hide-descriptor.ts';
 import { http2Session } from '../helpers/http2-session.ts';
 import { portOf } from '../helpers/listen.ts';
 import { runFixture } from '../helpers/run-fixture.ts';
@@ -128,6 +134,60 @@ describe('tcp-keepalive:skipped', () => {
       },
     ]);
   });
+});
+
+describe("tcp-keepalive:skipped, of Node's own call", () => {
+  test.each([
+    {
+      by: 'keepAlive',
+      ask: (socket: net.Socket) => void keepAlive(socket, { count: 3, userTimeout: 5_000 }),
+    },
+    {
+      by: 'setKeepAlive',
+      ask: (socket: net.Socket) => void setKeepAlive(socket, { count: 3, userTimeout: 5_000 }),
+    },
+  ])('tells what it could not set, also if nobody wants to hear what was set: $by', async ({ by, ask }) => {
+    const messages = heard('skipped');
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    onTestFinished(() => warn.mockRestore());
+    const socket = await connection();
+    hideDescriptor(socket);
+    ask(socket);
+    expect(messages.of(socket)).toMatchObject([{ by: { name: by } }]);
+    expect(messages.of(socket)[0]?.skipped).toEqual(
+      nodeTakesIntervalAndCount ? ['userTimeout'] : expect.arrayContaining(['userTimeout', 'count']),
+    );
+    expect(messages.of(socket)[0]).not.toHaveProperty('error');
+  });
+
+  test('is about nothing if nothing was asked for', async () => {
+    const messages = heard('skipped');
+    const onError = vi.fn();
+    keepAlive({} as net.Socket, false, { onError });
+    expect(onError).toHaveBeenCalledOnce();
+    expect(messages.all).toEqual([]);
+  });
+});
+
+onLinux('tcp-keepalive:skipped, of a system call that fails', () => {
+  test('tells what was asked for and is not set', async () => {
+    const messages = heard('skipped');
+    const socket = await connection();
+    failCallsOf(4, constants.errno.EPERM);
+    keepAlive(socket, { initialDelay: 60_000, count: 3 }, { onError() {} });
+    expect(messages.of(socket)).toMatchObject([{ error: { code: 'EPERM', applied: ['count'] } }]);
+    expect(messages.of(socket)[0]?.skipped).toEqual(
+      optionNames.filter((name) => name === 'enable' || name === 'initialDelay'),
+    );
+  });
+});
+
+test('where a held connection went stays known after it is closed, for those who want to hear of its loss', async () => {
+  heard('lost');
+  const socket = keepAlive(await connection(), 'database');
+  const { remotePort } = socket;
+  socket.destroy();
+  expect(peerOf(socket)).toMatchObject({ address: '127.0.0.1', port: remotePort });
 });
 
 onLinux('tcp-keepalive:lost', { concurrent: true }, () => {
