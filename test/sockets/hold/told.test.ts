@@ -78,6 +78,18 @@ test('a socket that is destroyed at its connect is no failure', async () => {
   expect(onError).not.toHaveBeenCalled();
 });
 
+test('nor is one that connects again from there', async () => {
+  const onError = vi.fn<OnError>();
+  const socket = keepAlive(socketUntilFinished(), 'database', { onError });
+  const target = await port();
+  socket.connect(target, '127.0.0.1');
+  await once(socket, 'connect');
+  const again = once(socket.destroy().connect(target, '127.0.0.1'), 'connect');
+  await soonAfter();
+  await again;
+  expect(onError).not.toHaveBeenCalled();
+});
+
 test.runIf(process.platform === 'linux')(
   'a new connection is not asked for how long it was silent',
   async () => {
