@@ -69,10 +69,11 @@ describe('refused is', () => {
     ['connect_timeout=2147484', 'to be an integer from 0 to 2147483, got `2147484`'],
     ['tcp_user_timeout=2147483648', 'to be an integer from 0 to 2147483647, got `2147483648`'],
     [5, 'Expected a connection string of libpq'],
+    [5, 'got `5` (number)'],
+    [null, 'got null'],
     ['db.internal', 'Expected a connection string of libpq'],
     [undefined, 'Expected a connection string of libpq'],
     [['keepalives=1'], 'Expected a connection string of libpq'],
-    [7, 'Expected a connection string of libpq'],
   ])('%j', (source, message) => {
     expect(() => optionsFromLibpq(source as string)).toThrow(
       expect.objectContaining({
