@@ -65,9 +65,9 @@ export function wrap(text: string, columns: number): string[] {
   return [...lines, line];
 }
 
-/** A number with its thousands separated: `10 000`. */
+/** A number, rounded but for two digits, with its thousands separated: `10 000`, `0.25`. */
 export function grouped(value: number): string {
-  const rounded = value >= 10 ? Math.round(value) : Number(value.toPrecision(2));
+  const rounded = Number(value.toPrecision(Math.max(2, String(Math.trunc(value)).length)));
   const [whole = '', ...fraction] = String(rounded).split('.');
   return [whole.replace(/\B(?=(\d{3})+$)/g, ' '), ...fraction].join('.');
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { optionNames } from '../../src/options/options.ts';
 import {
   didYouMean,
+  grouped,
   hostText,
   listed,
   printable,
@@ -106,4 +107,18 @@ test.each([
   { name: undefined, address: undefined, text: undefined },
 ])('a host is named by its name $name and its address $address: $text', ({ name, address, text }) => {
   expect(hostText(name, address)).toBe(text);
+});
+
+test.each([
+  [0, '0'],
+  [0.012_34, '0.012'],
+  [1.26, '1.3'],
+  [9.94, '9.9'],
+  [10, '10'],
+  [99.6, '100'],
+  [999, '999'],
+  [1_000, '1 000'],
+  [1_234_567.8, '1 234 568'],
+])('the number %d is shown as %s', (value, text) => {
+  expect(grouped(value)).toBe(text);
 });
