@@ -113,7 +113,7 @@ test('a kernel that counts the user timeout in seconds rounds it up, and the res
   expect(setKeepAlive(client, { userTimeout: 24_001 })).toEqual({ userTimeout: 25_000 });
 });
 
-test('a socket that was shut both ways is a destroyed one on macOS, whichever call it refuses', async () => {
+test('a socket that was shut down both ways is a destroyed one on macOS, whichever call it refuses', async () => {
   const client = await connection();
   const { failures } = recordedLibc();
   const { getKeepAlive, keepAlive, setKeepAlive } = await packageOn('darwin');
