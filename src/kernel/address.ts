@@ -12,18 +12,19 @@ export function textOfIpv6(bytes: Uint8Array, at: number): string {
   if (groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff) {
     return `::ffff:${textOfIpv4(bytes, at + 12)}`;
   }
-  const [begin, length] = longestZeros(groups);
   const text = groups.map((group) => group.toString(16));
-  if (length < 2) return text.join(':');
-  return `${text.slice(0, begin).join(':')}::${text.slice(begin + length).join(':')}`;
+  const zeros = longestZeros(groups);
+  if (zeros === undefined) return text.join(':');
+  return `${text.slice(0, zeros.begin).join(':')}::${text.slice(zeros.begin + zeros.length).join(':')}`;
 }
 
-function longestZeros(groups: readonly number[]): [begin: number, length: number] {
-  let longest: [number, number] = [0, 0];
+/** The longest run of two groups or more that are 0. */
+function longestZeros(groups: readonly number[]): { begin: number; length: number } | undefined {
+  let longest: { begin: number; length: number } | undefined;
   let length = 0;
   for (const [i, group] of groups.entries()) {
     length = group === 0 ? length + 1 : 0;
-    if (length > longest[1]) longest = [i + 1 - length, length];
+    if (length > (longest?.length ?? 1)) longest = { begin: i + 1 - length, length };
   }
   return longest;
 }
