@@ -221,6 +221,6 @@ describe.runIf(process.platform === 'linux')('what no runtime shows', () => {
     });
     await packageOn(platform);
     const { obstacleToFinding } = await import('../../src/sockets/descriptor.ts');
-    expect(obstacleToFinding()).toBe(`${where} gives no descriptor, and none can be found: it is locked`);
+    expect(obstacleToFinding()).toBe(`${where} shows no descriptor, and none can be found: it is locked`);
   });
 });

@@ -271,6 +271,7 @@ describe('what a driver module was given', () => {
 describe('in how long a connection is lost', () => {
   const info = {
     state: 'ESTABLISHED',
+    probes: 0,
     rto: 800,
     backoff: 2,
     retransmits: 0,

@@ -86,7 +86,8 @@ describe('a connection is lost', () => {
   test('by the last of the addresses that were tried', async () => {
     const { client } = await pair();
     const handle = handleOf(client) as MarkedHandle;
-    const [refused, timedOut] = [readError(-constants.errno.ECONNREFUSED), readError(-ETIMEDOUT)];
+    const connects = (errno: number) => Object.assign(readError(-errno), { syscall: 'connect' });
+    const [refused, timedOut] = [connects(constants.errno.ECONNREFUSED), connects(ETIMEDOUT)];
     const tried = new AggregateError([refused, timedOut]);
     expect(lossOf(client, handle, tried)).toMatchObject({ error: tried });
     expect(lossOf(client, handle, new AggregateError([timedOut, refused]))).toBeUndefined();

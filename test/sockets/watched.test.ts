@@ -1,6 +1,7 @@
 import net from 'node:net';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type MarkedHandle, REAPER, WATCHED } from '../../src/sockets/hold-record.ts';
+import { noLooks } from '../../src/sockets/overdue.ts';
 import { reaper, unwatch, watch, watchedOf } from '../../src/sockets/watched.ts';
 import { connection } from '../helpers/connection.ts';
 import { handleOf } from '../helpers/handle-of.ts';
@@ -54,10 +55,9 @@ describe('a connection', () => {
     expect(record).toEqual({
       reader: undefined,
       inherited: undefined,
+      looks: noLooks(),
       bytesRead: 0,
       bytesWritten: 0,
-      since: undefined,
-      isClear: false,
       isTold: false,
     });
     expect(watchedOf(handle(socket))).toBe(record);
