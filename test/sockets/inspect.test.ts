@@ -287,7 +287,7 @@ describe('in how long a connection is lost', () => {
   async function found(told: object, options: object = { userTimeout: 0 }) {
     vi.doMock('../../src/sockets/get.ts', () => ({
       getKeepAlive: () => options,
-      getTcpInfo: () => ({ probes: 0, ...info, ...told }),
+      getTcpInfo: () => ({ ...info, ...told }),
     }));
     vi.resetModules();
     onTestFinished(() => {
