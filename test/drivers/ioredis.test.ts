@@ -217,11 +217,15 @@ describeWithServer('keepAliveIoredis', redis, (server) => {
     await cluster.connect();
     await cluster.subscribe('news');
     await idleAMoment();
-    // The connections that ask for slots come and go.
-    const subscriber = await vi.waitFor(() => {
-      const nodes = cluster.nodes().map(({ stream }) => stream);
-      return only(opened.to(proxy.port).filter((socket) => !socket.destroyed && !nodes.includes(socket)));
-    });
+    // The connections that ask for slots come and go: the subscriber's is the one that a message comes by.
+    const nodes = cluster.nodes().map(({ stream }) => stream);
+    const others = opened.to(proxy.port).filter((socket) => !nodes.includes(socket));
+    const before = others.map(({ bytesRead }) => bytesRead);
+    const heard = once(cluster, 'message');
+    await cluster.publish('news', 'a message');
+    await heard;
+    const subscriber = only(others.filter(({ bytesRead }, index) => bytesRead !== before[index]));
+    await idleAMoment();
     await proxy.vanish();
     const [error] = await expectInTime('idle', subscriber, () => once(subscriber, 'error'));
     expect(error.code).toBe('ETIMEDOUT');

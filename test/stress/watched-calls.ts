@@ -11,7 +11,11 @@ const RANGES: Record<string, readonly [min: number, max: number]> = {
   TCP_KEEPCNT: [1, 127],
   TCP_USER_TIMEOUT: [0, 0x7fff_ffff],
   TCP_RTO_MAX_MS: [1_000, 120_000],
+  IP_RECVERR: [0, 1],
+  IPV6_RECVERR: [0, 1],
 };
+
+const optionsOfLinux = Object.values(linux).flatMap((entry) => [entry, ...(entry.also ?? [])]);
 
 const TCP_NODELAY = { level: 6, name: 1 };
 
@@ -53,7 +57,7 @@ export function watchSystemCalls(): { end(): number } {
 
 function checkSet(fd: unknown, level: number, name: number, value: number | undefined): void {
   checkDescriptor(fd);
-  const row = Object.values(linux).find((entry) => entry.level === level && entry.name === name);
+  const row = optionsOfLinux.find((entry) => entry.level === level && entry.name === name);
   assert.ok(row, `setsockopt of an unknown option ${level}/${name}`);
   const [min, max] = RANGES[row.constant] ?? [1, 0];
   assert.ok(value !== undefined && value >= min && value <= max, `${row.constant} = ${value}`);
@@ -61,7 +65,7 @@ function checkSet(fd: unknown, level: number, name: number, value: number | unde
 
 function checkGet(fd: unknown, level: number, name: number): void {
   checkDescriptor(fd);
-  const known = [...Object.values(linux), tcpInfoLayout, TCP_NODELAY];
+  const known = [...optionsOfLinux, tcpInfoLayout, TCP_NODELAY];
   assert.ok(
     known.some((entry) => entry.level === level && entry.name === name),
     `getsockopt of an unknown option ${level}/${name}`,
