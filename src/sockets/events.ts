@@ -14,7 +14,7 @@ import {
   ranks,
 } from './hold-record.ts';
 import type { Loss } from './loss.ts';
-import { isWithinNodesReach } from './node-way.ts';
+import { optionsTaken } from './node-way.ts';
 import { rememberPeer } from './peer.ts';
 
 // Every diagnostics channel of this library. Their names are public, and several copies of it publish to the same.
@@ -130,6 +130,7 @@ function lackedBy(socket: net.Socket, settings: KeepAliveSettings): readonly Opt
     return asked.filter((name) => present[name] === undefined);
   } catch {
     // Nothing can be read here, and so Node's own call has set what it can.
-    return asked.filter((name) => !isWithinNodesReach(name));
+    const taken = optionsTaken(settings);
+    return asked.filter((name) => !taken.includes(name));
   }
 }

@@ -73,7 +73,12 @@ function callNode(socket: net.Socket, enable: boolean, timers: readonly unknown[
 }
 
 /** The options that Node accepts: a delay if probes are turned on, an interval with a delay and a count. */
-function optionsTaken({ enable, initialDelay, interval, count }: KeepAliveSettings): readonly OptionName[] {
+export function optionsTaken({
+  enable,
+  initialDelay,
+  interval,
+  count,
+}: KeepAliveSettings): readonly OptionName[] {
   if (!enable || initialDelay === undefined) return ['enable'];
   if (!nodeTakesIntervalAndCount || interval === undefined || count === undefined) {
     return ['enable', 'initialDelay'];
