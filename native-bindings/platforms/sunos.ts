@@ -17,8 +17,8 @@ export const illumos: OptionTable = {
 };
 
 /**
- * Oracle Solaris from 11.4 on, which Node calls `sunos` too. A delay under 10 s is refused with `EINVAL`. The option that would bound unacknowledged data could not be
- * verified, so it has no row. koffi ships no binary for it either.
+ * Oracle Solaris from 11.4 on, which Node calls `sunos` too. A delay under 10 s is refused with `EINVAL`. The option that
+ * would bound unacknowledged data could not be verified, so it has no row. koffi ships no binary for it either.
  *
  * @see https://docs.oracle.com/cd/E88353_01/html/E37851/tcp-4p.html
  */

@@ -84,7 +84,7 @@ export interface KeepAliveOptions {
   /**
    * Whether a router's report that the peer is unreachable (ICMP) ends a connection with data in flight at once, with
    * `EHOSTUNREACH` or the like. Linux otherwise takes it as a hint and goes on trying, even beyond `userTimeout`. A host
-   * that was off behind its router was noticed after 0.2 s, where a user timeout took 15.
+   * that was off behind its router was noticed after 3.1 s, where a `userTimeout` of 10.5 s took 10.9.
    *
    * **It also ends a living connection while a route changes**, which RFC 1122 (4.2.3.9) forbids for that reason, and
    * anybody who can guess its ports and sequence numbers can send such a report. Use it where connecting again is cheap
@@ -152,7 +152,7 @@ export function hasProbeTimer({ initialDelay, interval, count }: KeepAliveOption
 type FlagName = 'enable' | 'failOnUnreachable';
 
 /** Whether an option is true or false, and not a number. */
-export function isFlag(name: OptionName): name is FlagName {
+export function isFlag(name: string): name is FlagName {
   return name === 'enable' || name === 'failOnUnreachable';
 }
 

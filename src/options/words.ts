@@ -1,5 +1,5 @@
 import { invalidOption } from './errors.ts';
-import { hasProbeTimer, type KeepAliveInput, type KeepAliveOptions } from './options.ts';
+import { hasProbeTimer, isFlag, type KeepAliveInput, type KeepAliveOptions } from './options.ts';
 import { type PresetName, presets } from './presets.ts';
 import { didYouMean, listed, quoted } from './show.ts';
 
@@ -43,7 +43,7 @@ function fieldOf(word: string): [string, unknown] {
     const hint = Object.hasOwn(presets, word) ? '; a preset comes first' : '';
     throw invalidOption(`Expected <option>=<value>, got ${quoted(word)}${hint}`, RangeError);
   }
-  if (name === 'enable' || name === 'failOnUnreachable') return [name, parseSwitch(name, text)];
+  if (isFlag(name)) return [name, parseSwitch(name, text)];
   if (name === 'count') return [name, parseWhole(name, text)];
   if (text === 'auto' && (name === 'userTimeout' || name === 'maxRetransmitInterval')) return [name, text];
   return [name, parseTime(name, text)];

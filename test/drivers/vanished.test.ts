@@ -33,7 +33,7 @@ describe.runIf(process.platform === 'linux')('what your code sees', { concurrent
         test.concurrent.for(['idle', 'unacknowledged'] as const)('%s', async (state, { onTestFinished }) => {
           const proxy = await vanishingProxy({ to: running().port });
           onTestFinished(() => proxy.close());
-          if (byRule) onTestFinished(installKeepAlive([{ port: proxy.port, use: quick }]));
+          if (byRule) onTestFinished(installKeepAlive([{ side: 'client', port: proxy.port, use: quick }]));
           const client = await open({ ...running(), port: proxy.port }, quick);
           onTestFinished(async () => void (await client.end()));
           for (let use = 0; use < 2; use++) {

@@ -40,7 +40,7 @@ describeWithServer('a rule reaches the sockets of node-redis', redis, (server) =
         const { host, password } = server();
         const proxy = await proxyTo(server());
         const { port } = proxy;
-        onTestFinished(installKeepAlive([{ port, use: quick }]));
+        onTestFinished(installKeepAlive([{ side: 'client', port, use: quick }]));
         const opened = connectedSockets();
         const open = () => opened.to(port).filter((socket) => !socket.destroyed);
         const module = (await import(from.url())) as Redis & { default: Redis };
@@ -81,7 +81,7 @@ for (const name of ['mongodb', 'mongodb-6']) {
       test('its pool and its monitors are held; a vanished server is noticed in time', async () => {
         const proxy = await proxyTo({ port: await startMongodbStub() });
         const { port } = proxy;
-        onTestFinished(installKeepAlive([{ port, use: quick }]));
+        onTestFinished(installKeepAlive([{ side: 'client', port, use: quick }]));
         const opened = connectedSockets();
         const module = await import(driverPackage(name).url());
         const client: MongoClient = new (module.default ?? module).MongoClient(

@@ -1,12 +1,12 @@
 import { type ChildProcess, execFile } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { chmodSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect } from 'vitest';
 import type { Io } from '../../src/cli/command.ts';
 import { run } from '../../src/cli/dispatch.ts';
-import { bundleInParts } from './bundle.ts';
+import { bundleInParts, platformPackage } from './bundle.ts';
 import { withoutFfi } from './without-ffi.ts';
 
 export interface Told {
@@ -79,13 +79,17 @@ export interface BundledCli {
 
 /**
  * Bundles the command line once for a test file, into a directory that every user may read: without koffi, so that it
- * makes no system calls, or with the checkout's packages.
+ * makes no system calls, or with koffi's package for this system. It is copied, because another user may not be let into
+ * the checkout.
  */
 export function bundledCli({ koffi = false }: { koffi?: boolean } = {}): BundledCli {
   const directory = mkdtempSync(join(tmpdir(), 'tcp-keepalive-'));
   const file = join(directory, 'main.mjs');
   chmodSync(directory, 0o755);
-  if (koffi) symlinkSync(resolve('node_modules'), join(directory, 'node_modules'));
+  if (koffi)
+    cpSync(join('node_modules', platformPackage), join(directory, 'node_modules', platformPackage), {
+      recursive: true,
+    });
   beforeAll(() => bundleInParts('src/cli/main.ts', directory));
   afterAll(() => rmSync(directory, { recursive: true }));
   return {

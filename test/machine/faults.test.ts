@@ -12,6 +12,7 @@ import { listen } from '../helpers/listen.ts';
 import { PATIENCE } from '../helpers/patience.ts';
 
 const cli = bundledCli();
+const withKoffi = bundledCli({ koffi: true });
 
 async function connected(): Promise<{ client: net.Socket; port: number }> {
   const server = net.createServer(() => {});
@@ -63,17 +64,9 @@ describe.runIf(process.platform === 'linux')('what the system refuses is one lin
       'setpriv',
       [
         ...['--bounding-set=-all', '--inh-caps=-all', '--reuid', '65534', '--clear-groups'],
-        ...[
-          process.execPath,
-          '--import',
-          'tsx',
-          'src/cli/main.ts',
-          ...command.split(' '),
-          '--pid',
-          String(process.pid),
-        ],
+        ...[process.execPath, withKoffi.file, ...command.split(' '), '--pid', String(process.pid)],
       ],
-      { encoding: 'utf8', env: { ...process.env, HOME: '/tmp', TMPDIR: '/tmp' } },
+      { encoding: 'utf8' },
     );
     expect({ status, stdout, stderr }).toEqual({
       status: 1,
