@@ -35,7 +35,7 @@ const CAPACITY = 32_768;
 /** A list that the kernel sends piece by piece. */
 export interface Dump {
   /**
-   * Reads the next piece into the memory that all lists of this thread share, and gives its length.
+   * Reads the next piece into the memory that all lists of this thread share, and returns its length.
    *
    * @throws the system call's error
    */

@@ -35,7 +35,6 @@ const sections: Readonly<Record<string, readonly string[]>> = {
     'drill',
     'testing',
     'observability',
-    'guides/observability',
     'guides/seen-on-the-wire',
     'guides/what-it-costs',
     'test-matrix',

@@ -69,7 +69,7 @@ export function keepAliveBullmq<T extends BullmqTarget>(
         if (isIoredis(ready)) keepAliveIoredis(listed(ready, request), settings, { onError });
         else report(notIoredis(), onError);
       },
-      // BullMQ tells of it itself, with 'error'.
+      // BullMQ reports it itself, with 'error'.
       () => {},
     );
   }

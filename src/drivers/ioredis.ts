@@ -37,7 +37,7 @@ interface Internals {
   readonly connector?: object;
   /** Of a cluster: has the client on which it subscribes, another one each time that one is lost. */
   readonly subscriber?: { readonly subscriber: IoredisClient | null };
-  /** Of a cluster with `shardedSubscribers`: has a client for each shard, and tells of a new one. */
+  /** Of a cluster with `shardedSubscribers`: has a client for each shard, and announces a new one. */
   readonly subscriberGroupEmitter?: NodeJS.EventEmitter;
   readonly shardedSubscribers?: { readonly shardedSubscribers: ReadonlyMap<string, ShardedSubscriber> };
 }

@@ -93,7 +93,7 @@ export function expectTarget(
   });
 }
 
-/** The request of the last call of a module for a target, and the function that is told of later connections. */
+/** The request of the last call of a module for a target, and the function that is called with later connections. */
 interface Asked {
   request: DriverRequest;
   readonly told: (...about: unknown[]) => void;

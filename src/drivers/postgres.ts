@@ -59,7 +59,7 @@ export function keepAlivePostgres<T extends object>(
   const connect = own.socket ?? connectInTurn();
   const socket = inPlaceOf<PostgresSocket>(own.socket, async (parsed) => {
     // postgres.js listens some promises later, and connect(2) may fail at once: in a turn of promises,
-    // Node tells of it after all of them.
+    // Node reports it after all of them.
     await undefined;
     const connecting = await connect(parsed);
     holdSocket(connecting, request);

@@ -2,7 +2,7 @@ import { connectionStates, connectionInfoLayout as layout } from '../../native-b
 import { keepAliveError } from '../options/errors.ts';
 import { type DarwinTcpInfo, hasTcpInfo, readTcpInfo, structureOf, type TcpInfo } from './tcp-info.ts';
 
-/** Reads what this system tells of a descriptor's connection; `undefined` on a system of which that is not known. */
+/** Reads the kernel's state of a descriptor's connection; `undefined` on a system whose structure is not known. */
 export const readTcpInfoHere: ((fd: number) => TcpInfo) | undefined = hasTcpInfo
   ? readTcpInfo
   : process.platform === 'darwin'

@@ -18,7 +18,7 @@ const DESCRIPTORS = '/dev/fd';
 const libuv = once((): Libuv => bindLibuv(loadKoffi()));
 const names = once((): SocketNames => bindSocketNames(loadKoffi()));
 
-/** Calls a function once, and from then on gives its result or throws its error. */
+/** Calls a function once, and from then on returns its result or throws its error. */
 function once<T>(work: () => T): () => T {
   let outcome: { value: T } | { error: unknown } | undefined;
   return () => {

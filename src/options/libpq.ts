@@ -79,7 +79,7 @@ function readerOf(source: unknown): (name: Name) => unknown {
   return (name) => Reflect.get(source, name);
 }
 
-/** Of a parameter that is given several times, libpq takes the last. */
+/** Of a parameter that is given several times, libpq uses the last. */
 function ofUrl({ searchParams }: URL): (name: Name) => unknown {
   return (name) => searchParams.getAll(name).at(-1);
 }

@@ -88,9 +88,9 @@ export interface KeepAliveOptions {
    *
    * **It also ends a living connection while a route changes**, which RFC 1122 (4.2.3.9) forbids for that reason, and
    * anybody who can guess its ports and sequence numbers can send such a report. Use it where connecting again is cheap
-   * and leads elsewhere, as in a failover to another address; not for tunnels, uploads or transactions that are dear. An
-   * idle connection and one with a full window are not affected, nor is connecting, which such a report ends anyway. A
-   * socket that is paused hears of it at its next read or write.
+   * and leads elsewhere, as in a failover to another address; not for tunnels, uploads or long transactions. An idle
+   * connection and one with a full window are not affected, nor is connecting, which such a report ends anyway. A socket
+   * that is paused hears of it at its next read or write.
    *
    * Sets `IP_RECVERR` and, on a socket of IPv6, `IPV6_RECVERR` too. Linux only; Multipath TCP lacks it.
    *

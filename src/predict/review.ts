@@ -331,7 +331,7 @@ const routeChangeEndsLiving: Check = ({ failOnUnreachable }) =>
         'route-change-ends-living',
         'with `failOnUnreachable` a router that reports the peer as unreachable for a moment, while a route changes, ends ' +
           'living connections with data in flight, which RFC 1122 (4.2.3.9) forbids. Keep it where connecting again is ' +
-          'cheap and leads elsewhere; leave it out for tunnels, and for uploads and transactions that are dear.',
+          'cheap and leads elsewhere; leave it out for tunnels, uploads and long transactions.',
       )
     : undefined;
 

@@ -9,7 +9,7 @@ import { attempt, printLine } from '../sockets/report.ts';
 // which the wrapper goes if it is not needed. Once `engines` begins at 22.17 and excludes 24.0 and 24.1, the
 // wrapper and `refresh` can go.
 
-/** A listener is told of each socket that this thread opens. */
+/** A listener is called for each socket that this thread opens. */
 export interface ClientListener {
   /** One turn after each attempt to connect, when the kernel has a socket for it. Node has this from 20.12 on. */
   onAttempt(socket: net.Socket, attempt: Attempt): void;

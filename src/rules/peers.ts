@@ -1,7 +1,7 @@
 import { domainToASCII } from 'node:url';
 import { isName } from './target.ts';
 
-// A process may have hundreds of rules for one port. net.BlockList takes 3 µs to answer for one of them, so addresses are
+// A process may have hundreds of rules for one port. net.BlockList needs 3 µs to answer for one of them, so addresses are
 // compared here: those of IPv4 as numbers, those of IPv6 as 32 hexadecimal digits, which have the order of their
 // addresses.
 

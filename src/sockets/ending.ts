@@ -4,7 +4,7 @@ import { getSystemErrorName } from 'node:util';
 import { handleDescriptor, NO_DESCRIPTOR, ownerOf, readingHandle } from './handle.ts';
 import { type MarkedHandle, ONREAD } from './hold-record.ts';
 
-// Before 1.52, libuv takes a connection that has hung up for one that has ended, once what was unread has
+// Before 1.52, libuv mistakes a connection that has hung up for one that has ended, once what was unread has
 // been read (libuv/libuv#4997). The error, such as ETIMEDOUT, stays in the kernel, and a part of a stream
 // passes for the whole. That is so in Node 20 and 22. On Windows libuv asks the system differently.
 const HANGS_UP_SILENTLY = /^1\.([1-4]?\d|5[01])\./;
@@ -17,7 +17,7 @@ const byte = new Uint8Array(1);
 
 /**
  * Sees to it that a connection which the kernel has given up ends with the kernel's error, as in Node 24. This is
- * done at the handle, before anybody hears of an end, because http takes an `'end'` for the end of a body.
+ * done at the handle, before anybody hears of an end, because http regards an `'end'` as the end of a body.
  */
 export function reportErrorAtEnd(socket: net.Socket): void {
   const handle: MarkedHandle | undefined = hidesErrors ? readingHandle(socket) : undefined;

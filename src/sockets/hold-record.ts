@@ -41,7 +41,7 @@ export const GIVEN: unique symbol = Symbol.for('tcp-keepalive.given');
 export const SOCKETS: unique symbol = Symbol.for('tcp-keepalive.sockets');
 /** On a server whose connections `keepAliveServer` sets: rules leave them alone. */
 export const SERVER: unique symbol = Symbol.for('tcp-keepalive.server');
-/** On the target of a driver module: what was asked of its later connections, and how it is told of them. */
+/** On the target of a driver module: what was asked of its later connections, and how it hears of them. */
 export const ASKED: unique symbol = Symbol.for('tcp-keepalive.asked');
 /** On a function that a driver module put in place of another: that other one. */
 export const WRAPPED: unique symbol = Symbol.for('tcp-keepalive.wrapped');

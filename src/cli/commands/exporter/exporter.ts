@@ -54,7 +54,7 @@ export const exporter: Command = {
     const port = given.parsed('port', parsePort) ?? PORT;
     const collect = collector(queryOfProcess(given.parsed('pid', parseWhole)));
     try {
-      // A refusal of the system is told of at once, and not at the first scrape.
+      // A refusal of the system is reported at once, and not at the first scrape.
       await collect();
       const server = serverOf(collect).listen(port, given.value('host') ?? HOST);
       await once(server, 'listening');
