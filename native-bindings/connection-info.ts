@@ -19,8 +19,9 @@ export const connectionInfoLayout = {
   sendWindow: 28,
   rtt: 44,
   rttVariation: 48,
-  // u64
+  // u64, in two words
   totalRetransmits: 104,
+  totalRetransmitsHigh: 108,
 } as const;
 
 /** `tcpi_state` by number, from `bsd/netinet/tcp_fsm.h`, by the names of Linux. */

@@ -10,7 +10,7 @@ export const readTcpInfoHere: ((fd: number) => TcpInfo) | undefined = hasTcpInfo
     : undefined;
 
 /** Bytes up to the end of the last field that is read. */
-const LEAST = layout.totalRetransmits + 8;
+const LEAST = layout.totalRetransmitsHigh + 4;
 
 const WORD = 2 ** 32;
 
@@ -36,7 +36,7 @@ function readConnectionInfo(fd: number): DarwinTcpInfo {
     rtt: u32(layout.rtt),
     rttVariation: u32(layout.rttVariation),
     congestionWindow: Math.floor(u32(layout.congestionWindow) / Math.max(1, u32(layout.segmentSize))),
-    totalRetransmits: u32(layout.totalRetransmits) + u32(layout.totalRetransmits + 4) * WORD,
+    totalRetransmits: u32(layout.totalRetransmits) + u32(layout.totalRetransmitsHigh) * WORD,
     sendWindow: u32(layout.sendWindow),
   };
 }

@@ -134,7 +134,8 @@ const INTERVAL_OF_NODE = 1_000;
  */
 export function mayBeChanged(fd: number, settings: KeepAliveSettings): boolean {
   const { enable, interval } = settings;
-  if (enable === undefined || interval === undefined || interval === INTERVAL_OF_NODE) return true;
+  // Of an option that was not asked for, each value is another one.
+  if (interval === INTERVAL_OF_NODE) return true;
   try {
     return read(fd, table.interval) !== interval || (read(fd, table.enable) !== 0) !== enable;
   } catch (error) {

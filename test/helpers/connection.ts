@@ -7,15 +7,15 @@ import { writeRaw } from './raw-options.ts';
 import { bindToLoopback, closeDescriptor, connectToLoopback, openSocket } from './system-calls.ts';
 
 /** Two connected TCP sockets, until the test ends. */
-export async function pair(): Promise<ConnectedPair> {
-  const connected = await connectedPair();
+export async function pair(host?: string): Promise<ConnectedPair> {
+  const connected = await connectedPair(host);
   onTestFinished(connected.close);
   return connected;
 }
 
 /** A connected TCP socket, until the test ends. */
-export async function connection(): Promise<net.Socket> {
-  return (await pair()).client;
+export async function connection(host?: string): Promise<net.Socket> {
+  return (await pair(host)).client;
 }
 
 /** A connected socket with Linux's own defaults, whatever those of this machine are. */

@@ -35,6 +35,19 @@ describe.runIf(process.platform === 'linux')('what keeps this system from being 
   });
 });
 
+test('an option that its kernel turned out to lack gives way to an older one, and then to none', async () => {
+  await packageOn('win32');
+  const calls = await import('../../src/kernel/calls.ts');
+  const row = () => calls.table.userTimeout?.constant;
+  expect([row(), calls.isForgotten('userTimeout')]).toEqual(['TCP_MAXRTMS', false]);
+  expect(calls.forgetOption('userTimeout')).toBe(true);
+  expect([row(), calls.isForgotten('userTimeout')]).toEqual(['TCP_MAXRT', false]);
+  expect(calls.forgetOption('userTimeout')).toBe(false);
+  expect([row(), calls.isForgotten('userTimeout')]).toEqual([undefined, true]);
+  // Windows never had this one.
+  expect(calls.isForgotten('maxRetransmitInterval')).toBe(false);
+});
+
 // What each kernel is told for one and the same call, as its own headers have the numbers.
 const asked = { initialDelay: 20_000, interval: 11_000, count: 3, userTimeout: 24_500 };
 const systems = [

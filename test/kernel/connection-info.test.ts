@@ -99,7 +99,8 @@ test('inspectKeepAlive tells of it too, and nothing of what it does not know', a
 });
 
 test('the layout is that of the header', ({ skip }) => {
-  const { level: _, name: _name, constant: _constant, ...offsets } = layout;
+  const { level: _, name: _name, constant: _constant, totalRetransmitsHigh, ...offsets } = layout;
+  expect(totalRetransmitsHigh).toBe(layout.totalRetransmits + 4);
   const members: Record<keyof typeof offsets, string> = {
     state: 'tcpi_state',
     rto: 'tcpi_rto',

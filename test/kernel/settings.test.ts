@@ -5,6 +5,8 @@ import { constants } from 'node:os';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { loadLibc } from '../../native-bindings/libc.ts';
 import { linux } from '../../native-bindings/platforms/linux.ts';
+import type { OptionEntry } from '../../native-bindings/platforms/table.ts';
+import { setOption } from '../../native-bindings/sockopt.ts';
 import { correctSettings, mayBeChanged, readSettings, writeSettings } from '../../src/kernel/settings.ts';
 import type { KeepAliveInput, KeepAliveSettings } from '../../src/options/options.ts';
 import { parseKeepAliveOptions } from '../../src/options/parse.ts';
@@ -28,6 +30,9 @@ import { asRead, hasRetransmitInterval } from '../helpers/retransmit-interval.ts
 // The five options that every connection of Linux has. What is special about the sixth has its own tests below.
 const { maxRetransmitInterval: _auto, ...five } = presets.database;
 const database = parseKeepAliveOptions(five);
+
+/** Its number is the same on every system. */
+const TCP_NODELAY = 1;
 
 function numberOf(option: keyof typeof linux): number {
   return linux[option]?.name ?? expect.fail(`no ${option} on Linux`);
@@ -171,6 +176,18 @@ describe.runIf(process.platform === 'linux')('correcting', () => {
     writeSettings(fdOf(client), database, false);
     expect(optionsSetBy(() => correctSettings(fdOf(client), settings))).toEqual(written);
     expect(readSettings(fdOf(client))).toEqual(asRead(settings));
+  });
+
+  test('says whether anything differed, and what the connection lacks', async () => {
+    const client = await connection();
+    writeSettings(fdOf(client), database, false);
+    expect(correctSettings(fdOf(client), database)).toEqual({ isChanged: false, lacking: [] });
+    const { userTimeout: _lacking, ...current } = database;
+    expect(correctSettings(fdOf(client), database, { ...current, count: 7 })).toEqual({
+      isChanged: true,
+      lacking: ['userTimeout'],
+    });
+    expect(correctSettings(fdOf(client), { count: 3 }, current)).toEqual({ isChanged: false, lacking: [] });
   });
 
   test('names what was applied before a call failed', async () => {
@@ -523,5 +540,63 @@ describe.runIf(process.platform === 'linux')('settings that were written', () =>
 
   test('are not looked at on a descriptor that is closed', () => {
     expect(() => mayBeChanged(-1, database)).toThrow(expect.objectContaining({ code: 'EBADF' }));
+  });
+});
+
+describe.runIf(process.platform === 'linux')('failOnUnreachable', () => {
+  const [ipv6] = linux.failOnUnreachable?.also ?? [];
+  const asked = parseKeepAliveOptions({ failOnUnreachable: true });
+
+  test('is for the packets of both families on a socket of IPv6, and set only if it is for both', async () => {
+    const client = await connection('::1');
+    const fd = fdOf(client);
+    expect(readSettings(fd).failOnUnreachable).toBe(false);
+    writeSettings(fd, asked, false);
+    expect(readSettings(fd).failOnUnreachable).toBe(true);
+    setOption(fd, ipv6 as OptionEntry, 0);
+    expect(readSettings(fd).failOnUnreachable).toBe(false);
+  });
+
+  test('is for those of IPv4 alone on any other', async () => {
+    const fd = fdOf(await connection());
+    writeSettings(fd, asked, false);
+    expect(readSettings(fd).failOnUnreachable).toBe(true);
+  });
+});
+
+describe('an option that a system may lack, here with a fake of its kernel', () => {
+  const { ENOPROTOOPT } = constants.errno;
+
+  test('is lacked by every connection of FreeBSD before 14, once one has refused it', async () => {
+    const { failures, answers } = recordedLibc();
+    await packageOn('freebsd');
+    const { isForgotten } = await import('../../src/kernel/calls.ts');
+    const settings = await import('../../src/kernel/settings.ts');
+    failures.set(68, ENOPROTOOPT);
+    answers.set(512, 5);
+    expect(settings.readSettings(3)).not.toHaveProperty('userTimeout');
+    expect(isForgotten('userTimeout')).toBe(true);
+  });
+
+  test('is lacked by one connection alone of Multipath TCP, on Android too', async () => {
+    const { failures } = recordedLibc();
+    await packageOn('android');
+    const { isForgotten } = await import('../../src/kernel/calls.ts');
+    const settings = await import('../../src/kernel/settings.ts');
+    failures.set(18, ENOPROTOOPT);
+    expect(settings.readSettings(3)).not.toHaveProperty('userTimeout');
+    expect(isForgotten('userTimeout')).toBe(false);
+  });
+
+  test('is not lacked because a descriptor is not TCP', async () => {
+    const { failures } = recordedLibc();
+    await packageOn('win32');
+    const { isForgotten } = await import('../../src/kernel/calls.ts');
+    const settings = await import('../../src/kernel/settings.ts');
+    for (const name of [3, TCP_NODELAY]) failures.set(name, ENOPROTOOPT);
+    expect(() => settings.readSettings(3)).toThrow(
+      expect.objectContaining({ code: 'ERR_KEEPALIVE_NOT_TCP' }),
+    );
+    expect(isForgotten('initialDelay')).toBe(false);
   });
 });

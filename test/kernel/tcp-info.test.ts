@@ -141,6 +141,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     for (const length of [104, 145, 146, 147]) {
       expect(truncatedTo(length)).not.toHaveProperty('notSentBytes');
       expect(truncatedTo(length)).not.toHaveProperty('sendWindow');
+      expect(acceptQueueLength(fdOf(client))).toBe(whole.unacked);
     }
     for (const length of [148, 229, 230, 231]) {
       expect(truncatedTo(length)).toHaveProperty('notSentBytes', whole.notSentBytes);
