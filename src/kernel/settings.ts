@@ -190,8 +190,10 @@ function readFive(fd: number): Settings {
 function readFailOnUnreachable(fd: number): boolean | undefined {
   const value = readUnlessLacking(fd, 'failOnUnreachable');
   if (!value) return value === undefined ? undefined : false;
-  const others = table.failOnUnreachable?.also ?? [];
-  return others.every((entry) => unlessIpv4(() => getOption(fd, entry)) !== 0);
+  for (const entry of table.failOnUnreachable?.also ?? []) {
+    if (unlessIpv4(() => getOption(fd, entry)) === 0) return false;
+  }
+  return true;
 }
 
 function read(fd: number, entry: OptionEntry | undefined): number | undefined {
