@@ -86,3 +86,17 @@ describe('a path', () => {
     expect(parsePath('--path', '350s')).toBe(350_000);
   });
 });
+
+test.each([
+  ['aws-nlb', 'aws-nlb'],
+  ['350s', 350_000],
+  ['payload:60s', { limit: 60_000, probesCount: false }],
+])('the text %s is a path', (text, path) => {
+  expect(parsePath('path', text)).toEqual(path);
+});
+
+test.each(['', 'nlb', 'payload', 'payload:', 'payload:aws-nlb'])('the text %o is refused', (text) => {
+  expect(() => parsePath('path', text)).toThrow(
+    expect.objectContaining({ code: 'ERR_KEEPALIVE_INVALID_OPTION' }),
+  );
+});
