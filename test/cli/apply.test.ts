@@ -1,6 +1,7 @@
 import { listConnections } from 'tcp-keepalive/machine';
 import { describe, expect, test, vi } from 'vitest';
 import { bundledCli, expectRefused, type } from '../helpers/command-line.ts';
+import { openTo } from '../helpers/listen.ts';
 import { type Clients, clientsOf, startProcess } from '../helpers/other-process.ts';
 import { PATIENCE } from '../helpers/patience.ts';
 import { hasPseudoTerminals, inPseudoTerminal } from '../helpers/pseudo-terminal.ts';
@@ -96,7 +97,7 @@ describe.runIf(process.platform === 'linux')('tcp-keepalive apply', () => {
 
   test('tells that a user timeout waits, and writes it', async () => {
     const clients = await clientsOf(1);
-    const silence = async () => (await listConnections({ remote: clients.port }))[0]?.info?.lastAckReceived;
+    const silence = async () => (await listConnections(openTo(clients.port)))[0]?.info?.lastAckReceived;
     await vi.waitFor(async () => expect(await silence()).toBeGreaterThan(1_100), PATIENCE);
     const words = 'initialDelay=1s interval=5s count=3 userTimeout=auto';
     const { out } = await type(line(clients, '--yes', words));

@@ -42,3 +42,8 @@ export function untilFinished<S extends net.Server>(server: S): S {
   });
   return server;
 }
+
+/** Selects what is open to a server, and neither what has ended there nor others' connections to such a port. */
+export function openTo(port: number): { remote: string; state: 'ESTABLISHED' } {
+  return { remote: `127.0.0.1:${port}`, state: 'ESTABLISHED' };
+}

@@ -9,6 +9,7 @@ import { planChanges, writeChanges } from '../../src/machine/apply.ts';
 import { identify } from '../../src/machine/process.ts';
 import { parseKeepAliveOptions } from '../../src/options/parse.ts';
 import { describeWhereInstalled } from '../helpers/describe-with-server.ts';
+import { openTo } from '../helpers/listen.ts';
 import {
   clientsOf,
   listenForAll,
@@ -97,7 +98,7 @@ describe.runIf(isLinux)('applyToProcess', () => {
     const { pid, port, accepted } = await clientsOf(1);
     await applyToProcess(pid, { remote: port }, options);
     vanish(accepted[0] as net.Socket);
-    const unanswered = async () => (await listConnections({ remote: port }))[0]?.timer?.unanswered;
+    const unanswered = async () => (await listConnections(openTo(port)))[0]?.timer?.unanswered;
     await vi.waitFor(async () => expect(await unanswered()).toBe(1), { timeout: PATIENCE, interval: 50 });
     for (let i = 0; i < 5; i++) await applyToProcess(pid, { remote: port }, options);
     await sleep(200);
@@ -106,7 +107,7 @@ describe.runIf(isLinux)('applyToProcess', () => {
 
   test('writes the user timeout of a silent connection once its peer was heard, and waits for that', async () => {
     const { pid, port } = await clientsOf(1);
-    const silence = async () => (await listConnections({ remote: port }))[0]?.info?.lastAckReceived;
+    const silence = async () => (await listConnections(openTo(port)))[0]?.info?.lastAckReceived;
     await vi.waitFor(async () => expect(await silence()).toBeGreaterThan(1_100), PATIENCE);
     const options = { initialDelay: 1_000, interval: 5_000, count: 3, userTimeout: 15_500 };
     const process = identify(pid);

@@ -15,6 +15,7 @@ import { Drill } from '../../src/machine/drill.ts';
 import { identify } from '../../src/machine/process.ts';
 import { LATENESS } from '../../src/testing/expect-within.ts';
 import { describeWhereInstalled } from '../helpers/describe-with-server.ts';
+import { openTo } from '../helpers/listen.ts';
 import {
   type Clients,
   clientsOf,
@@ -187,17 +188,17 @@ describe.runIf(isLinux).concurrent('drillProcess', () => {
     const looks: unknown[] = [];
     const running = drill(clients, { for: 20_000, onLook: (look) => looks.push(look) });
     await begun(looks);
-    const [listed] = await listConnections({ remote: clients.port });
+    const [listed] = await listConnections(openTo(clients.port));
     clients.child.kill('SIGKILL');
     expect((await running).connections).toMatchObject([{ verdict: 'processEnded' }]);
-    const [left] = await listConnections({ remote: clients.port, owners: true });
+    const [left] = await listConnections({ ...openTo(clients.port), owners: true });
     expect({ cookie: left?.cookie, name: left?.owner?.name }).toEqual({
       cookie: listed?.cookie,
       name: 'sleep',
     });
     clients.accepted[0]?.write('heard');
     await vi.waitFor(
-      async () => expect((await listConnections({ remote: clients.port }))[0]?.unread).toBe(5),
+      async () => expect((await listConnections(openTo(clients.port)))[0]?.unread).toBe(5),
       PATIENCE,
     );
     process.kill(left?.owner?.pid ?? 0);
@@ -238,10 +239,7 @@ describe.runIf(isLinux).concurrent('drillProcess', () => {
     expect(recoveredAfter).toBeNull();
     const second = await Drill.prepare(identify(clients.pid), `:${clients.port}`);
     clients.tell('sockets.forEach((socket) => socket.destroy())');
-    await vi.waitFor(
-      async () => expect(await listConnections({ remote: clients.port, state: 'ESTABLISHED' })).toEqual([]),
-      PATIENCE,
-    );
+    await vi.waitFor(async () => expect(await listConnections(openTo(clients.port))).toEqual([]), PATIENCE);
     await expect(second.run({ for: 1_500 })).rejects.toMatchObject({
       code: 'ERR_KEEPALIVE_NOT_CONNECTED',
       message: expect.stringContaining('it has closed each of them meanwhile'),

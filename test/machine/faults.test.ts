@@ -8,7 +8,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { bindSockDiag, sockDiag } from '../../native-bindings/sock-diag.ts';
 import { requestFor } from '../../src/machine/request.ts';
 import { bundledCli, type } from '../helpers/command-line.ts';
-import { listen } from '../helpers/listen.ts';
+import { listen, openTo } from '../helpers/listen.ts';
 import { PATIENCE } from '../helpers/patience.ts';
 
 const cli = bundledCli();
@@ -113,7 +113,7 @@ describe.runIf(process.platform === 'linux')('what the system refuses is one lin
 
   test('a socket that is closed while it is looked at', async () => {
     const { client, port } = await connected();
-    const looking = listConnections({ remote: port, options: true });
+    const looking = listConnections({ ...openTo(port), options: true });
     client.destroy();
     for (const { owner } of await looking) expect(owner?.pid ?? process.pid).toBe(process.pid);
   });
@@ -195,7 +195,7 @@ describe.runIf(process.platform === 'linux')('a list that is disturbed', () => {
       vi.resetModules();
     });
     const machine = await import('../../src/machine/index.ts');
-    const found = await machine.listConnections({ remote: port, state: 'ESTABLISHED' });
+    const found = await machine.listConnections(openTo(port));
     expect(found).toHaveLength(1);
     // IPv4 three times, and IPv6 once.
     expect(lists).toBe(4);

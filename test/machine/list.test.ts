@@ -157,16 +157,24 @@ describeWhereInstalled('listConnections', { missing: missingSs }, () => {
 
   test('neither options nor owners if they are not asked for', async () => {
     await startListener();
-    await ends();
-    for (const connection of await listed())
+    const { client } = await ends();
+    const ofBothEnds = async (filter: ConnectionFilter) => {
+      const ports = new Set([port, client.localPort]);
+      const found = (await listed(filter)).filter(
+        ({ local, remote }) => ports.has(local.port) && ports.has(remote.port),
+      );
+      expect(found).toHaveLength(2);
+      return found;
+    };
+    for (const connection of await ofBothEnds({}))
       expect(Object.keys(connection)).not.toEqual(expect.arrayContaining(['owner', 'options']));
-    for (const owned of await listed({ owners: true })) {
+    for (const owned of await ofBothEnds({ owners: true })) {
       expect({ pid: owned.owner?.pid, options: owned.options }).toEqual({
         pid: process.pid,
         options: undefined,
       });
     }
-    for (const read of await listed({ options: true })) {
+    for (const read of await ofBothEnds({ options: true })) {
       expect({ pid: read.owner?.pid, enable: read.options?.enable }).toEqual({
         pid: process.pid,
         enable: false,
@@ -175,6 +183,28 @@ describeWhereInstalled('listConnections', { missing: missingSs }, () => {
     expect(await listConnections({ pid: process.pid, options: false, local: port })).not.toHaveProperty(
       '0.options',
     );
+  });
+
+  test('no owner of a connection that only the kernel still has', async () => {
+    await startListener();
+    const ended = await ends();
+    const endedPort = ended.client.localPort;
+    ended.server.resume().end();
+    ended.client.resume().end();
+    await once(ended.client, 'close');
+    const { client } = await ends();
+    await vi.waitFor(async () => {
+      const found = await listed({ owners: true });
+      const ofPort = (wanted?: number) =>
+        found
+          .filter(({ local, remote }) => local.port === wanted || remote.port === wanted)
+          .map(({ state, owner }) => ({ state, pid: owner?.pid }));
+      expect(ofPort(endedPort)).toEqual([{ state: 'TIME_WAIT', pid: undefined }]);
+      expect(ofPort(client.localPort)).toEqual([
+        { state: 'ESTABLISHED', pid: process.pid },
+        { state: 'ESTABLISHED', pid: process.pid },
+      ]);
+    }, PATIENCE);
   });
 
   test('looking at a connection does not keep it open', async () => {
