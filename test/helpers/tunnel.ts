@@ -22,6 +22,8 @@ export interface Tunnel {
   readonly there: { readonly 4: string; readonly 6: string };
   /** What becomes of a packet. */
   state: 'up' | 'silent' | Report;
+  /** Removes the path. Until then a thread waits for a packet, and the process for that thread. */
+  close(): void;
 }
 
 /** @param delay - of each packet, in milliseconds: half of a round trip */
@@ -41,6 +43,7 @@ export function openTunnel(delay: number): Tunnel {
     here: { 4: '10.9.0.1', 6: 'fd09::1' },
     there: { 4: '10.9.0.2', 6: 'fd09::2' },
     state: 'up',
+    close: () => void run('link delete path0'),
   };
   const send = (packet: Buffer) => fs.write(device, packet, () => {});
   const receive = () => {
