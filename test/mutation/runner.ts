@@ -90,8 +90,9 @@ async function firstFailure({ mutant, mirror, room }: Task): Promise<string | un
 async function failureTwice(group: TestSpecification[]): Promise<Failure | undefined> {
   const failure = await run(group);
   if (failure === undefined) return undefined;
-  const again = await run(group.filter(({ moduleId }) => failure.file === moduleId));
-  // Those that had not run yet when it failed.
+  const inFile = group.filter(({ moduleId }) => failure.file === moduleId);
+  const again = inFile.length > 0 ? await run(inFile) : undefined;
+  // The first failure ended the run, so that other files have not run yet.
   return again ?? (await run(group));
 }
 
