@@ -1,7 +1,11 @@
 import { once } from 'node:events';
+import net from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { keepAlive } from 'tcp-keepalive';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { loadLibc } from '../../native-bindings/libc.ts';
+import { linux } from '../../native-bindings/platforms/linux.ts';
+import type { OptionTable } from '../../native-bindings/platforms/table.ts';
 import { tcpInfoLayout } from '../../native-bindings/tcp-info.ts';
 import { parseKeepAliveOptions } from '../../src/options/parse.ts';
 import {
@@ -18,6 +22,7 @@ import { unixConnection, untouched, untouchedConnection } from '../helpers/conne
 import { handleOf } from '../helpers/handle-of.ts';
 import { hideDescriptor, showDescriptor } from '../helpers/hide-descriptor.ts';
 import { databaseInKernel, optionsSetBy } from '../helpers/hold-parts.ts';
+import { listen } from '../helpers/listen.ts';
 import { missingKoffi } from '../helpers/missing-koffi.ts';
 import { fdOf, kernelValues, writeRaw } from '../helpers/raw-options.ts';
 import { whileClosed } from '../helpers/system-calls.ts';
@@ -41,6 +46,17 @@ async function withoutKoffi() {
   vi.resetModules();
   const connection = await import('../../src/sockets/connection.ts');
   return { ...connection, warnings: warn.mock.calls };
+}
+
+/** The file as it is on a system with these options, or with none that are known. */
+async function withTable(table: OptionTable | undefined) {
+  vi.doMock('../../native-bindings/platforms/index.ts', () => ({ platformTable: () => table }));
+  onTestFinished(() => {
+    vi.doUnmock('../../native-bindings/platforms/index.ts');
+    vi.resetModules();
+  });
+  vi.resetModules();
+  return import('../../src/sockets/connection.ts');
 }
 
 describe.runIf(process.platform === 'linux')('a connection with a descriptor', () => {
@@ -75,6 +91,19 @@ describe.runIf(process.platform === 'linux')('a connection with a descriptor', (
     writeRaw(socket, 'enable', 0);
     correctAgain(socket, database);
     expect(kernelValues(socket)).toBe(databaseInKernel);
+  });
+
+  test('tells whether anything had changed', async () => {
+    const { socket } = await watched();
+    const handle = handleOf(socket) as TcpHandle;
+    write(socket, database, false);
+    expect([correctAgain(socket, database), correctHandle(handle, database)]).toEqual([false, false]);
+    writeRaw(socket, 'interval', 1);
+    expect(correctAgain(socket, database)).toBe(true);
+    writeRaw(socket, 'count', 10);
+    expect(correctHandle(handle, database)).toBe(true);
+    hideDescriptor(socket);
+    expect([correctAgain(socket, database), correctHandle(handle, database)]).toEqual([false, false]);
   });
 
   test('is looked at again by all options if the interval is that of Node', async () => {
@@ -161,6 +190,54 @@ describe.runIf(process.platform === 'linux')('a connection without one', () => {
     const before = calls.length;
     handleOf(socket).setKeepAlive(true, 34);
     expect(calls).toHaveLength(before);
+  });
+});
+
+describe.runIf(process.platform === 'linux')('where the system lacks an option', () => {
+  const asked = parseKeepAliveOptions({
+    initialDelay: 10_000,
+    interval: 5_000,
+    count: 3,
+    userTimeout: 24_500,
+  });
+  const lacking = '1:10/5/3 0';
+  const { userTimeout: _lacking, ...withoutUserTimeout } = linux;
+
+  test('an attempt to connect gets the others', async () => {
+    const { writeToAttempt } = await withTable(withoutUserTimeout);
+    const server = net.createServer();
+    const socket = net.connect(await listen(server), '127.0.0.1');
+    onTestFinished(() => void socket.destroy());
+    await once(socket, 'connectionAttempt');
+    await nextTurn();
+    expect(writeToAttempt(socket, asked)).toBe(true);
+    await once(socket, 'connect');
+    expect(kernelValues(socket)).toBe(lacking);
+  });
+
+  test('a connection gets the others, and what it lacks is told', async () => {
+    const { correctOld } = await withTable(withoutUserTimeout);
+    const { socket } = await watched();
+    const onError = vi.fn();
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    onTestFinished(() => warn.mockRestore());
+    expect(correctOld(socket, asked, onError)).toBe('kernel');
+    expect(kernelValues(socket)).toBe(lacking);
+    expect(onError.mock.calls).toEqual([
+      [expect.objectContaining({ message: expect.stringMatching(/userTimeout/) })],
+    ]);
+    expect(warn).not.toHaveBeenCalled();
+  });
+
+  test('a connection of a system without a table is left to Node, and the reason is told', async () => {
+    const { correct } = await withTable(undefined);
+    const { socket } = await watched();
+    const onError = vi.fn();
+    expect(correct(socket, asked, onError)).toBe('node');
+    expect(kernelValues(socket)).toBe(databaseByNode);
+    expect(onError.mock.calls).toEqual([
+      [expect.objectContaining({ message: expect.stringContaining('no option table for linux') })],
+    ]);
   });
 });
 
