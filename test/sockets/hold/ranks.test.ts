@@ -6,12 +6,22 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { KeepAliveSettings } from '../../../src/options/options.ts';
 import { parseKeepAliveOptions } from '../../../src/options/parse.ts';
 import { holdSocket } from '../../../src/sockets/hold.ts';
-import { DRIVER, EXPLICIT, type HoldOwner, RULE } from '../../../src/sockets/hold-record.ts';
+import {
+  DRIVER,
+  EXPLICIT,
+  HOLD,
+  type HoldOwner,
+  type MarkedHandle,
+  RULE,
+  WATCHED,
+} from '../../../src/sockets/hold-record.ts';
 import { connection } from '../../helpers/connection.ts';
+import { handleOf } from '../../helpers/handle-of.ts';
 import { soonAfter } from '../../helpers/hold-parts.ts';
 import { listen } from '../../helpers/listen.ts';
 import { kernelValues } from '../../helpers/raw-options.ts';
 import { certificate, certificateKey } from '../../helpers/test-certificate.ts';
+import { tlsPair } from '../../helpers/tls-pair.ts';
 
 /** Options that tell in the kernel who set them. */
 function sign(initialDelay: number): KeepAliveSettings {
@@ -277,6 +287,18 @@ describe.runIf(process.platform === 'linux')('who has more say', () => {
       expect(await settled(under)).toBe(kernelValues(await connection()));
     });
   });
+});
+
+test('the reaper knows what is read of TLS on a held socket, also if what is asked for it comes too late', async () => {
+  const { client, close } = await tlsPair('127.0.0.1', (port) =>
+    keepAlive(net.connect(port, '127.0.0.1'), sign(13_000)),
+  );
+  onTestFinished(close);
+  const { _parent: under } = handleOf(client) as { _parent?: MarkedHandle };
+  expect(under?.[HOLD]?.settings).toEqual(sign(13_000));
+  rule(client);
+  expect(under?.[HOLD]?.settings).toEqual(sign(13_000));
+  expect(under?.[WATCHED]?.reader?.deref()).toBe(handleOf(client));
 });
 
 test.each([undefined, '', 7, null])(
