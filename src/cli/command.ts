@@ -10,7 +10,7 @@ export interface Io {
   readonly columns: number;
   /** Whether colour is wanted: on a terminal, unless `NO_COLOR` is set. */
   readonly color: boolean;
-  /** Asks a question, and tells whether it was answered with yes. Absent if there is no terminal to ask on. */
+  /** Asks a question, and returns whether it was answered with yes. Absent if there is no terminal to ask on. */
   readonly ask?: ((question: string) => Promise<boolean>) | undefined;
   /** Whether the output is a terminal, on which anything can be drawn. */
   readonly isScreen: boolean;

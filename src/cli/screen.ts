@@ -22,8 +22,8 @@ const endings = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
  * Takes the terminal over. It is given back when the process ends, however it ends but by SIGKILL, and while it is
  * stopped by Ctrl-Z.
  *
- * @param onKey - is told the name of each key that is pressed: `q`, `up`, `ctrl-c`
- * @param onResize - is told that the size has changed, or that all must be drawn again
+ * @param onKey - called with the name of each key that is pressed: `q`, `up`, `ctrl-c`
+ * @param onResize - called when the size has changed, or when all must be drawn again
  */
 export function openScreen(onKey: (name: string) => void, onResize: () => void): Screen {
   const { stdin, stdout } = process;

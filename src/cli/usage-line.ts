@@ -6,7 +6,7 @@ import { UsageError } from './usage-error.ts';
  * The line for a mistake in the command line: a {@link UsageError}, or an option that was refused. It is
  * `undefined` for any other error.
  *
- * @param command - the command whose help tells more; without it the list of commands does
+ * @param command - the command whose help says more; without it the list of commands does
  */
 export function usageLine(error: unknown, command?: string): string | undefined {
   if (!isUsageError(error)) return undefined;

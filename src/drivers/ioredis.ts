@@ -136,7 +136,7 @@ function holdCluster(cluster: IoredisCluster, request: DriverRequest): void {
   }
 }
 
-/** Has something told of each value that a member of an object is set to. */
+/** Calls a function with each value that a member of an object is set to. */
 function whenSet<O extends object, M extends keyof O>(
   owner: O,
   member: M,

@@ -104,7 +104,7 @@ interface Asked {
  * replaces the request, even if it comes from another copy of this library.
  *
  * @param hold - does it, with what was asked for last
- * @returns what is to be told of each: the same function in each call for one target
+ * @returns what is called with each: the same function in each call for one target
  */
 export function later<About extends unknown[]>(
   target: object,
@@ -121,7 +121,7 @@ export function later<About extends unknown[]>(
   return marked[ASKED].told;
 }
 
-/** {@link later}, told by an event, to which the target has one listener however often this is called. */
+/** {@link later}, called by an event, to which the target has one listener however often this is called. */
 export function laterAt<About extends unknown[]>(
   target: object,
   event: string,
@@ -137,7 +137,7 @@ export function laterAt<About extends unknown[]>(
 }
 
 /**
- * Has something told after each call of a method of a target, also those that the target makes itself, with what
+ * Calls a function after each call of a method of a target, also those that the target makes itself, with what
  * it returned. It serves drivers that emit nothing when they begin to connect.
  */
 export function afterEach(target: object, method: string, told: (result?: never) => void): void {

@@ -4,7 +4,7 @@ import { loadKoffi } from '../../native-bindings/load-koffi.ts';
 import { bindSocketNames, type SocketName, type SocketNames } from '../../native-bindings/socket-names.ts';
 import { textOfIpv4, textOfIpv6 } from './address.ts';
 
-/** Both ends of a connection, as its runtime tells them. Together they mean one connection of this machine. */
+/** Both ends of a connection, as its runtime shows them. Together they mean one connection of this machine. */
 export interface Ends {
   readonly localAddress: string;
   readonly localPort: number;
@@ -100,7 +100,7 @@ function areThose({ local, remote }: Pick<SocketNames, 'local' | 'remote'>, ends
 const LENGTH_OF_IPV4 = 16;
 const LENGTH_OF_IPV6 = 28;
 
-/** The family has another number and place on each system, so that the length tells it here. */
+/** The family has another number and place on each system, so that the length shows it here. */
 function isName({ bytes, length }: SocketName, port: number, address: string): boolean {
   if (((bytes[2] ?? 0) << 8) + (bytes[3] ?? 0) !== port) return false;
   if (length === LENGTH_OF_IPV4) return textOfIpv4(bytes, 4) === address;

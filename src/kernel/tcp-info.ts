@@ -46,7 +46,7 @@ export interface LinuxTcpInfo extends SharedTcpInfo {
 
 type LinuxOnly = Exclude<keyof LinuxTcpInfo, keyof SharedTcpInfo | 'rto'>;
 
-/** The kernel's state of a connection on macOS, which does not tell what is unanswered, and since when. */
+/** The kernel's state of a connection on macOS, which does not report what is unanswered, and since when. */
 export interface DarwinTcpInfo extends SharedTcpInfo, Readonly<Partial<Record<LinuxOnly, undefined>>> {
   /** `tcpi_rto`. The retransmission timeout. Absent if nothing is in flight. */
   readonly rto?: number;
@@ -71,7 +71,7 @@ export const hasTcpInfo: boolean = process.platform === 'linux' || process.platf
 const LEAST = layout.totalRetransmits + 4;
 
 /**
- * Connections that a listener's kernel queue holds, established but not yet accepted. Infinite if that is not told.
+ * Connections that a listener's kernel queue holds, established but not yet accepted. Infinite if that is not reported.
  *
  * @throws as {@link readTcpInfo}
  */

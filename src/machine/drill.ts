@@ -110,7 +110,7 @@ const behaviourFields = {
 const targetFields = { remote: anything as Field<number | string> };
 
 /**
- * Lets the peer of another process's open connections vanish, in whatever language it is written, and tells when the
+ * Lets the peer of another process's open connections vanish, in whatever language it is written, and reports when the
  * process notices. Its own sockets are made deaf (`IP_MINTTL`): what arrives for them is dropped, without an error, a reset
  * or a FIN. No root, firewall or second machine is needed; it runs as the same user. Linux only, since 5.6.
  *

@@ -4,7 +4,7 @@ import { refusal } from '../options/fields.ts';
 import { aPid } from './list.ts';
 import { borrowerHere, programOf } from './owner.ts';
 
-/** A process, and what tells it from a later one with the same id. */
+/** A process, and what distinguishes it from a later one with the same id. */
 export interface ProcessIdentity {
   readonly pid: number;
   /** The name of its program, such as `node`. */

@@ -25,7 +25,7 @@ export interface KeepAliveStats {
   readonly restored: number;
   /** How often a connection had to do without options that were asked for. */
   readonly skipped: number;
-  /** Lost connections, by what has ended them. `unknown` is counted on systems that do not tell. */
+  /** Lost connections, by what has ended them. `unknown` is counted on systems that do not report it. */
   readonly lost: Readonly<Record<LossTimer | 'unknown', number>>;
   /** The rules of this thread, counted from when they were installed. One with 0 hits has never matched. */
   readonly rules: readonly RuleHits[];

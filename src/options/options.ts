@@ -83,7 +83,7 @@ export interface KeepAliveOptions {
 
   /**
    * Whether a router's report that the peer is unreachable (ICMP) ends a connection with data in flight at once, with
-   * `EHOSTUNREACH` or the like. Linux otherwise takes it as a hint and goes on trying, even beyond `userTimeout`. A host
+   * `EHOSTUNREACH` or the like. Linux otherwise treats it as a hint and goes on trying, even beyond `userTimeout`. A host
    * that was off behind its router was noticed after 3.1 s, where a `userTimeout` of 10.5 s took 10.9.
    *
    * **It also ends a living connection while a route changes**, which RFC 1122 (4.2.3.9) forbids for that reason, and

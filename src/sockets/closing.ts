@@ -14,7 +14,7 @@ const known = new WeakSet<object>();
  * Notes the error with which a connection ends, and announces its loss.
  *
  * This is done when Node closes the handle: a listener would be visible on the socket, and would miss the error of a
- * TLS socket that was started on it. The descriptor is open until then, and tells what the kernel knows of the loss.
+ * TLS socket that was started on it. The descriptor is open until then, and shows what the kernel knows of the loss.
  */
 export function watchClosing(handle: MarkedHandle): void {
   // Another tool's own `close` is left alone.

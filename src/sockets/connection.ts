@@ -63,7 +63,7 @@ function writeCarefully(
 /**
  * Writes those settings that differ to a connected socket. Without koffi it warns, and calls Node.
  *
- * @param onError - told if the connection gets less than was asked for
+ * @param onError - called if the connection gets less than was asked for
  * @returns the way that was taken
  * @throws an error if the socket is not connected or not TCP, or if a system call fails
  */
@@ -76,7 +76,7 @@ export function correct(socket: net.Socket, settings: KeepAliveSettings, onError
   };
   if (!throughKernel(fd, work)) {
     const { skipped = [] } = setWithNode(socket, settings, false);
-    // Without koffi a warning has told it already.
+    // Without koffi a warning has reported it already.
     if (isUnreachable(fd)) tellOfLoss(skipped, settings, reasonOf(), onError);
     return 'node';
   }

@@ -16,7 +16,7 @@ import {
 /** In place of a descriptor if there is none, or none can be found. */
 export const NO_DESCRIPTOR = -1;
 
-/** A runtime's object for a connection, as far as it tells the connection's ends. */
+/** A runtime's object for a connection, as far as it shows the connection's ends. */
 export interface NamedHandle {
   /** @returns 0 if it is open */
   getsockname?(name: object): number;
@@ -61,7 +61,7 @@ function isHidingRuntime(): boolean {
   return 'Deno' in globalThis || 'Bun' in globalThis;
 }
 
-/** Whatever prevents finding it is told by {@link obstacleToFinding}. */
+/** {@link obstacleToFinding} returns what prevents finding it. */
 function found(find: () => number | undefined): number {
   try {
     return find() ?? NO_DESCRIPTOR;

@@ -32,7 +32,7 @@ export function getKeepAlive(socket: net.Socket): KeepAliveSettings {
 }
 
 /**
- * Reads the `TCP_INFO` of a connected socket, of Linux and Android, or the `TCP_CONNECTION_INFO` of macOS, which tells
+ * Reads the `TCP_INFO` of a connected socket, of Linux and Android, or the `TCP_CONNECTION_INFO` of macOS, which has
  * less: `undefined` there are `probes`, `retransmits`, `backoff`, `unacked`, `notSentBytes`, and the times since the last
  * data and acknowledgement.
  *

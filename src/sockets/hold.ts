@@ -50,7 +50,7 @@ const nextTick = process.nextTick;
  *
  * If a socket cannot have the options (a Unix socket, TLS over a generic stream, a failing system call), it
  * works without them: `onError` is called with the error, or a process warning is emitted once for each
- * code. So it is told if the connection gets less than was asked for. Without koffi or a descriptor, Node's own
+ * code. The same happens if the connection gets less than was asked for. Without koffi or a descriptor, Node's own
  * `setKeepAlive` sets what it can.
  *
  * @param socket - a TCP or TLS socket, opened or accepted, connected or not, or an http2 session's `socket`

@@ -102,7 +102,7 @@ function inspectSocket(socket: net.Socket): InspectedKeepAlive {
     const options = getKeepAlive(socket);
     const tcpInfo = readTcpInfoHere && getTcpInfo(socket);
     if (tcpInfo === undefined) return { ...common, options, detection: predictDetection(options) };
-    // macOS does not tell since when the peer is silent.
+    // macOS does not report since when the peer is silent.
     const future =
       tcpInfo.probes === undefined ? { detection: predictDetection(options) } : futureOf(options, tcpInfo);
     return { ...common, options, tcpInfo, ...future };
@@ -178,7 +178,7 @@ function futureOf(
 
 /**
  * How much of the time until a loss is over, at least and at most. The clock of data began with the write, which the
- * kernel does not tell: it is as long ago as the waits for each retransmission, which may be late by an eighth.
+ * kernel does not report: it is as long ago as the waits for each retransmission, which may be late by an eighth.
  */
 function elapsedOf(
   state: LossState,

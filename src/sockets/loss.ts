@@ -15,7 +15,7 @@ export type LossState = 'idle' | 'unacknowledged' | 'zeroWindow' | 'connecting';
  */
 export type LossTimer = 'keepalive' | 'userTimeout' | 'retransmission' | 'icmp' | 'reaper';
 
-/** How a connection was lost, as the kernel tells it: all but the peer and the error on Linux only. */
+/** How a connection was lost, as the kernel reports it: all but the peer and the error on Linux only. */
 export interface Loss {
   readonly peer: KeepAlivePeer;
   /** The error with which the socket ends. */

@@ -42,7 +42,7 @@ export function setWithNode(
   return withSkipped(settings, skipped);
 }
 
-/** @returns whether the system took them: Node tells nobody, and its handle does */
+/** @returns whether the system accepted them, which only Node's handle returns */
 function callNode(socket: net.Socket, enable: boolean, timers: readonly unknown[]): boolean {
   // The socket of an http2 session refuses to show the method, but shows the handle that it uses.
   const { setKeepAlive } = socket instanceof net.Socket ? net.Socket.prototype : socket;

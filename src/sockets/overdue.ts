@@ -117,7 +117,7 @@ function pauseOf({ rto, backoff }: Signs): number {
  * How long a peer may be silent, by the options that are held: its user timeout, else `silentAfter`, else as long as an
  * idle connection may.
  *
- * @returns not a number if none of them says it
+ * @returns not a number if none of them shows it
  */
 export function limitOf(settings: KeepAliveSettings, silentAfter: number | undefined): number {
   const { userTimeout, initialDelay = NaN, interval = NaN, count = NaN } = settings;

@@ -237,7 +237,7 @@ function nextRead(socket: net.Socket, fd: number): number {
 /**
  * The one place where a connection is declared lost.
  *
- * @param errno - the error to end the socket with; `undefined` while bytes are unread, which is told once
+ * @param errno - the error to end the socket with; `undefined` while bytes are unread, which is reported once
  */
 function declareLost(watched: Watched, socket: net.Socket, errno: number | undefined): void {
   const wasTold = watched.isTold;

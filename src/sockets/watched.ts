@@ -13,7 +13,7 @@ export interface Watched {
   readonly looks: Looks;
   bytesRead: number;
   bytesWritten: number;
-  /** Whether its loss was told, and the bytes before it are still to be read. */
+  /** Whether its loss was reported, and the bytes before it are still to be read. */
   isTold: boolean;
 }
 

@@ -63,7 +63,7 @@ function diagnoseOptions({ options, platform, through }: Capabilities): Diagnosi
   const message = `can be set: ${can.map(title).join(', ') || 'none'}`;
   const fact = { subject: 'options', status: 'ok', values: { can, cannot } } as const;
   if (cannot.length === 0) return { ...fact, message };
-  // Without system calls the reason is theirs, and was told.
+  // Without system calls the reason is theirs, and was shown already.
   const reason = through === 'setsockopt' ? `; ${platform} does not have` : '; without system calls not';
   const lacking = `${message}${reason}: ${cannot.join(', ')}`;
   if (cannot.every(onlyTunes)) return { ...fact, message: lacking };

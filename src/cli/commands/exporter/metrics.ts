@@ -4,10 +4,10 @@ import type { Shown } from '../sockets/query.ts';
 import type { Group } from './groups.ts';
 import type { Metric, Sample } from './text-format.ts';
 
-/** Before every name, so that none is taken for a metric that a process tells about itself. */
+/** Before every name, so that none is mistaken for a metric that a process reports of itself. */
 const PREFIX = 'tcp_keepalive_machine_';
 
-/** Everything that is told at once. */
+/** Everything that one scrape reports. */
 export interface Measured {
   readonly groups: readonly Group[];
   readonly counters: Counters;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 
-/** Counters of this network namespace that tell of peers which do not answer, with their names in the kernel. */
+/** Counters of this network namespace for peers which do not answer, with their names in the kernel. */
 const names = {
   probes: 'TCPKeepAlive',
   timeouts: 'TCPTimeouts',
