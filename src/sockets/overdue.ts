@@ -21,8 +21,11 @@ export interface Looks {
   isUnsure: boolean;
 }
 
+/** Before every time, and shorter than every duration. */
+const NONE = Number.NEGATIVE_INFINITY;
+
 export function noLooks(): Looks {
-  return { since: undefined, isClear: false, heard: 0, last: 0, longest: 0, isUnsure: false };
+  return { since: undefined, isClear: false, heard: NONE, last: NONE, longest: NONE, isUnsure: false };
 }
 
 /** The fields of `TCP_INFO` that decide. Times are in milliseconds. */
@@ -53,8 +56,8 @@ function isOutstanding({ unacked, notSentBytes = 0 }: Signs): boolean {
 
 /** Notes that something was received since the last look. */
 export function noteReceived(looks: Looks): void {
-  looks.since = undefined;
   looks.isClear = false;
+  forget(looks);
 }
 
 /**
@@ -81,7 +84,7 @@ export function noteSigns(looks: Looks, signs: Signs, now: number, limit: number
   looks.heard = now - Math.min(signs.lastAckReceived, signs.lastDataReceived);
   looks.isClear = !isOutstanding(signs);
   if (looks.isClear) {
-    looks.since = undefined;
+    forget(looks);
     return false;
   }
   const since = begin(looks, now);
@@ -92,11 +95,15 @@ export function noteSigns(looks: Looks, signs: Signs, now: number, limit: number
   return isOverdue(signs, now - Math.max(since, heard + longest) - longest, limit);
 }
 
+function forget(looks: Looks): void {
+  looks.since = undefined;
+  looks.isUnsure = false;
+}
+
 /** Notes a look at which something is outstanding, or may be, and returns since when. */
 function begin(looks: Looks, now: number): number {
-  const { since = now, last } = looks;
-  looks.longest = looks.since === undefined ? 0 : Math.max(looks.longest, now - last);
-  if (looks.since === undefined) looks.isUnsure = false;
+  const { since = now, last, longest } = looks;
+  looks.longest = looks.since === undefined ? NONE : Math.max(longest, now - last);
   looks.since = since;
   looks.last = now;
   return since;

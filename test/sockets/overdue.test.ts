@@ -1,13 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  type Looks,
   limitOf,
   noLooks,
   noteReceived,
   noteSigns,
   noteWritten,
   type Signs,
-} from '../../../src/sockets/overdue.ts';
+} from '../../src/sockets/overdue.ts';
 
 const heardLong = { lastAckReceived: 60_000, lastDataReceived: 90_000 };
 const quiet: Signs = { unacked: 0, probes: 0, backoff: 0, rto: 204, ...heardLong };
@@ -60,6 +61,10 @@ describe('a peer is overdue', () => {
     expect(isOverdue(signs, since, now, limit)).toBe(is);
   });
 
+  test('not by what waits to be sent while the window is open', () => {
+    expect(isOverdue({ ...quiet, notSentBytes: 5_000, sendWindow: 65_536 }, 0, 60_000, 5_000)).toBe(false);
+  });
+
   // The next window probe goes out after 204 ms * 2^5, 6.5 s.
   test.each([
     { what: 'not between two probes that are answered', probes: 0, now: 60_000, is: false },
@@ -92,6 +97,48 @@ describe('a peer is overdue', () => {
     const signs = { ...behindClosedWindow, probes: 2, rto: 1 };
     expect(isOverdue(signs, 0, 5_199, 5_000)).toBe(false);
     expect(isOverdue(signs, 0, 5_200, 5_000)).toBe(true);
+  });
+});
+
+describe('a connection that is looked at', () => {
+  const limit = 5_000;
+
+  test('has nothing clear before the first look: whoever had its descriptor before may have written to it', () => {
+    expect(noLooks().isClear).toBe(false);
+  });
+
+  test('is overdue once the limit has passed after the first look, to the millisecond', () => {
+    const looks = noLooks();
+    expect(noteSigns(looks, inFlight, 1_000, limit)).toBe(false);
+    expect(noteSigns(looks, inFlight, 5_999, limit)).toBe(false);
+    expect(noteSigns(looks, inFlight, 6_000, limit)).toBe(true);
+  });
+
+  test.each([
+    { what: 'something was received', end: (looks: Looks) => noteReceived(looks) },
+    { what: 'all was acknowledged', end: (looks: Looks) => void noteSigns(looks, quiet, 3_000, limit) },
+  ])('begins anew when $what, however much was written before', ({ end }) => {
+    const looks = noLooks();
+    for (const now of [0, 1_000, 2_000]) noteWritten(looks, now, limit);
+    end(looks);
+    expect(noteSigns(looks, inFlight, 100_000, limit)).toBe(false);
+    expect(noteSigns(looks, inFlight, 104_999, limit)).toBe(false);
+    expect(noteSigns(looks, inFlight, 105_000, limit)).toBe(true);
+  });
+
+  test('is overdue later by the longest time between two looks, if something was written at more than one', () => {
+    const looks = noLooks();
+    for (const now of [0, 1_000, 3_500, 4_000]) noteWritten(looks, now, limit);
+    expect(noteSigns(looks, inFlight, 6_000, limit)).toBe(false);
+    expect(noteSigns(looks, inFlight, 7_499, limit)).toBe(false);
+    expect(noteSigns(looks, inFlight, 7_500, limit)).toBe(true);
+  });
+
+  test('may be overdue, and has to be read, from the limit on', () => {
+    const looks = noLooks();
+    expect(noteWritten(looks, 0, limit)).toBe(true);
+    expect(noteWritten(looks, 4_999, limit)).toBe(true);
+    expect(noteWritten(looks, 5_000, limit)).toBe(false);
   });
 });
 
