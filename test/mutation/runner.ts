@@ -107,7 +107,12 @@ async function run(group: TestSpecification[]): Promise<Failure | undefined> {
       return { file, message: `${module.relativeModuleId}: ${module.errors()[0]?.message}` };
     if (module.state() === 'passed') took.set(file, module.diagnostic().duration);
   }
-  return unhandledErrors.length > 0
-    ? { message: `an unhandled error: ${String(unhandledErrors[0])}` }
-    : undefined;
+  if (unhandledErrors.length > 0) return { message: `an unhandled error: ${String(unhandledErrors[0])}` };
+  // A concurrent test that fails ends the run before vitest has noted which one it was.
+  const [cut, ...others] = testModules.filter((module) => !['passed', 'skipped'].includes(module.state()));
+  if (cut === undefined) return undefined;
+  return {
+    ...(others.length === 0 && { file: cut.moduleId }),
+    message: `${cut.relativeModuleId}: a concurrent test`,
+  };
 }
