@@ -108,9 +108,13 @@ export function announceFailure(socket: net.Socket, hold: HoldRequest, error: un
 }
 
 /** Announces that a hold has kept its options. */
-export function announceRestored(socket: net.Socket | undefined, hold: Hold, reached: boolean): void {
-  const { settings: options } = hold;
-  if (!restored.hasSubscribers || socket === undefined || options === undefined) return;
+export function announceRestored(
+  socket: net.Socket | undefined,
+  hold: Hold,
+  options: KeepAliveSettings,
+  reached: boolean,
+): void {
+  if (socket === undefined) return;
   restored.publish({ socket, by: holderOf(hold), options, reached } satisfies KeepAliveRestoredMessage);
 }
 

@@ -197,7 +197,7 @@ function applyAgain(socket: net.Socket, hold: Hold): void {
     // Node cannot read back what it has written, so it is not called again.
     if (settings === undefined || handle?.[HOLD] !== hold || handle[WAY] !== 'kernel') return;
     if (isWaiting(socket) || isTaken(socket, hold.rank)) return;
-    if (correctAgain(socket, settings)) announceRestored(socket, hold, true);
+    if (correctAgain(socket, settings)) announceRestored(socket, hold, settings, true);
   });
 }
 

@@ -22,14 +22,14 @@ function setKeepAliveUnlessHeld(this: MarkedHandle, ...args: unknown[]): number 
   const settings = heldBy(hold);
   if (hold === undefined || settings === undefined) return callNodes(this, args);
   if (isCovered(this, settings)) {
-    announceRestored(ownerOf(this), hold, false);
+    announceRestored(ownerOf(this), hold, settings, false);
     return 0;
   }
   const result = callNodes(this, args);
   // Node's call may have changed held fields, which only the kernel can read back.
   if (this[WAY] === 'kernel') {
     attempt(hold.onError, () => {
-      if (correctHandle(this, settings)) announceRestored(ownerOf(this), hold, true);
+      if (correctHandle(this, settings)) announceRestored(ownerOf(this), hold, settings, true);
     });
   }
   return result;
