@@ -398,6 +398,10 @@ describe('good input', () => {
     expect(parse({ ...options, maxRetransmitInterval: 'auto' }).maxRetransmitInterval).toBe(want);
   });
 
+  test.each([1_000, 120_000])('a maxRetransmitInterval of %i ms is the least or the most', (edge) => {
+    expect(parse({ maxRetransmitInterval: edge })).toEqual({ maxRetransmitInterval: edge });
+  });
+
   test('a maxRetransmitInterval is rounded up to a millisecond, and turns no probes on', () => {
     expect(parse({ maxRetransmitInterval: 1_500.2 })).toEqual({ maxRetransmitInterval: 1_501 });
   });
