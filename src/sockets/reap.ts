@@ -131,11 +131,16 @@ function restart(): void {
   if (hasTcpInfo && (state.asked !== undefined || state.isNeeded)) lookAtAll();
 }
 
+/** How many turns it takes to look at so many sockets. Without any, one turn looks whether there are some by then. */
+export function turnsFor(count: number): number {
+  return Math.min(Math.ceil(count / AT_ONCE) || 1, MOST_TURNS);
+}
+
 /** Looks at all sockets once, some in each turn, spread over the time until they are looked at again. */
 function lookAtAll(): void {
   const state = reaper();
   const every = state.asked?.every ?? EVERY;
-  const turns = Math.min(Math.ceil(state.watched.size / AT_ONCE) || 1, MOST_TURNS);
+  const turns = turnsFor(state.watched.size);
   const atOnce = Math.ceil(state.watched.size / turns);
   const sockets = state.watched.values();
   const began = now();

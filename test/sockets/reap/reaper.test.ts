@@ -5,6 +5,7 @@ import { keepAlive, type ReapOptions, reapLostSockets } from 'tcp-keepalive';
 import { vanish } from 'tcp-keepalive/testing';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { loadLibc } from '../../../native-bindings/libc.ts';
+import { reapForRules, turnsFor } from '../../../src/sockets/reap.ts';
 import { reaper } from '../../../src/sockets/watched.ts';
 import { pair } from '../../helpers/connection.ts';
 import { acknowledged } from '../../helpers/detection.ts';
@@ -60,6 +61,25 @@ test.each([
   expect(refused).toThrow(message);
   expect(refused).toThrow(expect.objectContaining({ code: 'ERR_KEEPALIVE_INVALID_OPTION' }));
   expect(reaper().timer).toBeUndefined();
+});
+
+test('what is asked for: once a second, and accepted sockets for rules only', () => {
+  const ofEveryOne = { every: 1_000, silentAfter: undefined, onLost: undefined, accepted: false };
+  reap();
+  expect(reaper().asked).toEqual(ofEveryOne);
+  stops.push(reapForRules(5_000));
+  expect(reaper().asked).toEqual({ ...ofEveryOne, silentAfter: 5_000, accepted: true });
+});
+
+test.each([
+  { count: 0, turns: 1 },
+  { count: 250, turns: 1 },
+  { count: 251, turns: 2 },
+  { count: 9_750, turns: 39 },
+  { count: 9_751, turns: 40 },
+  { count: 100_000, turns: 40 },
+])('$count sockets are looked at in $turns turns', ({ count, turns }) => {
+  expect(turnsFor(count)).toBe(turns);
 });
 
 describe.runIf(process.platform === 'linux')('a reaper', () => {
