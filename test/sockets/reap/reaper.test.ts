@@ -5,7 +5,8 @@ import { keepAlive, type ReapOptions, reapLostSockets } from 'tcp-keepalive';
 import { vanish } from 'tcp-keepalive/testing';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { loadLibc } from '../../../native-bindings/libc.ts';
-import { reapForRules, turnsFor } from '../../../src/sockets/reap.ts';
+import type { MarkedHandle } from '../../../src/sockets/hold-record.ts';
+import { reapForRules, turnsFor, watchAccepted } from '../../../src/sockets/reap.ts';
 import { reaper } from '../../../src/sockets/watched.ts';
 import { pair } from '../../helpers/connection.ts';
 import { acknowledged } from '../../helpers/detection.ts';
@@ -69,6 +70,19 @@ test('what is asked for: once a second, and accepted sockets for rules only', ()
   expect(reaper().asked).toEqual(ofEveryOne);
   stops.push(reapForRules(5_000));
   expect(reaper().asked).toEqual({ ...ofEveryOne, silentAfter: 5_000, accepted: true });
+});
+
+test('an accepted socket with the options of its listener is watched for rules only', async () => {
+  const { client } = await pair();
+  const isWatched = () => reaper().watched.has(handleOf(client) as MarkedHandle);
+  watchAccepted(client, { count: 3 });
+  reap();
+  watchAccepted(client, { count: 3 });
+  stops.push(reapForRules(5_000));
+  watchAccepted(client, undefined);
+  expect(isWatched()).toBe(false);
+  watchAccepted(client, { count: 3 });
+  expect(isWatched()).toBe(true);
 });
 
 test.each([
