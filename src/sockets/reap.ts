@@ -158,8 +158,9 @@ function lookAtAll(): void {
   };
   // A turn that was late makes the next ones no later.
   const wait = () => {
-    const due = began + (every * (done + 1)) / turns;
-    state.timer = later(turn, Math.max(1, due - now())).unref();
+    const time = now();
+    const due = Math.max(time, began + (every * (done + 1)) / turns);
+    state.timer = later(turn, due - time).unref();
   };
   wait();
 }
