@@ -179,7 +179,7 @@ function look(handle: MarkedHandle): void {
   if (isLeftToReaper(settings)) reaper().isNeeded = true;
   else if (asked === undefined) return;
   // Deno does not count what was written: NaN equals no number, so that each look goes on to the kernel.
-  const { bytesRead = 0, bytesWritten = Number.NaN } = handle;
+  const { bytesRead = watched.bytesRead, bytesWritten = Number.NaN } = handle;
   const { looks } = watched;
   if (bytesRead !== watched.bytesRead && !watched.isTold) {
     watched.bytesRead = bytesRead;
@@ -187,7 +187,7 @@ function look(handle: MarkedHandle): void {
     return;
   }
   const socket = ownerOf(reader);
-  if (socket === undefined || socket.destroyed) return;
+  if (socket?.destroyed !== false) return;
   const hasWritten = bytesWritten !== watched.bytesWritten;
   watched.bytesWritten = bytesWritten;
   const time = now();

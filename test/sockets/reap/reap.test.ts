@@ -92,6 +92,19 @@ describe.runIf(process.platform === 'linux').concurrent('with data in flight', (
     }
   });
 
+  test('so does one of TLS that a server accepted, of which the caller hears', async () => {
+    const { client, server, close } = await tlsPair();
+    closings.push(close);
+    keepAlive(server, unbounded);
+    await acknowledged([client, server]);
+    vanish(server, client);
+    server.write('answer');
+    const { after, error } = await endOf(server);
+    expect(error).toMatchObject(lost);
+    expectAfter(after, ALLOWED);
+    expect(reaped.filter((each) => each === server)).toEqual([server]);
+  });
+
   test('so does one whose handle does not count what was written, as on Deno', async () => {
     const { socket, peer } = await pair(unbounded);
     const { _handle: handle } = socket as unknown as { _handle: object };

@@ -7,7 +7,8 @@ import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { loadLibc } from '../../../native-bindings/libc.ts';
 import type { MarkedHandle } from '../../../src/sockets/hold-record.ts';
 import { reapForRules, turnsFor, watchAccepted } from '../../../src/sockets/reap.ts';
-import { reaper } from '../../../src/sockets/watched.ts';
+import { reaper, watchedOf } from '../../../src/sockets/watched.ts';
+import { connectedPair } from '../../helpers/connected-pair.ts';
 import { pair } from '../../helpers/connection.ts';
 import { acknowledged } from '../../helpers/detection.ts';
 import { handleOf } from '../../helpers/handle-of.ts';
@@ -16,6 +17,7 @@ import { listen } from '../../helpers/listen.ts';
 import { packageOn } from '../../helpers/package-on.ts';
 import { PATIENCE } from '../../helpers/patience.ts';
 import { runFixture } from '../../helpers/run-fixture.ts';
+import { tlsPair } from '../../helpers/tls-pair.ts';
 
 const stops: (() => void)[] = [];
 afterEach(() => {
@@ -155,51 +157,96 @@ describe.runIf(process.platform === 'linux')('a reaper', () => {
     process.removeAllListeners('warning');
   });
 
-  test('makes no system call for sockets that hear, or that something has come for', async () => {
+  test.each([
+    { kind: 'TCP', open: () => connectedPair() },
+    { kind: 'TLS', open: () => tlsPair() },
+    {
+      kind: 'TLS that was started on a held socket',
+      open: () => tlsPair('127.0.0.1', (port) => keepAlive(net.connect(port, '127.0.0.1'), 'database')),
+    },
+  ])(
+    'makes no system call for sockets of $kind that hear, or that something has come for',
+    async ({ open }) => {
+      const { client, server } = await open();
+      onTestFinished(() => {
+        client.destroy();
+        server.destroy();
+      });
+      client.resume();
+      server.resume();
+      keepAlive(client, 'database');
+      reap({ every: 100 });
+      client.write('query');
+      server.write('answer');
+      await acknowledged([client, server]);
+      // The look after the answer, and one that sees that nothing is in flight.
+      await sleep(400);
+      const calls = (name: 'getsockopt' | 'recv' | 'poll') => vi.spyOn(loadLibc(), name);
+      const spies = [calls('getsockopt'), calls('recv'), calls('poll')];
+      onTestFinished(() => spies.forEach((spy) => void spy.mockRestore()));
+      await sleep(1_000);
+      for (const spy of spies) expect(spy).not.toHaveBeenCalled();
+      const answering = setInterval(() => server.write('more'), 20);
+      onTestFinished(() => clearInterval(answering));
+      await sleep(1_000);
+      for (const spy of spies) expect(spy).not.toHaveBeenCalled();
+      clearInterval(answering);
+      client.write('query');
+      await vi.waitFor(() => expect(spies[0]).toHaveBeenCalled(), 2_000);
+    },
+  );
+
+  test('makes no system call for one that keeps writing, and begins anew when its peer is heard', async () => {
     const { client, server } = await pair();
     client.resume();
     server.resume();
     keepAlive(client, 'database');
+    const writing = setInterval(() => client.write('query'), 10);
+    onTestFinished(() => clearInterval(writing));
+    const getsockopt = vi.spyOn(loadLibc(), 'getsockopt');
+    onTestFinished(() => getsockopt.mockRestore());
     reap({ every: 100 });
-    client.write('query');
-    server.write('answer');
-    await acknowledged([client, server]);
-    // The look after the answer, and one that sees that nothing is in flight.
-    await sleep(400);
-    const calls = (name: 'getsockopt' | 'recv' | 'poll') => vi.spyOn(loadLibc(), name);
-    const spies = [calls('getsockopt'), calls('recv'), calls('poll')];
-    onTestFinished(() => spies.forEach((spy) => void spy.mockRestore()));
-    await sleep(1_000);
-    for (const spy of spies) expect(spy).not.toHaveBeenCalled();
-    const answering = setInterval(() => server.write('more'), 20);
+    const { looks } = watchedOf(handleOf(client) as MarkedHandle);
+    await vi.waitFor(
+      () => expect(looks).toMatchObject({ since: expect.any(Number), isUnsure: true }),
+      PATIENCE,
+    );
+    expect(getsockopt).not.toHaveBeenCalled();
+    const answering = setInterval(() => server.write('answer'), 10);
     onTestFinished(() => clearInterval(answering));
-    await sleep(1_000);
-    for (const spy of spies) expect(spy).not.toHaveBeenCalled();
-    clearInterval(answering);
-    client.write('query');
-    await vi.waitFor(() => expect(spies[0]).toHaveBeenCalled(), 2_000);
+    await vi.waitFor(() => expect(looks).toMatchObject({ since: undefined, isUnsure: false }), PATIENCE);
   });
 
   test('spreads many sockets over the time between two looks, and looks at each once in it', async () => {
     // Of three turns, the first two look at one socket more than the last.
     const pairs = await Promise.all(Array.from({ length: 601 }, () => pair()));
     for (const { client } of pairs) keepAlive(client, 'database');
-    const looks: { handle: object; at: number }[] = [];
+    const turns: { at: number; handles: object[] }[] = [];
+    let isNewTurn = true;
+    const note = (handle: object) => {
+      if (isNewTurn) turns.push({ at: performance.now(), handles: [] });
+      isNewTurn = false;
+      turns.at(-1)?.handles.push(handle);
+      queueMicrotask(() => {
+        isNewTurn = true;
+      });
+    };
     for (const { client } of pairs) {
       const handle = handleOf(client);
       // Every look reads this one first.
       Object.defineProperty(handle, 'bytesRead', {
         get() {
-          looks.push({ handle, at: performance.now() });
+          note(handle);
           return 0;
         },
       });
     }
     const began = performance.now();
     reap({ every: 1_000 });
-    await vi.waitFor(() => expect(looks.length).toBeGreaterThanOrEqual(601), PATIENCE);
-    const round = looks.slice(0, 601);
-    expect(new Set(round.map(({ handle }) => handle)).size).toBe(601);
+    await vi.waitFor(() => expect(turns.length).toBeGreaterThanOrEqual(3), PATIENCE);
+    const round = turns.slice(0, 3);
+    expect(round.map(({ handles }) => handles.length)).toEqual([201, 201, 199]);
+    expect(new Set(round.flatMap(({ handles }) => handles)).size).toBe(601);
     const times = round.map(({ at }) => at - began);
     expect(Math.max(...times) - Math.min(...times)).toBeGreaterThan(400);
     // A round takes a second, and a few on a busy machine.
