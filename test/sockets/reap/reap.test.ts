@@ -26,11 +26,18 @@ function onLost(socket: net.Socket): void {
   (socket.destroyed ? reaped : readable).push(socket);
 }
 
+const warnings: Error[] = [];
+const noteWarning = (warning: Error) => void warnings.push(warning);
+
 let stop = () => {};
 beforeAll(() => {
+  process.on('warning', noteWarning);
   stop = reapLostSockets({ every: EVERY, onLost });
 });
-afterAll(() => stop());
+afterAll(() => {
+  stop();
+  process.off('warning', noteWarning);
+});
 
 const closings: (() => unknown)[] = [];
 afterAll(() => Promise.all(closings.map((close) => close())));
@@ -132,6 +139,18 @@ describe.runIf(process.platform === 'linux').concurrent('with data in flight', (
     vanish(session.socket as net.Socket);
     session.request().on('error', () => {});
     expect(await failed).toMatchObject([lost]);
+  });
+
+  test('so does one whose peer has sent all, and vanishes before it has read all', async () => {
+    const { socket, peer } = await pairHalfOpen(unbounded);
+    peer.end();
+    await once(socket.resume(), 'end');
+    await acknowledged([socket, peer]);
+    vanish(socket, peer);
+    socket.write('query');
+    const { after, error } = await endOf(socket);
+    expect(error).toMatchObject(lost);
+    expectAfter(after, ALLOWED);
   });
 
   test('one that is only set is left alone', async () => {
@@ -351,9 +370,21 @@ describe.runIf(process.platform === 'linux').concurrent('a socket that cannot he
     await sleep(5 * EVERY);
     expect(await outcome(socket)).toMatchObject({ ended: true, bytes: UNREAD });
   });
+
+  test('ends in order, and nobody hears of a loss, if only that end is unread', async () => {
+    const { socket, peer } = await paused();
+    peer.end();
+    while (getTcpInfo(socket).state !== 'CLOSE_WAIT') await sleep(10);
+    vanish(socket, peer);
+    while (getTcpInfo(socket).state !== 'CLOSE') await sleep(10);
+    await sleep(5 * EVERY);
+    expect([...readable, ...reaped]).not.toContain(socket);
+    expect(await outcome(socket)).toMatchObject({ ended: true, bytes: 0 });
+    expect(warnings).toEqual([]);
+  });
 });
 
-async function pairHalfOpen(): Promise<Ends> {
+async function pairHalfOpen(options: KeepAliveOptions = probed): Promise<Ends> {
   const server = net.createServer({ allowHalfOpen: true });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const accepted = once(server, 'connection') as Promise<[net.Socket]>;
@@ -367,5 +398,5 @@ async function pairHalfOpen(): Promise<Ends> {
     peer.destroy();
     server.close();
   });
-  return { socket: keepAlive(client, probed), peer };
+  return { socket: keepAlive(client, options), peer };
 }

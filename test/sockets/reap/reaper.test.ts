@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { keepAlive, type ReapOptions, reapLostSockets } from 'tcp-keepalive';
+import { keepAlive, type ReapOptions, reapLostSockets, setKeepAlive } from 'tcp-keepalive';
 import { vanish } from 'tcp-keepalive/testing';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { loadLibc } from '../../../native-bindings/libc.ts';
 import type { MarkedHandle } from '../../../src/sockets/hold-record.ts';
 import { reapForRules, turnsFor, watchAccepted } from '../../../src/sockets/reap.ts';
-import { reaper, watchedOf } from '../../../src/sockets/watched.ts';
+import { reaper, unwatch, watchedOf } from '../../../src/sockets/watched.ts';
 import { connectedPair } from '../../helpers/connected-pair.ts';
 import { pair } from '../../helpers/connection.ts';
 import { acknowledged } from '../../helpers/detection.ts';
@@ -251,6 +251,24 @@ describe.runIf(process.platform === 'linux')('a reaper', () => {
     expect(Math.max(...times) - Math.min(...times)).toBeGreaterThan(400);
     // A round takes a second, and a few on a busy machine.
     expect(Math.max(...times)).toBeLessThan(6_000);
+  });
+
+  test('ends accepted sockets with the options of their listener, but none that its user has set', async () => {
+    const [inherited, set] = await Promise.all([pair(), pair()]);
+    stops.push(reapForRules(undefined));
+    setKeepAlive(set.client, { ...unbounded, initialDelay: 60_000 });
+    for (const { client, server } of [inherited, set]) {
+      watchAccepted(client, unbounded);
+      vanish(client, server);
+      client.write('query');
+    }
+    await closed(inherited.client);
+    expect(inherited.client.errored).toMatchObject({ code: 'ETIMEDOUT' });
+    // The round after this one.
+    await sleep(1_500);
+    expect(set.client.destroyed).toBe(false);
+    // Nothing hears of the end of a connection that is not held, until it is looked at.
+    unwatch(handleOf(set.client) as MarkedHandle);
   });
 
   test('forgets a socket that shows no descriptor, and one that is closed', async () => {
