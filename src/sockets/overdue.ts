@@ -95,6 +95,7 @@ export function noteSigns(looks: Looks, signs: Signs, now: number, limit: number
   return isOverdue(signs, now - Math.max(since, heard + longest) - longest, limit);
 }
 
+/** Notes that nothing is outstanding any more, as far as is known. */
 function forget(looks: Looks): void {
   looks.since = undefined;
   looks.isUnsure = false;

@@ -236,8 +236,9 @@ function endIfGivenUp(watched: Watched, socket: net.Socket, fd: number): void {
 /** Looks at what the user of a socket reads next: over 0 if there are bytes, 0 at the end, else a negative error number. */
 function nextRead(socket: net.Socket, fd: number): number {
   if (socket.readableLength > 0 || !hasEnded(socket)) return socket.readableLength || peek(fd);
-  // A half-open socket whose user has read the end, which Node emits at once if nothing is before it.
-  return takeError(fd);
+  // A half-open socket whose user has read the end has only its error left. One that was read by exact lengths may have
+  // its end before it.
+  return socket.readableEnded ? takeError(fd) : 0;
 }
 
 /**

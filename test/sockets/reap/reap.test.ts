@@ -5,8 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { getTcpInfo, type KeepAliveOptions, keepAlive, reapLostSockets, setKeepAlive } from 'tcp-keepalive';
 import { vanish } from 'tcp-keepalive/testing';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { hasEnded } from '../../../src/sockets/ending.ts';
 import { connectedPair } from '../../helpers/connected-pair.ts';
 import { acknowledged } from '../../helpers/detection.ts';
+import { PATIENCE } from '../../helpers/patience.ts';
 import { tlsPair } from '../../helpers/tls-pair.ts';
 
 // They wait for the kernel, all of them at once.
@@ -60,6 +62,13 @@ async function endOf(socket: net.Socket): Promise<{ after: number; error: unknow
   return { after: performance.now() - begin, error };
 }
 
+/** A socket with data in flight is ended once nothing was heard for as long as is allowed. */
+async function expectReaped(socket: net.Socket, allowed: number): Promise<void> {
+  const { after, error } = await endOf(socket);
+  expect(error).toMatchObject(lost);
+  expectAfter(after, allowed);
+}
+
 function expectAfter(after: number, allowed: number): void {
   expect(after).toBeGreaterThanOrEqual(allowed - 20);
   expect(after).toBeLessThan(allowed + LATE);
@@ -93,9 +102,7 @@ describe.runIf(process.platform === 'linux').concurrent('with data in flight', (
       await acknowledged([client, server]);
       vanish(client, server);
       client.write('query');
-      const { after, error } = await endOf(client);
-      expect(error).toMatchObject(lost);
-      expectAfter(after, ALLOWED);
+      await expectReaped(client, ALLOWED);
     }
   });
 
@@ -106,9 +113,7 @@ describe.runIf(process.platform === 'linux').concurrent('with data in flight', (
     await acknowledged([client, server]);
     vanish(server, client);
     server.write('answer');
-    const { after, error } = await endOf(server);
-    expect(error).toMatchObject(lost);
-    expectAfter(after, ALLOWED);
+    await expectReaped(server, ALLOWED);
     expect(reaped.filter((each) => each === server)).toEqual([server]);
   });
 
@@ -148,9 +153,7 @@ describe.runIf(process.platform === 'linux').concurrent('with data in flight', (
     await acknowledged([socket, peer]);
     vanish(socket, peer);
     socket.write('query');
-    const { after, error } = await endOf(socket);
-    expect(error).toMatchObject(lost);
-    expectAfter(after, ALLOWED);
+    await expectReaped(socket, ALLOWED);
   });
 
   test('one that is only set is left alone', async () => {
@@ -369,6 +372,22 @@ describe.runIf(process.platform === 'linux').concurrent('a socket that cannot he
     while (getTcpInfo(socket).state !== 'CLOSE') await sleep(10);
     await sleep(5 * EVERY);
     expect(await outcome(socket)).toMatchObject({ ended: true, bytes: UNREAD });
+  });
+
+  test('ends in order if its user has read all by its exact length, and with its error after that end', async () => {
+    const { socket, peer } = await pairHalfOpen();
+    peer.end(Buffer.alloc(100));
+    await vi.waitUntil(() => hasEnded(socket) && socket.readableLength === 100, PATIENCE);
+    expect(socket.read(100)).toHaveLength(100);
+    vanish(socket, peer);
+    while (getTcpInfo(socket).state !== 'CLOSE') await sleep(10);
+    await sleep(5 * EVERY);
+    expect([...readable, ...reaped]).not.toContain(socket);
+    expect(await outcome(socket)).toEqual({
+      ended: true,
+      bytes: 0,
+      error: expect.objectContaining(lost),
+    });
   });
 
   test('ends in order, and nobody hears of a loss, if only that end is unread', async () => {
